@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+// Package images builds container images from Go source without Docker, and
+// brings them to a registry or into an archive that containerd imports.
+//
+// An image is one static binary in one layer, with fixed times, so that the
+// same source gives the same digest on every machine with the same Go. Builds
+// are kept under a cache folder by the content of the binary and the Spec.
+//
+//	b := images.Builder{Dir: moduleRoot, Cache: cacheDir}
+//	img, err := b.Build(ctx, images.Spec{
+//		Package: "./examples/bank/services/account",
+//		Name:    "account",
+//		Vars:    map[string]string{"…/services/build.Version": "v2"},
+//	})
+//	digest, err := images.Push(ctx, img, "10.90.0.1:5000/bank/account:v2")
+//
+//	pause, err := b.Build(ctx, images.Pause())
+//	err = images.WriteArchive(path, "registry.local/fairway/pause:1", pause)
+//	// ctr --address S --namespace k8s.io images import PATH
+package images
