@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package v1alpha1
+
+import (
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// ConnectionType names the way the hub reaches a member.
+// +kubebuilder:validation:Enum=Push
+type ConnectionType string
+
+// ConnectionPush means that the hub dials the member's API server.
+const ConnectionPush ConnectionType = "Push"
+
+// ClusterSpec describes a member cluster.
+type ClusterSpec struct {
+	// dataCenter is the site that the cluster lives in. It cannot change.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="a cluster does not change its data centre: join it under another name"
+	DataCenter string `json:"dataCenter"`
+	// environment is the one environment that the cluster serves. It cannot change.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=8
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="a cluster does not change its environment: join it under another name"
+	Environment string `json:"environment"`
+	// connection says how the hub reaches the cluster.
+	// +required
+	Connection ClusterConnection `json:"connection"`
+	// storageClasses maps the model's kinds of volume to the cluster's storage classes.
+	// A kind without an entry cannot be placed here.
+	// +optional
+	// +listType=map
+	// +listMapKey=kind
+	// +kubebuilder:validation:MaxItems=8
+	StorageClasses []StorageClass `json:"storageClasses,omitempty"`
+}
+
+// ClusterConnection says how the hub reaches a member.
+type ClusterConnection struct {
+	// type is the way of connecting. Push: the hub dials the member's API server.
+	// Default: Push.
+	// +optional
+	// +kubebuilder:default=Push
+	Type ConnectionType `json:"type,omitempty"`
+	// secretName names the Secret in fairway-system that holds the credentials
+	// under the key "kubeconfig". Changing the Secret's content rotates them.
+	// Default: "cluster-" and the cluster's name.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	SecretName string `json:"secretName,omitempty"`
+}
+
+// StorageClass maps one kind of volume of the application model.
+type StorageClass struct {
+	// kind of volume in the application model.
+	// +required
+	// +kubebuilder:validation:Enum=Local;Shared;Block
+	Kind string `json:"kind"`
+	// className is the member's storage class that provides it.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	ClassName string `json:"className"`
+}
+
+// ClusterStatus is what Fairway sees of a member.
+type ClusterStatus struct {
+	// conditions: Ready sums up; Reachable says whether the member answers;
+	// Stalled says that a person is needed, and what for.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	// observedGeneration is the spec's generation that this status speaks of.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// version is the member's Kubernetes version, for example "v1.36.3".
+	// +optional
+	Version string `json:"version,omitempty"`
+	// uid is the UID of the member's kube-system namespace: the identity by
+	// which a cluster that is joined twice is recognised.
+	// +optional
+	UID string `json:"uid,omitempty"`
+	// apiDigest changes when the kinds or fields that the member serves change.
+	// +optional
+	APIDigest string `json:"apiDigest,omitempty"`
+	// podAdmission says how the member keeps foreign pods off pools: Policy
+	// (ValidatingAdmissionPolicy), Webhook, or None. High security levels are
+	// refused on a cluster with None.
+	// +optional
+	// +kubebuilder:validation:Enum=Policy;Webhook;None
+	PodAdmission string `json:"podAdmission,omitempty"`
+	// hosts counts the member's nodes.
+	// +optional
+	Hosts HostCounts `json:"hosts,omitempty"`
+	// capacity is what the ready hosts could hold in all.
+	// +optional
+	Capacity Resources `json:"capacity,omitempty"`
+}
+
+// HostCounts counts nodes.
+type HostCounts struct {
+	// total counts all nodes.
+	Total int32 `json:"total"`
+	// ready counts nodes whose kubelet reports Ready.
+	Ready int32 `json:"ready"`
+	// simulated counts nodes that run no containers.
+	Simulated int32 `json:"simulated"`
+}
+
+// Resources is an amount of what hosts offer.
+type Resources struct {
+	// cpu in cores.
+	// +optional
+	CPU resource.Quantity `json:"cpu,omitempty"`
+	// memory in bytes.
+	// +optional
+	Memory resource.Quantity `json:"memory,omitempty"`
+	// instances is how many instances fit by number.
+	// +optional
+	Instances int64 `json:"instances,omitempty"`
+}
+
+// Condition types of a Cluster.
+const (
+	// ConditionReady sums up whether Fairway can use the object.
+	ConditionReady = "Ready"
+	// ConditionReachable says whether the member answers its hub.
+	ConditionReachable = "Reachable"
+	// ConditionStalled says that nothing moves until a person acts.
+	ConditionStalled = "Stalled"
+)
+
+// Cluster is a member cluster: one Kubernetes of the fleet, which serves one
+// environment in one data centre (R01). Deleting it forgets the cluster and
+// touches nothing that runs in it; it is refused while Fairway runs instances there.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:scope=Cluster
+// +kubebuilder:printcolumn:name="Data centre",type=string,JSONPath=`.spec.dataCenter`
+// +kubebuilder:printcolumn:name="Environment",type=string,JSONPath=`.spec.environment`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Version",type=string,JSONPath=`.status.version`
+// +kubebuilder:printcolumn:name="Hosts",type=integer,JSONPath=`.status.hosts.total`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 32 && self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="a cluster's name has at most 32 lower-case letters, digits and dashes"
+type Cluster struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// +required
+	Spec ClusterSpec `json:"spec"`
+	// +optional
+	Status ClusterStatus `json:"status,omitempty"`
+}
+
+// ClusterList is a list of Clusters.
+//
+// +kubebuilder:object:root=true
+type ClusterList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []Cluster `json:"items"`
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// PoolSpec describes a set of hosts with one owner and one security level.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.tenant) != (has(self.sharedBy) && self.sharedBy.size() > 0)",message="a pool belongs to one tenant (tenant) or is shared by a named list (sharedBy): set exactly one of them"
+type PoolSpec struct {
+	// tenant owns the pool alone (R03). Set either tenant or sharedBy.
+	// +optional
+	// +kubebuilder:validation:MaxLength=20
+	Tenant string `json:"tenant,omitempty"`
+	// sharedBy names the tenants that share the pool (R07). Set either tenant or sharedBy.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=20
+	SharedBy []string `json:"sharedBy,omitempty"`
+	// securityLevel is the one level that the pool's hosts carry (R04).
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=32
+	SecurityLevel string `json:"securityLevel"`
+	// zones lists the network zones that the pool's hosts can attach instances to.
+	// +required
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MaxLength=32
+	Zones []string `json:"zones"`
+	// hosts lists the pool's hosts by cluster. A host is in at most one pool:
+	// the pool that was created first keeps it, and the other reports it.
+	// +optional
+	// +listType=map
+	// +listMapKey=cluster
+	// +kubebuilder:validation:MaxItems=200
+	Hosts []PoolHosts `json:"hosts,omitempty"`
+	// hostKind says whether the pool holds real or simulated hosts. A pool holds
+	// either real or simulated hosts, never both. Default: Real.
+	// +optional
+	// +kubebuilder:default=Real
+	// +kubebuilder:validation:Enum=Real;Simulated
+	HostKind string `json:"hostKind,omitempty"`
+}
+
+// PoolHosts names hosts of one cluster.
+type PoolHosts struct {
+	// cluster that the hosts belong to.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=32
+	Cluster string `json:"cluster"`
+	// names of the hosts, as their kubelets registered them.
+	// +required
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=5000
+	// +kubebuilder:validation:items:MaxLength=253
+	Names []string `json:"names"`
+}
+
+// PoolStatus is what Fairway sees of a pool.
+type PoolStatus struct {
+	// conditions: Ready says whether every listed host is there, owned and ready.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	// observedGeneration is the spec's generation that this status speaks of.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// hosts counts the pool's hosts.
+	// +optional
+	Hosts HostCounts `json:"hosts,omitempty"`
+	// racks reports capacity, use and room by cluster and rack.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=2000
+	Racks []PoolRack `json:"racks,omitempty"`
+}
+
+// PoolRack is the pool's room in one rack.
+type PoolRack struct {
+	// cluster of the hosts.
+	Cluster string `json:"cluster"`
+	// rack of the hosts.
+	Rack string `json:"rack"`
+	// hosts that are ready and take instances.
+	// +optional
+	// +listType=set
+	Hosts []string `json:"hosts,omitempty"`
+	// classes counts hosts by size class, for example {"4c16g": 12}.
+	// +optional
+	Classes map[string]int32 `json:"classes,omitempty"`
+	// capacity is what the hosts could hold in all.
+	Capacity Resources `json:"capacity"`
+	// used is what running instances and node agents have reserved.
+	Used Resources `json:"used"`
+	// free is what is left.
+	Free Resources `json:"free"`
+}
+
+// Pool is a set of hosts dedicated to one tenant and one security level, or
+// shared by a named list (资源池, R03, R04, R07).
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:scope=Cluster
+// +kubebuilder:printcolumn:name="Tenant",type=string,JSONPath=`.spec.tenant`
+// +kubebuilder:printcolumn:name="Level",type=string,JSONPath=`.spec.securityLevel`
+// +kubebuilder:printcolumn:name="Zones",type=string,JSONPath=`.spec.zones`
+// +kubebuilder:printcolumn:name="Hosts",type=integer,JSONPath=`.status.hosts.ready`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 40 && self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="a pool's name has at most 40 lower-case letters, digits and dashes"
+type Pool struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// +required
+	Spec PoolSpec `json:"spec"`
+	// +optional
+	Status PoolStatus `json:"status,omitempty"`
+}
+
+// PoolList is a list of Pools.
+//
+// +kubebuilder:object:root=true
+type PoolList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []Pool `json:"items"`
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package v1alpha1
+
+import (
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Cell is the smallest unit that a Placement counts and a Release steps:
+// cluster × pool × zone × rack × DCN.
+type Cell struct {
+	// cluster of the cell.
+	// +required
+	// +kubebuilder:validation:MaxLength=32
+	Cluster string `json:"cluster"`
+	// pool of the cell.
+	// +required
+	// +kubebuilder:validation:MaxLength=40
+	Pool string `json:"pool"`
+	// zone that the cell's instances attach to.
+	// +required
+	// +kubebuilder:validation:MaxLength=32
+	Zone string `json:"zone"`
+	// rack of the cell's hosts.
+	// +required
+	// +kubebuilder:validation:MaxLength=32
+	Rack string `json:"rack"`
+	// dcn that the cell's instances serve.
+	// +required
+	// +kubebuilder:validation:MaxLength=32
+	DCN string `json:"dcn"`
+}
+
+// Key returns the cell as "cluster/pool/zone/rack/dcn", the text that names
+// of objects are hashed from.
+func (c Cell) Key() string {
+	return c.Cluster + "/" + c.Pool + "/" + c.Zone + "/" + c.Rack + "/" + c.DCN
+}
+
+// PlacementSpec is one decision of the scheduler. It never changes.
+//
+// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="a Placement is a decision and never changes: ask for a new one"
+type PlacementSpec struct {
+	// application that was placed.
+	// +required
+	// +kubebuilder:validation:MaxLength=24
+	Application string `json:"application"`
+	// revision that was placed.
+	// +required
+	// +kubebuilder:validation:MaxLength=63
+	Revision string `json:"revision"`
+	// digest of assignments and hosts, "sha256:…". The Placement's name contains it.
+	// +required
+	// +kubebuilder:validation:MaxLength=80
+	Digest string `json:"digest"`
+	// assignments say which seats run in which cell.
+	// +required
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=4096
+	Assignments []Assignment `json:"assignments"`
+	// reasons say, in the order of the decision, why.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=4096
+	Reasons []Reason `json:"reasons,omitempty"`
+	// expiresAt is when the reservation ends if no Release uses it.
+	// +required
+	ExpiresAt metav1.Time `json:"expiresAt"`
+}
+
+// Assignment puts seats of one component into one cell.
+type Assignment struct {
+	// component whose instances these are.
+	// +required
+	// +kubebuilder:validation:MaxLength=16
+	Component string `json:"component"`
+	// cell that they run in.
+	// +required
+	Cell Cell `json:"cell"`
+	// block is the first seat number of the cell: a multiple of 1,000 that the
+	// component keeps for this cell for good.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Block int32 `json:"block"`
+	// seats are the numbers of the instances, ascending.
+	// +required
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=1000
+	Seats []int32 `json:"seats"`
+	// hosts that the cell's instances may run on. Any order in which the
+	// member's scheduler fills them fits.
+	// +required
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=1000
+	Hosts []string `json:"hosts"`
+	// cpu that each instance reserves, in cores.
+	// +required
+	CPU resource.Quantity `json:"cpu"`
+	// memory that each instance reserves, in bytes.
+	// +required
+	Memory resource.Quantity `json:"memory"`
+}
+
+// Reason is one step of the scheduler's thinking.
+type Reason struct {
+	// component that it is about. Empty: the application.
+	// +optional
+	// +kubebuilder:validation:MaxLength=16
+	Component string `json:"component,omitempty"`
+	// dcn that it is about. Empty: all.
+	// +optional
+	// +kubebuilder:validation:MaxLength=32
+	DCN string `json:"dcn,omitempty"`
+	// rule that spoke, for example "ZoneAcceptsLevel".
+	// +required
+	// +kubebuilder:validation:MaxLength=64
+	Rule string `json:"rule"`
+	// message says what the rule found, with its numbers.
+	// +required
+	// +kubebuilder:validation:MaxLength=1024
+	Message string `json:"message"`
+}
+
+// PlacementStatus says whether the reservation holds.
+type PlacementStatus struct {
+	// conditions: Reserved says whether the room is still held.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	// release that uses the Placement. Empty: a proposal.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Release string `json:"release,omitempty"`
+}
+
+// ConditionReserved says whether a Placement still holds its room.
+const ConditionReserved = "Reserved"
+
+// Placement is one immutable decision: how many instances of each component,
+// and which seats, run in which cell, and why (部署布局, R48, R49). It is the
+// reservation of the room; one without a Release is a proposal.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:printcolumn:name="Application",type=string,JSONPath=`.spec.application`
+// +kubebuilder:printcolumn:name="Revision",type=string,JSONPath=`.spec.revision`
+// +kubebuilder:printcolumn:name="Release",type=string,JSONPath=`.status.release`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type Placement struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// +required
+	Spec PlacementSpec `json:"spec"`
+	// +optional
+	Status PlacementStatus `json:"status,omitempty"`
+}
+
+// PlacementList is a list of Placements.
+//
+// +kubebuilder:object:root=true
+type PlacementList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []Placement `json:"items"`
+}

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// Kind says what a Release does. All that changes what runs is a Release: one door.
+// +kubebuilder:validation:Enum=Deploy;Restart;Rollback;Retire
+type Kind string
+
+const (
+	// KindDeploy brings in a Revision at the Placement that its counts ask for:
+	// first deployment, upgrade, scaling, resizing and relocation alike.
+	KindDeploy Kind = "Deploy"
+	// KindRestart replaces named instances and changes nothing else.
+	KindRestart Kind = "Restart"
+	// KindRollback brings an earlier Revision back.
+	KindRollback Kind = "Rollback"
+	// KindRetire takes the application out of service, everywhere.
+	KindRetire Kind = "Retire"
+)
+
+// ReleaseSpec asks for one change. Only "desired" may change afterwards.
+//
+// +kubebuilder:validation:XValidation:rule="self.application == oldSelf.application && self.kind == oldSelf.kind && has(self.revision) == has(oldSelf.revision) && (!has(self.revision) || self.revision == oldSelf.revision) && has(self.seats) == has(oldSelf.seats) && (!has(self.seats) || self.seats == oldSelf.seats) && self.reason == oldSelf.reason && self.ticket == oldSelf.ticket && self.requester == oldSelf.requester",message="a Release does not change once made, except that it may be stopped (desired): make another one"
+// +kubebuilder:validation:XValidation:rule="(self.kind == 'Deploy' || self.kind == 'Rollback') == has(self.revision)",message="Deploy and Rollback name a revision; Restart and Retire do not"
+// +kubebuilder:validation:XValidation:rule="(self.kind == 'Restart') == (has(self.seats) && self.seats.size() > 0)",message="Restart names the seats to restart, for example account-1; other kinds name none"
+type ReleaseSpec struct {
+	// application that is changed.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=24
+	Application string `json:"application"`
+	// kind of the change.
+	// +required
+	Kind Kind `json:"kind"`
+	// revision to bring in, for Deploy and Rollback.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Revision string `json:"revision,omitempty"`
+	// seats to restart, for Restart, such as "account-1".
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=1000
+	// +kubebuilder:validation:items:MaxLength=32
+	Seats []string `json:"seats,omitempty"`
+	// reason why, in the requester's words.
+	// +optional
+	// +kubebuilder:default=""
+	// +kubebuilder:validation:MaxLength=512
+	Reason string `json:"reason"`
+	// ticket of the bank's change process.
+	// +optional
+	// +kubebuilder:default=""
+	// +kubebuilder:validation:MaxLength=64
+	Ticket string `json:"ticket"`
+	// requester is the person who asked. The API sets it to the authenticated
+	// person; admission refuses another.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	Requester string `json:"requester"`
+	// desired says whether the Release goes on (Run) or holds (Stop). What is
+	// stopped keeps what it has done and takes no further step. Default: Run.
+	// +optional
+	// +kubebuilder:default=Run
+	// +kubebuilder:validation:Enum=Run;Stop
+	Desired string `json:"desired,omitempty"`
+}
+
+// ReleaseStatus says how far the Release is.
+type ReleaseStatus struct {
+	// conditions: Ready says that the Release is complete; Planned, Approved and
+	// Progressing say how far it is; Stalled says that a person is needed.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	// observedGeneration is the spec's generation that this status speaks of.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// sequence numbers the application's Releases, without gaps. Members remember
+	// the highest one that they carried out.
+	// +optional
+	Sequence int64 `json:"sequence,omitempty"`
+	// placement that the Release uses.
+	// +optional
+	// +kubebuilder:validation:MaxLength=80
+	Placement string `json:"placement,omitempty"`
+	// plan is what the Release will do, as canonical JSON (RFC 8785): its batches
+	// and the digest of every rendering per cluster. Approval covers its digest.
+	// +optional
+	// +kubebuilder:validation:MaxLength=524288
+	Plan string `json:"plan,omitempty"`
+	// planDigest is the digest of plan, "sha256:…".
+	// +optional
+	// +kubebuilder:validation:MaxLength=80
+	PlanDigest string `json:"planDigest,omitempty"`
+	// startedAt is when the first step was taken.
+	// +optional
+	StartedAt *metav1.Time `json:"startedAt,omitempty"`
+	// completedAt is when the last step was observed to be done.
+	// +optional
+	CompletedAt *metav1.Time `json:"completedAt,omitempty"`
+	// batch is the number of the batch being carried out, from 0.
+	// +optional
+	Batch int32 `json:"batch,omitempty"`
+	// clusters says, per cluster, how many instances are wanted, new and ready.
+	// +optional
+	// +listType=map
+	// +listMapKey=cluster
+	Clusters []ClusterProgress `json:"clusters,omitempty"`
+}
+
+// ClusterProgress is the state of one cluster within a Release.
+type ClusterProgress struct {
+	// cluster that it is about.
+	// +required
+	Cluster string `json:"cluster"`
+	// wanted instances.
+	Wanted int32 `json:"wanted"`
+	// updated instances run the new template.
+	Updated int32 `json:"updated"`
+	// ready instances run the new template and answer their probes.
+	Ready int32 `json:"ready"`
+	// old instances still run an earlier template.
+	Old int32 `json:"old"`
+	// message says what the cluster waits for.
+	// +optional
+	Message string `json:"message,omitempty"`
+}
+
+// Condition types of a Release.
+const (
+	// ConditionReady says that the Release is complete.
+	ConditionReady = "Ready"
+	// ConditionPlanned says that placement and rendering are done and digested.
+	ConditionPlanned = "Planned"
+	// ConditionApproved says that the Gate let the plan pass.
+	ConditionApproved = "Approved"
+	// ConditionProgressing says that steps are being taken.
+	ConditionProgressing = "Progressing"
+	// ConditionStalled says that nothing moves until a person acts.
+	ConditionStalled = "Stalled"
+)
+
+// Release moves what runs to a Revision and its Placement (发布单). It is the
+// one door through which anything that runs is changed.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:printcolumn:name="Application",type=string,JSONPath=`.spec.application`
+// +kubebuilder:printcolumn:name="Kind",type=string,JSONPath=`.spec.kind`
+// +kubebuilder:printcolumn:name="Revision",type=string,JSONPath=`.spec.revision`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Requester",type=string,JSONPath=`.spec.requester`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type Release struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// +required
+	Spec ReleaseSpec `json:"spec"`
+	// +optional
+	Status ReleaseStatus `json:"status,omitempty"`
+}
+
+// ReleaseList is a list of Releases.
+//
+// +kubebuilder:object:root=true
+type ReleaseList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []Release `json:"items"`
+}

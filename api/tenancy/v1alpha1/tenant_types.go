@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package v1alpha1
+
+import (
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Role names one of the roles that a tenant gives to groups of people. Each is
+// compiled to Kubernetes RBAC on the hub.
+// +kubebuilder:validation:Enum=Viewer;Developer;Releaser;DutyOperator;Administrator
+type Role string
+
+const (
+	// RoleViewer reads everything of the tenant except secrets.
+	RoleViewer Role = "Viewer"
+	// RoleDeveloper writes Applications outside production and reads the rest.
+	RoleDeveloper Role = "Developer"
+	// RoleReleaser starts and stops Releases.
+	RoleReleaser Role = "Releaser"
+	// RoleDutyOperator restarts instances and reads logs.
+	RoleDutyOperator Role = "DutyOperator"
+	// RoleAdministrator manages the tenant's own members and quota requests.
+	RoleAdministrator Role = "Administrator"
+)
+
+// TenantSpec describes a tenant.
+type TenantSpec struct {
+	// displayName is what people call the tenant, for example "零售银行部".
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	DisplayName string `json:"displayName,omitempty"`
+	// kind says whether the tenant is a legal entity (法人机构) or a unit of one.
+	// Default: BusinessUnit.
+	// +optional
+	// +kubebuilder:default=BusinessUnit
+	// +kubebuilder:validation:Enum=LegalEntity;BusinessUnit
+	Kind string `json:"kind,omitempty"`
+	// parent is the tenant above this one in the bank's organisation.
+	// +optional
+	// +kubebuilder:validation:MaxLength=20
+	Parent string `json:"parent,omitempty"`
+	// environments lists the environments that the tenant uses. Each gets the hub
+	// namespace "<tenant>-<environment>". Removing one is refused while
+	// applications remain in it.
+	// +required
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MaxLength=8
+	Environments []string `json:"environments"`
+	// quotas bound what the tenant's instances may reserve, per environment and pool.
+	// An environment and pool without a quota takes nothing: a bank plans its room.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=256
+	Quotas []Quota `json:"quotas,omitempty"`
+	// roles binds groups of people, as the bank's directory names them, to roles.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=256
+	Roles []RoleBinding `json:"roles,omitempty"`
+	// allowances open each of the tenant's applications to the bank's own
+	// observers; without them a bank is blind.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=32
+	Allowances []Allowance `json:"allowances,omitempty"`
+}
+
+// Quota bounds reservations of one environment in one pool.
+type Quota struct {
+	// environment that the quota is for.
+	// +required
+	// +kubebuilder:validation:MaxLength=8
+	Environment string `json:"environment"`
+	// pool that the quota is for.
+	// +required
+	// +kubebuilder:validation:MaxLength=40
+	Pool string `json:"pool"`
+	// instances is the largest number of instances.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Instances int64 `json:"instances"`
+	// cpu is the largest sum of CPU that instances request, in cores.
+	// +required
+	CPU resource.Quantity `json:"cpu"`
+	// memory is the largest sum of memory that instances request, in bytes.
+	// +required
+	Memory resource.Quantity `json:"memory"`
+}
+
+// RoleBinding gives a role to groups.
+type RoleBinding struct {
+	// role that the groups receive.
+	// +required
+	Role Role `json:"role"`
+	// environments limits the binding. Empty: every environment of the tenant.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MaxLength=8
+	Environments []string `json:"environments,omitempty"`
+	// groups as the bank's directory names them. Names that begin with "system:"
+	// are Kubernetes' own and refused.
+	// +required
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.all(g, !g.startsWith('system:'))",message="groups that begin with 'system:' belong to Kubernetes: bind a group of the bank's directory"
+	Groups []string `json:"groups"`
+}
+
+// Allowance opens applications to one observer of the bank.
+type Allowance struct {
+	// name of the observer, for example "vulnerability-scanner".
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name"`
+	// purpose says what the observer does.
+	// +required
+	// +kubebuilder:validation:Enum=Scanner;Monitoring;LogCollector;Bastion
+	Purpose string `json:"purpose"`
+	// from lists the addresses that the observer connects from, as CIDR blocks.
+	// +required
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=43
+	// +kubebuilder:validation:items:XValidation:rule="isCIDR(self)",message="each address is a CIDR block such as 10.1.2.0/24"
+	From []string `json:"from"`
+	// ports that the observer may reach. Empty: every port.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:Minimum=1
+	// +kubebuilder:validation:items:Maximum=65535
+	Ports []int32 `json:"ports,omitempty"`
+}
+
+// TenantStatus is what Fairway made of a tenant.
+type TenantStatus struct {
+	// conditions: Ready says whether namespaces, roles and quotas are in place.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	// observedGeneration is the spec's generation that this status speaks of.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// namespaces lists the hub namespaces of the tenant.
+	// +optional
+	// +listType=set
+	Namespaces []string `json:"namespaces,omitempty"`
+}
+
+// Tenant is a legal entity or business unit with members, quotas and pools
+// (租户, R08). Deleting one is refused while it has applications.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:scope=Cluster
+// +kubebuilder:printcolumn:name="Display name",type=string,JSONPath=`.spec.displayName`
+// +kubebuilder:printcolumn:name="Environments",type=string,JSONPath=`.spec.environments`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 20 && self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="a tenant's name has at most 20 lower-case letters, digits and dashes"
+type Tenant struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// +required
+	Spec TenantSpec `json:"spec"`
+	// +optional
+	Status TenantStatus `json:"status,omitempty"`
+}
+
+// TenantList is a list of Tenants.
+//
+// +kubebuilder:object:root=true
+type TenantList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []Tenant `json:"items"`
+}
+
+// ConditionReady sums up whether what the object asks for is in place.
+const ConditionReady = "Ready"
+
+// Labels of the hub namespaces that belong to a tenant.
+const (
+	// LabelTenant names the tenant of a hub namespace.
+	LabelTenant = "tenancy.fairway.cloud/tenant"
+	// LabelEnvironment names the environment of a hub namespace.
+	LabelEnvironment = "tenancy.fairway.cloud/environment"
+)

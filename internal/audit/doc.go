@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+// Package audit is the evidence of who did what, on whose approval, with which
+// result (R69). Every act has two records: an intent that is durable before the
+// act, and an outcome after it.
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// Act is what an intent says. It holds no secrets and no personal data beyond
+// the person's id.
+type Act struct {
+	// Verb is the room and the act, for example "release.step".
+	Verb string `json:"verb"`
+	// Person who acts, also behind controllers.
+	Person string `json:"person"`
+	// Subject is the object acted on, "<kind>/<namespace>/<name>".
+	Subject string `json:"subject"`
+	// Cluster is the member that is written to.
+	Cluster string `json:"cluster,omitempty"`
+	// Release on whose behalf the act happens.
+	Release string `json:"release,omitempty"`
+	// Approval that covers the act.
+	Approval string `json:"approval,omitempty"`
+	// Verdict is the Gate's reason.
+	Verdict string `json:"verdict,omitempty"`
+	// Reason and Ticket are the requester's.
+	Reason string `json:"reason,omitempty"`
+	Ticket string `json:"ticket,omitempty"`
+	// Before and After are the digests of what is changed.
+	Before string `json:"before,omitempty"`
+	After  string `json:"after,omitempty"`
+	// Details lists the single acts of a step, each in a few words.
+	Details []string `json:"details,omitempty"`
+	// Trace is the W3C trace id of the request.
+	Trace string `json:"trace,omitempty"`
+}
+
+// Result is how an act ended.
+type Result string
+
+// The ways an act ends. Unknown is written by the sweep after a crash.
+const (
+	Done    Result = "Done"
+	Refused Result = "Refused"
+	Failed  Result = "Failed"
+	Unknown Result = "Unknown"
+)
+
+// Outcome is what the second record says.
+type Outcome struct {
+	// Result of the act.
+	Result Result `json:"result"`
+	// Message says what went wrong, or what was done.
+	Message string `json:"message,omitempty"`
+	// After is the digest of what came out, where it was not known before.
+	After string `json:"after,omitempty"`
+}
+
+// Recorder writes evidence.
+type Recorder interface {
+	// Intent records that an act is about to happen and returns the number that
+	// its outcome names. It returns only once the record is durable.
+	Intent(ctx context.Context, act Act) (id string, err error)
+	// Outcome records how the act of that number ended.
+	Outcome(ctx context.Context, id string, outcome Outcome) error
+}
+
+// WhenAway says what happens to an act whose intent cannot be recorded.
+type WhenAway int
+
+const (
+	// FailClosed refuses the act. It is the rule.
+	FailClosed WhenAway = iota
+	// FailOpen lets the act happen: only the way back (stop, pause, drain,
+	// rollback to the approved revision) uses it.
+	FailOpen
+)
+
+// ErrAway says that an act did not happen because it could not be recorded.
+// Callers try again later; the act was not begun.
+var ErrAway = errors.New("the evidence log is away")
+
+// Do records the intent, carries the act out and records its outcome. The
+// act's own error comes back unchanged.
+func Do(ctx context.Context, r Recorder, away WhenAway, act Act, do func(context.Context) error) error {
+	id, err := r.Intent(ctx, act)
+	if err != nil && away == FailClosed {
+		return fmt.Errorf("could not begin %s on %q: %w: %w", act.Verb, act.Subject, ErrAway, err)
+	}
+	recorded := err == nil
+
+	result := do(ctx)
+	if !recorded {
+		return result
+	}
+	outcome := Outcome{Result: Done}
+	if result != nil {
+		outcome = Outcome{Result: Failed, Message: result.Error()}
+	}
+	// The act has happened: a record that fails now leaves an intent without an
+	// outcome, which the sweep after a restart marks Unknown.
+	return errors.Join(result, r.Outcome(context.WithoutCancel(ctx), id, outcome))
+}
