@@ -1,0 +1,464 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package v1alpha1
+
+import "k8s.io/apimachinery/pkg/api/resource"
+
+// ComponentName names a component within its application: at most 16 characters, so that
+// every name built from it fits.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=16
+// +kubebuilder:validation:Pattern=`^[a-z]([-a-z0-9]*[a-z0-9])?$`
+type ComponentName string
+
+// ComponentKind is how a component runs.
+//
+// +kubebuilder:validation:Enum=Service;Stateful;Job;Cron
+type ComponentKind string
+
+const (
+	// KindService runs for ever; any instance is as good as another.
+	KindService ComponentKind = "Service"
+	// KindStateful runs for ever; each instance keeps its seat number and its own volumes.
+	KindStateful ComponentKind = "Stateful"
+	// KindJob runs once to its end, in exactly one cell of the fleet.
+	KindJob ComponentKind = "Job"
+	// KindCron runs on a schedule, in exactly one cell of the fleet (R90).
+	KindCron ComponentKind = "Cron"
+)
+
+// InstanceIdentity says whether an instance keeps who it is over a restart.
+//
+// +kubebuilder:validation:Enum=Replaceable;Fixed
+type InstanceIdentity string
+
+const (
+	// IdentityReplaceable instances get a free seat when they start.
+	IdentityReplaceable InstanceIdentity = "Replaceable"
+	// IdentityFixed instances keep their seat, name and volumes over restart and release.
+	IdentityFixed InstanceIdentity = "Fixed"
+)
+
+// Component is one part of an application: one image, one size, a number of instances.
+//
+// +kubebuilder:validation:XValidation:rule="(has(self.kind) && self.kind == 'Cron') == has(self.schedule)",message="schedule and kind Cron belong together: give both or neither"
+// +kubebuilder:validation:XValidation:rule="!has(self.job) || (has(self.kind) && self.kind in ['Job', 'Cron'])",message="job holds only for kinds Job and Cron; remove it"
+// +kubebuilder:validation:XValidation:rule="!has(self.kind) || !(self.kind in ['Job', 'Cron']) || size(self.instances) == 1",message="a Job or Cron component runs in exactly one cell of the fleet: name one DCN in instances"
+// +kubebuilder:validation:XValidation:rule="!has(self.autoscaling) || !has(self.kind) || self.kind == 'Service'",message="only a component of kind Service can be autoscaled; remove autoscaling or change the kind"
+// +kubebuilder:validation:XValidation:rule="!has(self.autoscaling) || !has(self.identity) || self.identity == 'Replaceable'",message="a component whose instances have a fixed identity cannot be autoscaled; remove autoscaling or set identity to Replaceable"
+// +kubebuilder:validation:XValidation:rule="!has(self.kind) || self.kind != 'Stateful' || !has(self.identity) || self.identity == 'Fixed'",message="a component of kind Stateful has fixed identity; set identity to Fixed or leave it out"
+// +kubebuilder:validation:XValidation:rule="!has(self.volumes) || (has(self.kind) && self.kind == 'Stateful') || (has(self.identity) && self.identity == 'Fixed') || self.volumes.all(v, !(v.kind in ['Local', 'Block']) || (has(v.data) && v.data == 'Regenerable'))",message="a Local or Block volume belongs to one instance: use kind Stateful or identity Fixed, or say data Regenerable"
+type Component struct {
+	// name is the component's name within the application.
+	// +required
+	Name ComponentName `json:"name"`
+
+	// displayName is the name that people read. Default: name.
+	// +kubebuilder:validation:MaxLength=128
+	// +optional
+	DisplayName string `json:"displayName,omitempty"`
+
+	// kind is how it runs: Service (default), Stateful, Job or Cron.
+	// +kubebuilder:default=Service
+	// +optional
+	Kind ComponentKind `json:"kind,omitempty"`
+
+	// identity says whether an instance keeps its seat, name and volumes when it is replaced.
+	// Default: Fixed for kind Stateful and where fixedIP is PerSeat, else Replaceable.
+	// +optional
+	Identity InstanceIdentity `json:"identity,omitempty"`
+
+	// image is the container image with a tag or digest. The Revision holds the digest that
+	// the registry gave for it, so later pushes to the tag change nothing that runs.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	// +required
+	Image string `json:"image"`
+
+	// command replaces the image's entrypoint. Default: the image's own.
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=4096
+	// +listType=atomic
+	// +optional
+	Command []string `json:"command,omitempty"`
+
+	// args replaces the image's arguments. Default: the image's own.
+	// +kubebuilder:validation:MaxItems=128
+	// +kubebuilder:validation:items:MaxLength=4096
+	// +listType=atomic
+	// +optional
+	Args []string `json:"args,omitempty"`
+
+	// workingDirectory is where the process starts. Default: the image's own.
+	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:Pattern=`^/.*$`
+	// +optional
+	WorkingDirectory string `json:"workingDirectory,omitempty"`
+
+	// user is the numeric user and group the process runs as. Default: the image's own.
+	// +optional
+	User *User `json:"user,omitempty"`
+
+	// zone is the NetworkZone that the instances attach to, for example "dmz" (R13).
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +required
+	Zone string `json:"zone"`
+
+	// securityLevel names the component's own SecurityLevel. Default: the application's.
+	// +kubebuilder:validation:MaxLength=63
+	// +optional
+	SecurityLevel string `json:"securityLevel,omitempty"`
+
+	// instances is the exact number of instances in each DCN (R49). DCNs that are not
+	// listed get none.
+	// +kubebuilder:validation:MaxItems=64
+	// +listType=map
+	// +listMapKey=dcn
+	// +optional
+	Instances []InstanceCount `json:"instances,omitempty"`
+
+	// resources is the size of one instance (R09).
+	// +optional
+	Resources *Resources `json:"resources,omitempty"`
+
+	// jvm sizes the Java virtual machine after the memory limit (R09). Leave it out for
+	// components that are not Java.
+	// +optional
+	JVM *JVM `json:"jvm,omitempty"`
+
+	// ports are the ports the component listens on. Other components reach only these.
+	// +kubebuilder:validation:MaxItems=16
+	// +listType=map
+	// +listMapKey=name
+	// +optional
+	Ports []Port `json:"ports,omitempty"`
+
+	// env sets environment variables. Names that begin with FAIRWAY_ are the platform's.
+	// +kubebuilder:validation:MaxItems=128
+	// +listType=map
+	// +listMapKey=name
+	// +optional
+	Env []EnvVar `json:"env,omitempty"`
+
+	// configuration is sets of files that belong to the Revision (R41).
+	// +kubebuilder:validation:MaxItems=8
+	// +listType=map
+	// +listMapKey=name
+	// +optional
+	Configuration []ConfigurationSet `json:"configuration,omitempty"`
+
+	// secrets are Secrets of this namespace that are mounted as files. Their content is
+	// never part of a Revision.
+	// +kubebuilder:validation:MaxItems=16
+	// +listType=map
+	// +listMapKey=name
+	// +optional
+	Secrets []SecretMount `json:"secrets,omitempty"`
+
+	// volumes are the places the component may write to besides /tmp (R44).
+	// +kubebuilder:validation:MaxItems=16
+	// +listType=map
+	// +listMapKey=name
+	// +optional
+	Volumes []Volume `json:"volumes,omitempty"`
+
+	// probes tell when an instance has started, may get traffic, and must be restarted.
+	// +optional
+	Probes *Probes `json:"probes,omitempty"`
+
+	// shutdown says how an instance leaves: out of traffic first, then stopped (R60).
+	// +optional
+	Shutdown *Shutdown `json:"shutdown,omitempty"`
+
+	// logs declares where the component writes its logs (R47, R78).
+	// +kubebuilder:validation:MaxItems=8
+	// +listType=map
+	// +listMapKey=name
+	// +optional
+	Logs []Log `json:"logs,omitempty"`
+
+	// autoscaling lets the number of instances move between bounds. The bounds are part of
+	// the Revision; room for the maximum is reserved (R45).
+	// +optional
+	Autoscaling *Autoscaling `json:"autoscaling,omitempty"`
+
+	// schedule is when a component of kind Cron runs.
+	// +optional
+	Schedule *Schedule `json:"schedule,omitempty"`
+
+	// job bounds a run of a component of kind Job or Cron.
+	// +optional
+	Job *JobBounds `json:"job,omitempty"`
+
+	// dependsOn names the components and bindings this component calls. It opens the network
+	// for exactly these, and sets FAIRWAY_DEPENDENCY_<NAME>_URL for each.
+	// +kubebuilder:validation:MaxItems=16
+	// +listType=atomic
+	// +optional
+	DependsOn []Dependency `json:"dependsOn,omitempty"`
+
+	// interfaces are network interfaces besides the first one (R17).
+	// +kubebuilder:validation:MaxItems=4
+	// +listType=map
+	// +listMapKey=name
+	// +optional
+	Interfaces []Interface `json:"interfaces,omitempty"`
+
+	// fixedIP says whether a seat keeps its address over restart and release (R16):
+	// None (default) or PerSeat, which implies identity Fixed.
+	// +kubebuilder:default=None
+	// +optional
+	FixedIP FixedIP `json:"fixedIP,omitempty"`
+
+	// dns adjusts name resolution inside the instances.
+	// +optional
+	DNS *DNS `json:"dns,omitempty"`
+
+	// maxPerHost is the most instances of this component on one host. Default: no limit;
+	// instances are still spread.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100
+	// +optional
+	MaxPerHost *int32 `json:"maxPerHost,omitempty"`
+
+	// unreachableSeconds is how long an instance on an unreachable host is waited for before
+	// it is replaced inside its cell. Default: what the availability class says (R86).
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=86400
+	// +optional
+	UnreachableSeconds *int64 `json:"unreachableSeconds,omitempty"`
+}
+
+// User is the numeric identity a process runs as.
+type User struct {
+	// uid is the user id; 0 is root, which go-live checks refuse.
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
+	// +optional
+	UID *int64 `json:"uid,omitempty"`
+
+	// gid is the group id. Default: the image's own.
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
+	// +optional
+	GID *int64 `json:"gid,omitempty"`
+
+	// volumeGID is the group that owns the volumes. Default: gid.
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
+	// +optional
+	VolumeGID *int64 `json:"volumeGID,omitempty"`
+}
+
+// InstanceCount is an exact number of instances in one DCN.
+type InstanceCount struct {
+	// dcn names the DCN.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=24
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	// +required
+	DCN string `json:"dcn"`
+
+	// count is the number of instances there; for Job and Cron the number that run at once.
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=5000
+	// +required
+	Count int32 `json:"count"`
+}
+
+// SizingClass is a ready-made size of an instance (R09).
+//
+// +kubebuilder:validation:Enum=XSmall;Small;Medium;Large;XLarge;XXLarge
+type SizingClass string
+
+// The sizing classes, each twice the one before: 250m CPU and 512Mi memory for XSmall up to
+// 8 CPU and 16Gi for XXLarge.
+const (
+	SizeXSmall  SizingClass = "XSmall"
+	SizeSmall   SizingClass = "Small"
+	SizeMedium  SizingClass = "Medium"
+	SizeLarge   SizingClass = "Large"
+	SizeXLarge  SizingClass = "XLarge"
+	SizeXXLarge SizingClass = "XXLarge"
+)
+
+// Resources is the size of one instance. What is asked for is also the limit, unless a
+// larger limit is named: a bank's neighbours shall not take each other's room.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.class) || (has(self.cpu) && has(self.memory))",message="give either class, or both cpu and memory"
+type Resources struct {
+	// class is a ready-made size: XSmall (250m, 512Mi), Small (500m, 1Gi), Medium (1, 2Gi),
+	// Large (2, 4Gi), XLarge (4, 8Gi), XXLarge (8, 16Gi). cpu and memory go before it.
+	// +optional
+	Class SizingClass `json:"class,omitempty"`
+
+	// cpu is what one instance gets, for example "500m" or "2".
+	// +optional
+	CPU *resource.Quantity `json:"cpu,omitempty"`
+
+	// memory is what one instance gets, for example "1Gi". Using more ends the instance.
+	// +optional
+	Memory *resource.Quantity `json:"memory,omitempty"`
+
+	// cpuLimit is the most CPU an instance may take while others leave it idle. Default: cpu.
+	// +optional
+	CPULimit *resource.Quantity `json:"cpuLimit,omitempty"`
+
+	// memoryLimit is the most memory an instance may take. Default: memory.
+	// +optional
+	MemoryLimit *resource.Quantity `json:"memoryLimit,omitempty"`
+
+	// ephemeralStorage bounds what an instance writes to its own disk, logs included.
+	// Default: no bound of its own.
+	// +optional
+	EphemeralStorage *resource.Quantity `json:"ephemeralStorage,omitempty"`
+}
+
+// JVM sizes the Java virtual machine. It is carried out through the environment variable
+// JAVA_TOOL_OPTIONS, which every JVM from version 8u191 on reads.
+type JVM struct {
+	// heapPercent is the share of the memory limit that the heap may take, so that the heap
+	// follows the limit when the instance is resized. Default: 70.
+	// +kubebuilder:default=70
+	// +kubebuilder:validation:Minimum=10
+	// +kubebuilder:validation:Maximum=90
+	// +optional
+	HeapPercent int32 `json:"heapPercent,omitempty"`
+
+	// maxMetaspace bounds class metadata, for example "256Mi". Default: no bound.
+	// +optional
+	MaxMetaspace *resource.Quantity `json:"maxMetaspace,omitempty"`
+
+	// maxDirectMemory bounds buffers outside the heap. Default: the JVM's own (the heap size).
+	// +optional
+	MaxDirectMemory *resource.Quantity `json:"maxDirectMemory,omitempty"`
+
+	// onOutOfMemory is what happens when the heap is full: Exit (default), so that the
+	// instance is restarted, or Continue.
+	// +kubebuilder:default=Exit
+	// +optional
+	OnOutOfMemory OnOutOfMemory `json:"onOutOfMemory,omitempty"`
+
+	// options are further options, each without spaces, for example "-XX:+UseG1GC".
+	// Heap sizes (-Xmx, -Xms, MaxRAMPercentage) are refused: heapPercent says them.
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MaxLength=256
+	// +kubebuilder:validation:items:Pattern=`^-[^\s]+$`
+	// +listType=atomic
+	// +optional
+	Options []string `json:"options,omitempty"`
+}
+
+// OnOutOfMemory is what the JVM does when the heap is full.
+//
+// +kubebuilder:validation:Enum=Exit;Continue
+type OnOutOfMemory string
+
+const (
+	// OutOfMemoryExit ends the process.
+	OutOfMemoryExit OnOutOfMemory = "Exit"
+	// OutOfMemoryContinue leaves it to the application.
+	OutOfMemoryContinue OnOutOfMemory = "Continue"
+)
+
+// Port is a port that a component listens on.
+type Port struct {
+	// name is how probes, dependencies and exposure refer to the port.
+	// +required
+	Name PortName `json:"name"`
+
+	// port is the number the process listens on.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	// +required
+	Port int32 `json:"port"`
+
+	// protocol is TCP (default) or UDP.
+	// +kubebuilder:default=TCP
+	// +optional
+	Protocol TransportProtocol `json:"protocol,omitempty"`
+
+	// scheme is what is spoken: http (default), https, grpc, or tcp for anything else. It is
+	// the beginning of the URL in FAIRWAY_DEPENDENCY_<NAME>_URL.
+	// +kubebuilder:default=http
+	// +optional
+	Scheme Scheme `json:"scheme,omitempty"`
+}
+
+// PortName names a port within its component.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=15
+// +kubebuilder:validation:Pattern=`^[a-z]([-a-z0-9]*[a-z0-9])?$`
+type PortName string
+
+// TransportProtocol is what carries a port.
+//
+// +kubebuilder:validation:Enum=TCP;UDP
+type TransportProtocol string
+
+const (
+	// ProtocolTCP is TCP.
+	ProtocolTCP TransportProtocol = "TCP"
+	// ProtocolUDP is UDP.
+	ProtocolUDP TransportProtocol = "UDP"
+)
+
+// Scheme is the application protocol of a port.
+//
+// +kubebuilder:validation:Enum=http;https;grpc;tcp
+type Scheme string
+
+const (
+	// SchemeHTTP is plain HTTP.
+	SchemeHTTP Scheme = "http"
+	// SchemeHTTPS is HTTP over TLS.
+	SchemeHTTPS Scheme = "https"
+	// SchemeGRPC is gRPC.
+	SchemeGRPC Scheme = "grpc"
+	// SchemeTCP is any other protocol.
+	SchemeTCP Scheme = "tcp"
+)
+
+// EnvVar is one environment variable.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.value) != has(self.secret)",message="give either value or secret"
+// +kubebuilder:validation:XValidation:rule="!self.name.startsWith('FAIRWAY_')",message="names that begin with FAIRWAY_ are set by the platform; choose another name"
+type EnvVar struct {
+	// name is the variable's name.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:Pattern=`^[A-Za-z_][A-Za-z0-9_]*$`
+	// +required
+	Name string `json:"name"`
+
+	// value is the literal value. It is part of the Revision and readable by everyone who
+	// may read the application: never put a secret here.
+	// +kubebuilder:validation:MaxLength=4096
+	// +optional
+	Value *string `json:"value,omitempty"`
+
+	// secret takes the value from a Secret of this namespace.
+	// +optional
+	Secret *SecretKey `json:"secret,omitempty"`
+}
+
+// SecretKey points at one key of a Secret.
+type SecretKey struct {
+	// name is the Secret's name, in the application's namespace on the hub.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=48
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	// +required
+	Name string `json:"name"`
+
+	// key is the key within it.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[-._a-zA-Z0-9]+$`
+	// +required
+	Key string `json:"key"`
+}
