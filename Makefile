@@ -1,13 +1,69 @@
-# Fairway. `make help` lists the targets.
+# Fairway. `make help` lists the targets; README.md says what they are for.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+GO_FILES       := $(shell git ls-files -co --exclude-standard '*.go' '*.sql' 'config/*.yaml' 2>/dev/null) go.mod go.sum
 CONTROLLER_GEN := go run sigs.k8s.io/controller-tools/cmd/controller-gen@v0.23.0
+LINT_VERSION   := v2.15.0
+LINT           := bin/tools/golangci-lint-$(LINT_VERSION)
+VERSION        := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 
 .PHONY: help
 help: ## Lists the targets.
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+bin/fairway: $(GO_FILES)
+	@echo "building bin/fairway"
+	@go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $@ ./cmd/fairway
+
+.PHONY: build
+build: bin/fairway ## Builds bin/fairway.
+
+.PHONY: deps
+deps: ## Installs the Debian packages that are missing; says what it cannot install.
+	@hack/install-deps.sh
+
+.PHONY: up
+up: deps bin/fairway ## Brings up the sandbox with the example bank on real Kubernetes.
+	@bin/fairway sandbox up -f examples/bank/sandbox.yaml
+
+.PHONY: down
+down: bin/fairway ## Takes the sandbox down and leaves nothing behind.
+	@bin/fairway sandbox down
+
+.PHONY: test
+test: deps bin/fairway ## Runs every test, the end-to-end tests on the sandbox last.
+	go test ./...
+	cd kubebox && go vet ./...
+	go test -count=1 -timeout 40m -tags e2e ./test/e2e/...
+
+.PHONY: unit
+unit: ## Runs the tests that need no sandbox.
+	go test ./...
+
+.PHONY: check
+check: $(LINT) ## Lints, and fails when generated files are stale.
+	$(LINT) run ./...
+	go mod tidy -diff
+	cd kubebox && go mod tidy -diff
+	hack/check-generated.sh
 
 .PHONY: generate
-generate: ## Writes the generated files: deep copies, CRDs.
+generate: ## Writes the generated files: deep copies, CRDs, OpenAPI, CLI reference.
 	$(CONTROLLER_GEN) object:headerFile=hack/header.go.txt paths=./api/...
 	$(CONTROLLER_GEN) crd:crdVersions=v1 paths=./api/... output:crd:dir=config/crd
+	go generate ./...
+
+.PHONY: bench
+bench: ## Runs the benchmarks.
+	go test -run '^$$' -bench . -benchmem ./internal/...
+
+.PHONY: bundle
+bundle: deps ## Writes dist/fairway-bundle.tar.gz, with which `make up` needs no network.
+	hack/bundle.sh
+
+$(LINT):
+	@mkdir -p bin/tools
+	GOBIN=$(CURDIR)/bin/tools go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
+	@mv bin/tools/golangci-lint $@

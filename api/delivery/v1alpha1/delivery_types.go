@@ -199,11 +199,13 @@ type TroubledInstance struct {
 	Seat string `json:"seat"`
 	// host that it runs on, if any.
 	// +optional
+	// +kubebuilder:validation:MaxLength=253
 	Host string `json:"host,omitempty"`
 	// state in one word, for example "CrashLoopBackOff".
 	State string `json:"state"`
 	// message says why.
 	// +optional
+	// +kubebuilder:validation:MaxLength=1024
 	Message string `json:"message,omitempty"`
 }
 

@@ -90,6 +90,7 @@ type PoolRack struct {
 	// hosts that are ready and take instances.
 	// +optional
 	// +listType=set
+	// +kubebuilder:validation:MaxItems=5000
 	Hosts []string `json:"hosts,omitempty"`
 	// classes counts hosts by size class, for example {"4c16g": 12}.
 	// +optional

@@ -117,6 +117,7 @@ type ReleaseStatus struct {
 type ClusterProgress struct {
 	// cluster that it is about.
 	// +required
+	// +kubebuilder:validation:MaxLength=32
 	Cluster string `json:"cluster"`
 	// wanted instances.
 	Wanted int32 `json:"wanted"`
@@ -128,6 +129,7 @@ type ClusterProgress struct {
 	Old int32 `json:"old"`
 	// message says what the cluster waits for.
 	// +optional
+	// +kubebuilder:validation:MaxLength=1024
 	Message string `json:"message,omitempty"`
 }
 
