@@ -216,7 +216,7 @@ type DCNSpec struct {
 // +kubebuilder:printcolumn:name="Role",type=string,JSONPath=`.spec.role`
 // +kubebuilder:printcolumn:name="Partner",type=string,JSONPath=`.spec.partner`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
-// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 32",message="a DCN's name has at most 32 characters: choose a shorter one"
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 24",message="a DCN's name has at most 24 characters, because names in members are built from it: choose a shorter one"
 // +kubebuilder:validation:XValidation:rule="!has(self.spec.partner) || self.spec.partner != self.metadata.name",message="a DCN cannot be its own partner: name another DCN or leave partner empty"
 type DCN struct {
 	metav1.TypeMeta   `json:",inline"`
