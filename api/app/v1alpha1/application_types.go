@@ -53,9 +53,10 @@ type ApplicationSpec struct {
 	Identity Identity `json:"identity"`
 
 	// securityLevel names the SecurityLevel whose hardening rules every component obeys,
-	// unless a component names its own. Zones and pools accept only certain levels.
+	// unless a component names its own. Zones and pools accept only certain levels. A rule
+	// that a component cannot keep is waived by a named, expiring exception on the level.
 	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:MaxLength=32
 	// +required
 	SecurityLevel string `json:"securityLevel"`
 
@@ -103,15 +104,6 @@ type ApplicationSpec struct {
 	// +kubebuilder:default=Manual
 	// +optional
 	ReleasePolicy ReleasePolicy `json:"releasePolicy,omitempty"`
-
-	// exceptions waive single hardening rules for single components, each with a reason, an
-	// approver and an expiry. An expired exception no longer waives anything in the next
-	// Revision and is reported (R66, R88).
-	// +kubebuilder:validation:MaxItems=32
-	// +listType=map
-	// +listMapKey=name
-	// +optional
-	Exceptions []Exception `json:"exceptions,omitempty"`
 
 	// pullSecret names the Secret in this namespace that opens the image registry. Without
 	// it images are pulled with the credential of the host.
@@ -175,43 +167,6 @@ const (
 	// ReleaseAutomatic starts a Release for each new Revision outside production.
 	ReleaseAutomatic ReleasePolicy = "Automatic"
 )
-
-// Exception waives one hardening rule for one component until it expires.
-type Exception struct {
-	// name is the exception's own name, shown in reports.
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=63
-	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
-	// +required
-	Name string `json:"name"`
-
-	// component is the component it holds for.
-	// +required
-	Component ComponentName `json:"component"`
-
-	// rule is the hardening rule that is waived, as the SecurityLevel names it, for example
-	// "ReadOnlyRootFilesystem".
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=63
-	// +required
-	Rule string `json:"rule"`
-
-	// reason is why, for the reviewer and the auditor.
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=1024
-	// +required
-	Reason string `json:"reason"`
-
-	// approver is the person id of who allowed it. It may not be one of the makers.
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=128
-	// +required
-	Approver string `json:"approver"`
-
-	// expires is the moment from which the rule holds again.
-	// +required
-	Expires metav1.Time `json:"expires"`
-}
 
 // PlacementWishes are wishes; what the pool, zone, level and quota demand comes first.
 type PlacementWishes struct {

@@ -103,12 +103,12 @@ type Component struct {
 
 	// zone is the NetworkZone that the instances attach to, for example "dmz" (R13).
 	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:MaxLength=32
 	// +required
 	Zone string `json:"zone"`
 
 	// securityLevel names the component's own SecurityLevel. Default: the application's.
-	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:MaxLength=32
 	// +optional
 	SecurityLevel string `json:"securityLevel,omitempty"`
 
@@ -257,7 +257,7 @@ type User struct {
 type InstanceCount struct {
 	// dcn names the DCN.
 	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=24
+	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
 	// +required
 	DCN string `json:"dcn"`

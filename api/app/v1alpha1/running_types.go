@@ -305,7 +305,7 @@ type Binding struct {
 
 	// zone is the NetworkZone it lies in. The zone of the caller must allow the flow.
 	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:MaxLength=32
 	// +required
 	Zone string `json:"zone"`
 
@@ -391,7 +391,7 @@ const (
 type Exposure struct {
 	// name names the exposure within the application.
 	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:MaxLength=12
 	// +kubebuilder:validation:Pattern=`^[a-z]([-a-z0-9]*[a-z0-9])?$`
 	// +required
 	Name string `json:"name"`
@@ -519,7 +519,7 @@ type Interface struct {
 
 	// zone is the NetworkZone it attaches to.
 	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:MaxLength=32
 	// +required
 	Zone string `json:"zone"`
 
@@ -640,7 +640,7 @@ type RunningCount struct {
 	Component ComponentName `json:"component"`
 
 	// dcn is the DCN's name.
-	// +kubebuilder:validation:MaxLength=24
+	// +kubebuilder:validation:MaxLength=32
 	// +required
 	DCN string `json:"dcn"`
 
