@@ -101,6 +101,24 @@ type PoolRack struct {
 	Used Resources `json:"used"`
 	// free is what is left.
 	Free Resources `json:"free"`
+	// room says, host by host, what each ready host could hold of Fairway's
+	// instances: what it can allocate less what node agents and other pods that
+	// are not Fairway's reserve. The scheduler packs instances into it.
+	// +optional
+	// +listType=map
+	// +listMapKey=host
+	// +kubebuilder:validation:MaxItems=5000
+	Room []HostRoom `json:"room,omitempty"`
+}
+
+// HostRoom is what one host could hold of Fairway's instances.
+type HostRoom struct {
+	// host is the node's name.
+	// +required
+	// +kubebuilder:validation:MaxLength=253
+	Host string `json:"host"`
+	// resources that instances may reserve on it, whether or not they do now.
+	Resources `json:",inline"`
 }
 
 // Pool is a set of hosts dedicated to one tenant and one security level, or

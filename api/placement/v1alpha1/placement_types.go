@@ -76,6 +76,12 @@ type Assignment struct {
 	// +required
 	// +kubebuilder:validation:MaxLength=16
 	Component string `json:"component"`
+	// template is the digest of the component's template. Instances of two
+	// templates stand side by side while a Release goes on, and both hold room;
+	// Assignments of one template are the same instances.
+	// +required
+	// +kubebuilder:validation:MaxLength=80
+	Template string `json:"template"`
 	// cell that they run in.
 	// +required
 	Cell Cell `json:"cell"`
@@ -84,13 +90,15 @@ type Assignment struct {
 	// +required
 	// +kubebuilder:validation:Minimum=0
 	Block int32 `json:"block"`
-	// seats are the numbers of the instances, ascending.
+	// seats are the numbers of the instances, ascending. None: the component has
+	// left the cell, which keeps its block.
 	// +required
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=1000
 	Seats []int32 `json:"seats"`
-	// hosts that the cell's instances may run on. Any order in which the
-	// member's scheduler fills them fits.
+	// hosts that the cell's instances may run on. In whatever order the member's
+	// scheduler fills them, every instance fits. A component that does not change
+	// keeps its list, because the list is part of its pods.
 	// +required
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=1000
@@ -138,6 +146,18 @@ type PlacementStatus struct {
 
 // ConditionReserved says whether a Placement still holds its room.
 const ConditionReserved = "Reserved"
+
+// Reasons of the condition Reserved.
+const (
+	// ReasonProposed: the room is held until the Placement expires.
+	ReasonProposed = "Proposed"
+	// ReasonInUse: a Release uses the Placement, or what it placed runs.
+	ReasonInUse = "InUse"
+	// ReasonSuperseded: a later Placement took its place.
+	ReasonSuperseded = "Superseded"
+	// ReasonRetired: the application was taken out of service.
+	ReasonRetired = "Retired"
+)
 
 // Placement is one immutable decision: how many instances of each component,
 // and which seats, run in which cell, and why (部署布局, R48, R49). It is the
