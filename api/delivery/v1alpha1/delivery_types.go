@@ -62,6 +62,13 @@ type DeliverySpec struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=512
 	Workloads []Workload `json:"workloads,omitempty"`
+	// way is Forward, or Back for the way back that an approved plan contains: stop,
+	// drain, rollback to the revision it names. The way back goes on while log,
+	// hub or ticket system are away. Default: Forward.
+	// +optional
+	// +kubebuilder:default=Forward
+	// +kubebuilder:validation:Enum=Forward;Back
+	Way string `json:"way,omitempty"`
 	// restarts asks for the replacement of instances, each by UID so that none is
 	// replaced twice.
 	// +optional
@@ -109,6 +116,19 @@ type Workload struct {
 	// +required
 	// +kubebuilder:validation:Minimum=0
 	Replicas int32 `json:"replicas"`
+	// partition holds a StatefulSet's instances whose seat number, counted from the
+	// start of the cell's block, is lower at the template they have. Default: 0, all
+	// are updated.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000
+	Partition int32 `json:"partition,omitempty"`
+	// revision that the instances run, as their label shows it. Default: the
+	// Delivery's revision; where several templates of the component run side by
+	// side, the one that the workload's instances carry already.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Revision string `json:"revision,omitempty"`
 	// seats that the instances take. Empty for Job and CronJob.
 	// +optional
 	// +listType=set
