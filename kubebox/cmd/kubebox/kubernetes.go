@@ -4,10 +4,10 @@
 package main
 
 import (
+	"context"
 	"os"
 
 	"go.etcd.io/etcd/server/v3/etcdmain"
-	genericapiserver "k8s.io/apiserver/pkg/server"
 	"k8s.io/component-base/cli"
 	_ "k8s.io/component-base/logs/json/register"
 	_ "k8s.io/component-base/metrics/prometheus/clientgo"
@@ -34,9 +34,8 @@ func runScheduler() int { return cli.Run(scheduler.NewSchedulerCommand()) }
 
 func runProxy() int { return cli.Run(proxy.NewProxyCommand()) }
 
-func runKubelet() int {
-	return cli.Run(kubelet.NewKubeletCommand(genericapiserver.SetupSignalContext()))
-}
+// runKubelet leaves signals to the kubelet, which sets them up itself.
+func runKubelet() int { return cli.Run(kubelet.NewKubeletCommand(context.Background())) }
 
 func runKubectl() int {
 	if err := cli.RunNoErrOutput(kubectlcmd.NewDefaultKubectlCommand()); err != nil {
