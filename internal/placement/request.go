@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package placement
+
+// Request asks for room for one Revision.
+type Request struct {
+	// Application as "<namespace>/<name>".
+	Application string
+	Tenant      string
+	Environment string
+	Components  []Component
+	// Previous is what the application's Placement in force says: seats and
+	// numbers stay with it.
+	Previous []Assignment
+	// Quotas of the tenant in this environment, by pool.
+	Quotas []Quota
+	// HostKind asks for real or simulated hosts. Empty: real ones.
+	HostKind HostKind
+}
+
+// Quota bounds what a tenant's reservations in one pool add up to.
+type Quota struct {
+	Pool  string
+	Limit Amount
+}
+
+// Component is one component of the Revision.
+type Component struct {
+	Name string
+	// Template is the digest over what makes its pods.
+	Template string
+	// Zone and Level that its instances attach to and carry.
+	Zone  string
+	Level string
+	// Size is what one instance reserves. Its Instances is 1.
+	Size Amount
+	// Counts says how many instances each DCN gets.
+	Counts []Count
+	// InPlace says that a change replaces instances one after another in their
+	// seats (fixed identity), so that old and new never stand side by side.
+	InPlace bool
+	// OneCell says that all instances run in one cell of the fleet (jobs).
+	OneCell bool
+	// MaxPerHost bounds the instances on one host. 0: no bound.
+	MaxPerHost int32
+	// Volumes lists the kinds of volume that it needs.
+	Volumes []string
+	// Pools are preferred pools, best first.
+	Pools []string
+}
+
+// Count is an exact number of instances.
+type Count struct {
+	DCN   string
+	Count int32
+}
+
+// Decision is the scheduler's answer.
+type Decision struct {
+	// Assignments by component and cell. Empty when the Request is refused.
+	Assignments []Assignment
+	// Refused says that the Request cannot be met. Reasons say what lacks.
+	Refused bool
+	// Reasons in the order of the decision.
+	Reasons []Reason
+}
+
+// Reason is one step of the scheduler's thinking.
+type Reason struct {
+	Component string
+	DCN       string
+	// Rule that spoke: the name of a filter or score, or "Count", "Kept", "Hosts".
+	Rule    string
+	Message string
+	// Refusal marks what makes the Request impossible.
+	Refusal bool
+}
+
+// Policy is the order in which cells are ruled out and preferred.
+type Policy struct {
+	Filters []Filter
+	Scores  []Score
+}
+
+// DefaultPolicy is the policy of every Release.
+func DefaultPolicy() Policy {
+	return Policy{Filters: Filters(), Scores: Scores()}
+}

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package placement_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/fairway-cloud/fairway/internal/placement"
+)
+
+var update = flag.Bool("update", false, "rewrite the expected narration of the stories")
+
+// TestStories plays testdata/*.txt: lines that begin in the first column are
+// said to the scheduler, indented lines are what it answers.
+func TestStories(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no stories: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := play(t, string(want))
+			if *update {
+				if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if diff := cmp.Diff(string(want), got); diff != "" {
+				t.Errorf("the story goes otherwise (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+type stage struct {
+	t        *testing.T
+	snapshot placement.Snapshot
+	quotas   []placement.Quota
+	requests map[string]*placement.Request
+	inForce  map[string][]placement.Assignment
+}
+
+func play(t *testing.T, story string) string {
+	s := &stage{t: t, requests: map[string]*placement.Request{}, inForce: map[string][]placement.Assignment{}}
+	var out strings.Builder
+	for line := range strings.Lines(story) {
+		line = strings.TrimRight(line, "\n")
+		if strings.HasPrefix(line, "  ") {
+			continue
+		}
+		out.WriteString(line + "\n")
+		words := strings.Fields(line)
+		if len(words) == 0 || strings.HasPrefix(line, "#") {
+			continue
+		}
+		for _, answer := range s.do(words[0], words[1:]) {
+			out.WriteString("  " + answer + "\n")
+		}
+	}
+	return out.String()
+}
+
+func (s *stage) do(verb string, w []string) []string {
+	switch verb {
+	case "cluster": // cluster NAME DATACENTER ENVIRONMENT
+		s.snapshot.Clusters = append(s.snapshot.Clusters, placement.Cluster{Name: w[0], DataCenter: w[1], Environment: w[2], GuardsPools: true, Volumes: []string{"Shared"}})
+	case "away": // away CLUSTER WHY…
+		s.cluster(w[0]).Away = strings.Join(w[1:], " ")
+	case "unguarded": // unguarded CLUSTER
+		s.cluster(w[0]).GuardsPools = false
+	case "dcn": // dcn NAME DATACENTER ENVIRONMENT
+		s.snapshot.DCNs = append(s.snapshot.DCNs, placement.DCN{Name: w[0], DataCenter: w[1], Environment: w[2]})
+	case "level": // level NAME [guarded]
+		s.snapshot.Levels = append(s.snapshot.Levels, placement.Level{Name: w[0], NeedsGuard: len(w) > 1})
+	case "zone": // zone NAME LEVEL…
+		s.snapshot.Zones = append(s.snapshot.Zones, placement.Zone{Name: w[0], Levels: w[1:]})
+	case "pool": // pool NAME TENANTS LEVEL ZONES [Simulated]
+		p := placement.Pool{Name: w[0], Tenants: strings.Split(w[1], ","), Level: w[2], Zones: strings.Split(w[3], ","), Kind: placement.RealHosts}
+		if len(w) > 4 {
+			p.Kind = placement.HostKind(w[4])
+		}
+		s.snapshot.Pools = append(s.snapshot.Pools, p)
+	case "host": // host POOL CLUSTER RACK NAME CPU MEMORY
+		s.host(w)
+	case "lose": // lose HOST
+		for i := range s.snapshot.Pools {
+			for j := range s.snapshot.Pools[i].Racks {
+				r := &s.snapshot.Pools[i].Racks[j]
+				r.Hosts = slices.DeleteFunc(r.Hosts, func(h placement.Host) bool { return h.Name == w[0] })
+			}
+		}
+	case "quota": // quota POOL INSTANCES CPU MEMORY
+		limit := size(s.t, w[2], w[3])
+		limit.Instances, _ = strconv.ParseInt(w[1], 10, 64)
+		s.quotas = slices.DeleteFunc(s.quotas, func(q placement.Quota) bool { return q.Pool == w[0] })
+		s.quotas = append(s.quotas, placement.Quota{Pool: w[0], Limit: limit})
+	case "component": // component TENANT/APP NAME KIND ZONE LEVEL TEMPLATE CPU MEMORY DCN=N…
+		s.component(w)
+	case "remove": // remove TENANT/APP COMPONENT
+		r := s.request(w[0])
+		r.Components = slices.DeleteFunc(r.Components, func(c placement.Component) bool { return c.Name == w[1] })
+	case "place": // place TENANT/APP
+		return s.place(w[0])
+	case "release": // release TENANT/APP: the placement in force is the only one from now on
+		s.supersede(w[0])
+	default:
+		s.t.Fatalf("the story says %q, which nobody understands", verb)
+	}
+	return nil
+}
+
+func (s *stage) cluster(name string) *placement.Cluster {
+	for i := range s.snapshot.Clusters {
+		if s.snapshot.Clusters[i].Name == name {
+			return &s.snapshot.Clusters[i]
+		}
+	}
+	s.t.Fatalf("no cluster %q", name)
+	return nil
+}
+
+func (s *stage) host(w []string) {
+	for i := range s.snapshot.Pools {
+		p := &s.snapshot.Pools[i]
+		if p.Name != w[0] {
+			continue
+		}
+		room := size(s.t, w[4], w[5])
+		room.Instances = 110
+		h := placement.Host{Name: w[3], Room: room}
+		for j := range p.Racks {
+			if p.Racks[j].Cluster == w[1] && p.Racks[j].Name == w[2] {
+				p.Racks[j].Hosts = append(p.Racks[j].Hosts, h)
+				return
+			}
+		}
+		p.Racks = append(p.Racks, placement.Rack{Cluster: w[1], Name: w[2], Hosts: []placement.Host{h}})
+	}
+}
+
+func (s *stage) request(name string) *placement.Request {
+	if s.requests[name] == nil {
+		tenant, _, _ := strings.Cut(name, "/")
+		s.requests[name] = &placement.Request{Application: name, Tenant: tenant, Environment: "prod"}
+	}
+	return s.requests[name]
+}
+
+func (s *stage) component(w []string) {
+	r := s.request(w[0])
+	c := placement.Component{Name: w[1], Zone: w[3], Level: w[4], Template: w[5], Size: size(s.t, w[6], w[7])}
+	c.InPlace = w[2] == "Stateful"
+	c.OneCell = w[2] == "Cron" || w[2] == "Job"
+	for _, count := range w[8:] {
+		dcn, n, _ := strings.Cut(count, "=")
+		number, err := strconv.ParseInt(n, 10, 32)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		c.Counts = append(c.Counts, placement.Count{DCN: dcn, Count: int32(number)})
+	}
+	r.Components = slices.DeleteFunc(r.Components, func(x placement.Component) bool { return x.Name == c.Name })
+	r.Components = append(r.Components, c)
+}
+
+func (s *stage) place(name string) []string {
+	r := *s.request(name)
+	r.Previous, r.Quotas = s.inForce[name], s.quotas
+	d := placement.Place(s.snapshot, r, placement.DefaultPolicy())
+	var out []string
+	for _, reason := range d.Reasons {
+		mark := "-"
+		if reason.Refusal {
+			mark = "!"
+		}
+		out = append(out, fmt.Sprintf("%s %s in %s: %s: %s", mark, reason.Component, reason.DCN, reason.Rule, reason.Message))
+	}
+	if d.Refused {
+		return append(out, "refused")
+	}
+	s.inForce[name] = d.Assignments
+	for _, a := range d.Assignments {
+		s.snapshot.Reserved = append(s.snapshot.Reserved, placement.Reservation{
+			Application: name, Tenant: r.Tenant, Environment: r.Environment,
+			Placement: fmt.Sprintf("%s-%d", name, len(s.snapshot.Reserved)), Assignment: a,
+		})
+		out = append(out, fmt.Sprintf("= %s block %d seats %v template %s cell %s hosts %v", a.Component, a.Block, a.Seats, a.Template, a.Cell.Key(), a.Hosts))
+	}
+	return out
+}
+
+func (s *stage) supersede(name string) {
+	s.snapshot.Reserved = slices.DeleteFunc(s.snapshot.Reserved, func(h placement.Reservation) bool { return h.Application == name })
+	for _, a := range s.inForce[name] {
+		s.snapshot.Reserved = append(s.snapshot.Reserved, placement.Reservation{Application: name, Tenant: s.request(name).Tenant, Environment: "prod", Assignment: a})
+	}
+}
+
+func size(t *testing.T, cpu, memory string) placement.Amount {
+	t.Helper()
+	c, err := resource.ParseQuantity(cpu)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := resource.ParseQuantity(memory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return placement.Amount{CPU: c.MilliValue(), Memory: m.Value(), Instances: 1}
+}
