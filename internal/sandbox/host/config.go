@@ -78,8 +78,6 @@ type Cluster struct {
 	Server string
 	// Authority signs the certificates of kubelets and proxies.
 	Authority *pki.Authority
-	// PodCIDR holds the pod networks of all hosts of the cluster.
-	PodCIDR netip.Prefix
 	// DNS is the ClusterIP of the DNS service; Domain is "cluster.local" when
 	// empty.
 	DNS    netip.Addr
@@ -152,8 +150,8 @@ func (h Host) Validate() error {
 		return bad("address and pod network are needed")
 	case h.NetNS == "" || h.Kubebox == "" || h.PauseImage == "":
 		return bad("namespace, kubebox and pause image are needed")
-	case h.Cluster.Server == "" || h.Cluster.Authority == nil || !h.Cluster.DNS.IsValid() || !h.Cluster.PodCIDR.IsValid():
-		return bad("API server, authority, DNS address and pod network of cluster %q are needed", h.Cluster.Name)
+	case h.Cluster.Server == "" || h.Cluster.Authority == nil || !h.Cluster.DNS.IsValid():
+		return bad("API server, authority and DNS address of cluster %q are needed", h.Cluster.Name)
 	}
 	return nil
 }

@@ -14,11 +14,10 @@ func (h Host) containerdConfig() string {
 	return fmt.Sprintf(`version = 2
 root = %q
 state = %q
-# Not needed here: other snapshotters, tracing, the runtime of old.
+# Not needed here: other snapshotters and tracing.
 disabled_plugins = [
   "io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.btrfs",
   "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.zfs",
-  "io.containerd.runtime.v1.linux",
   "io.containerd.tracing.processor.v1.otlp", "io.containerd.internal.v1.tracing",
 ]
 

@@ -24,6 +24,9 @@ const (
 	ProxyHealthPort = 10256
 )
 
+// podLinkPrefix begins the host's end of each pod's link (the plugin's choice).
+const podLinkPrefix = "veth"
+
 // kubeletConfig is the KubeletConfiguration. Periods are long and collectors
 // off where an idle host would only burn the machine's time.
 func (h Host) kubeletConfig() map[string]any {
@@ -127,12 +130,14 @@ func (h Host) kubeletArgs() []string {
 // proxyConfig is the KubeProxyConfiguration: nftables in the host's namespace.
 func (h Host) proxyConfig() map[string]any {
 	return map[string]any{
-		"apiVersion":         "kubeproxy.config.k8s.io/v1alpha1",
-		"kind":               "KubeProxyConfiguration",
-		"mode":               "nftables",
-		"clientConnection":   map[string]any{"kubeconfig": h.path("pki", "proxy.kubeconfig")},
-		"clusterCIDR":        h.Cluster.PodCIDR.String(),
-		"detectLocalMode":    "ClusterCIDR",
+		"apiVersion":       "kubeproxy.config.k8s.io/v1alpha1",
+		"kind":             "KubeProxyConfiguration",
+		"mode":             "nftables",
+		"clientConnection": map[string]any{"kubeconfig": h.path("pki", "proxy.kubeconfig")},
+		// Own pods are told by their link, not by an address: pods of another
+		// cluster are strangers, and so are those of another host.
+		"detectLocalMode":    "InterfaceNamePrefix",
+		"detectLocal":        map[string]any{"interfaceNamePrefix": podLinkPrefix},
 		"hostnameOverride":   h.Name,
 		"bindAddress":        "0.0.0.0",
 		"nodePortAddresses":  []string{"primary"},
