@@ -99,6 +99,49 @@ type SecurityLevelSpec struct {
 	// +kubebuilder:default=Required
 	// +kubebuilder:validation:Enum=Required;Optional
 	PodAdmission string `json:"podAdmission,omitempty"`
+	// exceptions waive single rules, each by name and until a day.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=128
+	Exceptions []HardeningException `json:"exceptions,omitempty"`
+}
+
+// HardeningException waives one rule for one component.
+type HardeningException struct {
+	// name of the exception, as reports show it.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name"`
+	// rule that is waived.
+	// +required
+	Rule HardeningRule `json:"rule"`
+	// tenant that the exception is for.
+	// +required
+	// +kubebuilder:validation:MaxLength=20
+	Tenant string `json:"tenant"`
+	// application that the exception is for.
+	// +required
+	// +kubebuilder:validation:MaxLength=24
+	Application string `json:"application"`
+	// component that the exception is for. Empty: every component.
+	// +optional
+	// +kubebuilder:validation:MaxLength=16
+	Component string `json:"component,omitempty"`
+	// reason why the rule cannot be kept.
+	// +required
+	// +kubebuilder:validation:MinLength=10
+	// +kubebuilder:validation:MaxLength=512
+	Reason string `json:"reason"`
+	// approver is the person who agreed.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	Approver string `json:"approver"`
+	// expiresAt is when the exception ends. Revisions made later obey the rule again.
+	// +required
+	ExpiresAt metav1.Time `json:"expiresAt"`
 }
 
 // SecurityLevel is one of the bank's ordered security levels (安全等级).
