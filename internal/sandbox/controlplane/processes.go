@@ -117,6 +117,8 @@ func (c Cluster) controllerManager() supervise.Process {
 			"--cluster-signing-cert-file=" + filepath.Join(c.pki(), "ca.crt"),
 			"--cluster-signing-key-file=" + filepath.Join(c.pki(), "ca.key"),
 			"--controllers=" + strings.Join(controllers, ","),
+			// Its default lies in /usr and would outlive the sandbox.
+			"--flex-volume-plugin-dir=" + filepath.Join(c.Dir, "volume-plugins"),
 			"--kube-api-qps=200", "--kube-api-burst=400",
 			"--node-monitor-grace-period=20s", "--node-monitor-period=5s",
 			"--profiling=false",
