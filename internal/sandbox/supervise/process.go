@@ -28,8 +28,8 @@ type Process struct {
 	// example "/var/run/netns/fw-bank-east-biz-1"; none when empty.
 	NetNS string
 	// Cgroup is the control group to join before running, relative to each
-	// hierarchy's root, for example "/fairway/bank/east-biz-1/system"; it is
-	// made when missing. None when empty.
+	// hierarchy's root, for example "/fairway/bank/east-biz-1/system". It is
+	// joined in every hierarchy where it exists. None when empty.
 	Cgroup string
 	// LogFile receives standard output and error, appended; it is rotated at
 	// start when larger than 64 MiB. Discarded when empty.
