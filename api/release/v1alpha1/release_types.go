@@ -100,6 +100,11 @@ type ReleaseStatus struct {
 	// startedAt is when the first step was taken.
 	// +optional
 	StartedAt *metav1.Time `json:"startedAt,omitempty"`
+	// progressedAt is when a step was taken or a count changed last. A Release that
+	// makes no progress for the progress deadline is Stalled, with what its troubled
+	// instances say.
+	// +optional
+	ProgressedAt *metav1.Time `json:"progressedAt,omitempty"`
 	// completedAt is when the last step was observed to be done.
 	// +optional
 	CompletedAt *metav1.Time `json:"completedAt,omitempty"`
@@ -145,6 +150,40 @@ const (
 	ConditionProgressing = "Progressing"
 	// ConditionStalled says that nothing moves until a person acts.
 	ConditionStalled = "Stalled"
+)
+
+// Reasons of a Release's conditions.
+const (
+	// ReasonComplete: every step was observed to be done.
+	ReasonComplete = "Complete"
+	// ReasonHeld: another Release holds the application. Wait for it, or stop it.
+	ReasonHeld = "Held"
+	// ReasonSuperseded: another Release took the application over. This one is over.
+	ReasonSuperseded = "Superseded"
+	// ReasonNotPlaced: the scheduler found no room; the message says what lacks.
+	ReasonNotPlaced = "NotPlaced"
+	// ReasonNotRendered: a member cannot express what the Revision asks for, or is
+	// not connected, so that nobody knows what it can express.
+	ReasonNotRendered = "NotRendered"
+	// ReasonNotFound: the application, its Revision or a named seat is not there.
+	ReasonNotFound = "NotFound"
+	// ReasonPlanned: placement and rendering are done and digested.
+	ReasonPlanned = "Planned"
+	// ReasonBadPlan: the stored plan is not the one that was digested. Nothing of it
+	// is carried out.
+	ReasonBadPlan = "BadPlan"
+	// ReasonAllowed: the Gate let the plan pass.
+	ReasonAllowed = "Allowed"
+	// ReasonRefused: the Gate does not let the next step pass now.
+	ReasonRefused = "Refused"
+	// ReasonNoEvidence: the next step cannot be recorded now and so is not taken.
+	ReasonNoEvidence = "NoEvidence"
+	// ReasonStepping: steps are being taken.
+	ReasonStepping = "Stepping"
+	// ReasonStopped: a person stopped the Release. What is done stays.
+	ReasonStopped = "Stopped"
+	// ReasonNoProgress: nothing moved for the progress deadline.
+	ReasonNoProgress = "NoProgress"
 )
 
 // Release moves what runs to a Revision and its Placement (发布单). It is the
