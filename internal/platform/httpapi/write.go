@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/fairway-cloud/fairway/internal/approval"
+	"github.com/fairway-cloud/fairway/internal/audit"
+	"github.com/fairway-cloud/fairway/internal/identity"
+)
+
+// write carries out what changes something: ask the Gate, record the intent,
+// act, record the outcome, answer. The answer leaves only after the outcome.
+func (c *Chain) write(route Route, person identity.Person, w http.ResponseWriter, r *http.Request) error {
+	about, err := route.Describe(r)
+	if err != nil {
+		return err
+	}
+	verb := route.Room + "." + route.Verb
+	verdict, err := c.ask(route, approval.Act{
+		Verb: verb, Subject: about.Subject, Environment: about.Environment, Person: person.ID, WayBack: route.WayBack,
+	}, r)
+	if err != nil {
+		return err
+	}
+	act := audit.Act{
+		Verb: verb, Person: person.ID, Subject: about.Subject, Approval: verdict.Approval, Verdict: verdict.Reason,
+		Reason: about.Reason, Ticket: about.Ticket, Trace: Trace(r.Context()),
+	}
+	if body := Body(r); len(body) > 0 && !about.Secret {
+		sum := sha256.Sum256(body)
+		act.After = "sha256:" + hex.EncodeToString(sum[:])
+	}
+	id, err := c.Recorder.Intent(r.Context(), act)
+	recorded := err == nil
+	if err != nil {
+		if !route.WayBack { // FailClosed: what cannot be recorded does not happen.
+			return NewProblem(CodeEvidenceAway, "could not begin %s on %s: the evidence log does not take the record", verb, about.Subject).Because(err)
+		}
+		// FailOpen: the way back is never refused because the log is away.
+		c.Log.Error("the way back is taken without a record: the evidence log is away",
+			"request", act.Trace, "verb", verb, "subject", act.Subject, "actor", person.ID, "cause", err.Error())
+	}
+	held := &heldWriter{header: http.Header{}, status: http.StatusOK}
+	result := route.Handler(held, r)
+	if recorded {
+		// The act has happened or was refused by the hub; a client that went away changes nothing of that.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), 10*time.Second)
+		defer cancel()
+		if err := c.Recorder.Outcome(ctx, id, outcomeOf(result, held.status)); err != nil {
+			c.Log.Error("the outcome of an act was not recorded; the next start marks it unknown",
+				"request", act.Trace, "verb", verb, "subject", act.Subject, "intent", id, "cause", err.Error())
+		}
+	}
+	if result != nil {
+		return result
+	}
+	return held.release(w)
+}
+
+// ask puts the act before the Gate. A Gate that cannot find out means no,
+// except for the way back.
+func (c *Chain) ask(route Route, act approval.Act, r *http.Request) (approval.Verdict, error) {
+	verdict, err := c.Gate.Check(r.Context(), act)
+	switch {
+	case err != nil && act.WayBack:
+		c.Log.Error("the way back is taken without the gate", "request", Trace(r.Context()), "route", route.ID(), "cause", err.Error())
+		return approval.Verdict{Allowed: true, Reason: "the gate is away; the way back is never refused"}, nil
+	case err != nil:
+		return verdict, NewProblem(CodeUnavailable, "could not find out whether %s on %s is allowed now", act.Verb, act.Subject).Because(err)
+	case !verdict.Allowed && verdict.Approval != "":
+		return verdict, NewProblem(CodeApprovalPending, "could not begin %s on %s: %s", act.Verb, act.Subject, verdict.Reason).
+			WithNext("Follow the request %q; try again once it is approved.", verdict.Approval)
+	case !verdict.Allowed:
+		return verdict, NewProblem(CodeDenied, "could not begin %s on %s: %s", act.Verb, act.Subject, verdict.Reason)
+	}
+	return verdict, nil
+}
+
+func outcomeOf(result error, status int) audit.Outcome {
+	if result == nil {
+		if status >= http.StatusInternalServerError {
+			return audit.Outcome{Result: audit.Failed, Message: http.StatusText(status)}
+		}
+		if status >= http.StatusBadRequest {
+			return audit.Outcome{Result: audit.Refused, Message: http.StatusText(status)}
+		}
+		return audit.Outcome{Result: audit.Done}
+	}
+	p := AsProblem(result)
+	outcome := audit.Outcome{Result: audit.Failed, Message: p.Detail}
+	switch {
+	case p.Code == CodeTimeout || errors.Is(p.cause, context.DeadlineExceeded) || errors.Is(p.cause, context.Canceled):
+		// Nobody knows whether the hub still did it.
+		outcome.Result = audit.Unknown
+	case p.Status < http.StatusInternalServerError:
+		outcome.Result = audit.Refused
+	}
+	return outcome
+}
+
+// heldWriter keeps an answer back until its outcome is recorded.
+type heldWriter struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (h *heldWriter) Header() http.Header         { return h.header }
+func (h *heldWriter) WriteHeader(status int)      { h.status = status }
+func (h *heldWriter) Write(b []byte) (int, error) { return h.body.Write(b) }
+
+func (h *heldWriter) release(w http.ResponseWriter) error {
+	for name, values := range h.header {
+		w.Header()[name] = values
+	}
+	w.WriteHeader(h.status)
+	_, err := w.Write(h.body.Bytes())
+	if err != nil {
+		return NewProblem(CodeInternal, "the client went away before the answer").Because(err)
+	}
+	return nil
+}
