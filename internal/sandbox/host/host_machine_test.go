@@ -12,6 +12,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -27,7 +28,7 @@ func quiet() *log.Logger { return log.New(io.Discard, "", 0) }
 func TestHosts(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	w := startWorld(t, ctx)
+	w := startWorld(t, ctx, "one", "two")
 
 	one, two := w.pod(ctx, "one", "one"), w.pod(ctx, "two", "two")
 	service := &corev1.Service{
@@ -69,6 +70,9 @@ func TestHosts(t *testing.T) {
 		expect(reason+": its short name", func() (string, error) { return fetch(one, "http://answer/") }, "one", "two")
 	}
 	all("both hosts up")
+	expect("logs through the API server", func() (string, error) { return w.kubectl("logs", "one"), nil }, "started one\n")
+	expect("a command in a pod through the API server", func() (string, error) { return w.kubectl("exec", "two", "--", "/answer", "hello"), nil }, "two hello\n")
+	volumes(t, ctx, w)
 
 	h := w.hosts[0]
 	began := time.Now()
@@ -93,4 +97,34 @@ func TestHosts(t *testing.T) {
 		return err
 	})
 	all("after the loss of power")
+}
+
+// volumes proves that a shared volume is one folder for pods on two hosts, and
+// that a local one takes its pod to its host.
+func volumes(t *testing.T, ctx context.Context, w *world) {
+	t.Helper()
+	claim := func(name, class string, mode corev1.PersistentVolumeAccessMode) corev1.Volume {
+		must(t, w.client.Create(ctx, &corev1.PersistentVolumeClaim{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name},
+			Spec: corev1.PersistentVolumeClaimSpec{
+				StorageClassName: &class, AccessModes: []corev1.PersistentVolumeAccessMode{mode},
+				Resources: corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")}},
+			},
+		}))
+		return corev1.Volume{Name: name, VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: name}}}
+	}
+	shared := claim("shared", SharedClass, corev1.ReadWriteMany)
+	first, second := w.pod(ctx, "shared-one", "one", shared), w.pod(ctx, "shared-two", "two", shared)
+	local := w.pod(ctx, "local", "two", claim("local", LocalClass, corev1.ReadWriteOnce))
+	for _, step := range []struct{ ip, want string }{
+		{first, "shared-one\n"}, {second, "shared-one\nshared-two\n"}, {local, "local\n"},
+	} {
+		got, err := get("http://" + step.ip + ":8080/append")
+		if err != nil || got != step.want {
+			t.Errorf("volume of %s: got %q, %v, want %q", step.ip, got, err, step.want)
+		}
+	}
+	for _, name := range []string{"shared-one", "shared-two", "local"} {
+		must(t, w.client.Delete(ctx, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name}}))
+	}
 }

@@ -72,7 +72,7 @@ type world struct {
 	kubectl func(args ...string) string
 }
 
-func startWorld(t *testing.T, ctx context.Context) *world {
+func startWorld(t *testing.T, ctx context.Context, names ...string) *world {
 	t.Helper()
 	if os.Getuid() != 0 {
 		t.Skip("real hosts need root")
@@ -100,10 +100,14 @@ func startWorld(t *testing.T, ctx context.Context) *world {
 			{Name: "dc-east", Subnet: netip.MustParsePrefix("10.222.1.0/24"), Router: addr("10.222.1.1"), Machine: addr("10.222.1.2"), Racks: []string{"east-a"}},
 			{Name: "dc-west", Subnet: netip.MustParsePrefix("10.222.2.0/24"), Router: addr("10.222.2.1"), Machine: addr("10.222.2.2"), Racks: []string{"west-a"}},
 		},
-		Hosts: []network.Host{
-			{Name: "one", DataCenter: "dc-east", Rack: "east-a", IP: addr("10.222.1.11"), PodCIDR: netip.MustParsePrefix("10.223.1.0/24")},
-			{Name: "two", DataCenter: "dc-west", Rack: "west-a", IP: addr("10.222.2.11"), PodCIDR: netip.MustParsePrefix("10.223.2.0/24")},
-		},
+	}
+	for i, name := range names { // in turn on both sites: 10.222.1.11, 10.222.2.11, 10.222.1.12 …
+		site := plan.DataCenters[i%2]
+		plan.Hosts = append(plan.Hosts, network.Host{
+			Name: name, DataCenter: site.Name, Rack: site.Racks[0],
+			IP:      addr(fmt.Sprintf("10.222.%d.%d", 1+i%2, 11+i/2)),
+			PodCIDR: netip.MustParsePrefix(fmt.Sprintf("10.223.%d.0/24", i+1)),
+		})
 	}
 	w.net, err = network.New(plan)
 	must(t, err)
@@ -194,9 +198,9 @@ func (w *world) end(before map[string][]string) {
 		for _, p := range h.Processes() {
 			w.run.kill(p.Name)
 		}
-		if err := h.Remove(ctx, 2*time.Second); err != nil {
-			w.t.Error(err)
-		}
+	}
+	if err := Sweep(ctx, testSandbox, filepath.Join(w.dir, "h"), 2*time.Second); err != nil {
+		w.t.Error(err)
 	}
 	for name := range w.run.running {
 		w.run.kill(name)

@@ -38,7 +38,7 @@ func mountsBelow(dir string) ([]string, error) {
 
 // unescapeMount undoes the kernel's octal escapes of blanks in mount points.
 func unescapeMount(s string) string {
-	for _, pair := range [][2]string{{`\040`, " "}, {`\011`, "\t"}, {`\012`, "\n"}, {`\134`, ``}} {
+	for _, pair := range [][2]string{{`\040`, " "}, {`\011`, "\t"}, {`\012`, "\n"}, {`\134`, `\`}} {
 		s = strings.ReplaceAll(s, pair[0], pair[1])
 	}
 	return s

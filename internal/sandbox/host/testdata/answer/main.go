@@ -17,6 +17,11 @@ import (
 
 func main() {
 	name, _ := os.Hostname()
+	if len(os.Args) > 1 { // a command run inside
+		fmt.Println(name, os.Args[1])
+		return
+	}
+	fmt.Println("started", name)
 	client := &http.Client{Timeout: 3 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	http.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, name) })
 	http.HandleFunc("/fetch", func(w http.ResponseWriter, r *http.Request) {
