@@ -43,6 +43,14 @@ const (
 	// member serves spec.ordinals.start, the StatefulSet's ordinals are the seat numbers;
 	// elsewhere the seat number is this start plus the ordinal.
 	AnnotationSeatStart = "app.fairway.cloud/seat-start"
+	// AnnotationPrune with the value PruneNever keeps an object, such as the claim of a
+	// volume with precious data, when nothing names it any more: a person removes it.
+	AnnotationPrune = "app.fairway.cloud/prune"
+	// PruneNever is the value of AnnotationPrune.
+	PruneNever = "Never"
+	// AnnotationPools on a member namespace lists the pools, separated by commas, that its
+	// pods may select.
+	AnnotationPools = "fleet.fairway.cloud/pools"
 )
 
 // SeatsPerCell is how many seat numbers each (component, cell) owns.
