@@ -49,6 +49,8 @@ type Record struct {
 	Fields string `json:"fields,omitempty"`
 	// Replicas that were applied, for workloads.
 	Replicas int32 `json:"replicas,omitempty"`
+	// Generation of the object after it was applied.
+	Generation int64 `json:"generation,omitempty"`
 }
 
 type inventoryEntry struct {

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package controller
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1alpha1 "github.com/fairway-cloud/fairway/api/delivery/v1alpha1"
+	"github.com/fairway-cloud/fairway/internal/delivery"
+)
+
+// maxShelved bounds how many parsed renderings are kept. They never change, so that
+// one that was forgotten is only read again.
+const maxShelved = 8192
+
+// library keeps parsed renderings by digest: each is read and checked once. The zero
+// value is ready.
+type library struct {
+	mu      sync.Mutex
+	shelved map[string][]delivery.Object
+}
+
+// read returns the renderings that a Delivery names, by name. A problem means that
+// bytes are not the ones that were approved.
+func (l *library) read(ctx context.Context, reader client.Reader, d *v1alpha1.Delivery) (map[string][]delivery.Object, *delivery.Problem, error) {
+	renderings := map[string][]delivery.Object{}
+	if d.Spec.Intent == "Retire" {
+		return renderings, nil, nil
+	}
+	references := append([]v1alpha1.RenderingReference{}, d.Spec.Shared...)
+	for _, workload := range d.Spec.Workloads {
+		references = append(references, workload.Rendering)
+	}
+	for _, reference := range references {
+		objects, problem, err := l.readOne(ctx, reader, d.Namespace, reference)
+		if problem != nil || err != nil {
+			return nil, problem, err
+		}
+		renderings[reference.Name] = objects
+	}
+	return renderings, nil, nil
+}
+
+func (l *library) readOne(ctx context.Context, reader client.Reader, namespace string, reference v1alpha1.RenderingReference) ([]delivery.Object, *delivery.Problem, error) {
+	if objects, known := l.shelf(reference.Digest); known {
+		return objects, nil, nil
+	}
+	rendering := &v1alpha1.Rendering{}
+	err := reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: reference.Name}, rendering)
+	if apierrors.IsNotFound(err) {
+		return nil, nil, &waitError{"RenderingMissing", fmt.Sprintf("rendering %q is not there yet; it is applied once the release has stored it", reference.Name)}
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("could not read rendering %q: %w", reference.Name, err)
+	}
+	objects, err := delivery.ParseRendering(rendering.Spec.Content, reference.Digest)
+	if err != nil {
+		return nil, &delivery.Problem{Reason: delivery.ReasonBadRendering, Message: fmt.Sprintf("rendering %q is refused: %v; start the release anew", reference.Name, err)}, nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.shelved == nil || len(l.shelved) >= maxShelved {
+		l.shelved = map[string][]delivery.Object{}
+	}
+	l.shelved[reference.Digest] = objects
+	return objects, nil, nil
+}
+
+func (l *library) shelf(digest string) ([]delivery.Object, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	objects, known := l.shelved[digest]
+	return objects, known
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+// Package controller carries Deliveries out: it observes what a member holds, has
+// delivery.Plan decide, writes, and reports.
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1alpha1 "github.com/fairway-cloud/fairway/api/delivery/v1alpha1"
+	fleetv1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
+	"github.com/fairway-cloud/fairway/internal/approval"
+	"github.com/fairway-cloud/fairway/internal/audit"
+	"github.com/fairway-cloud/fairway/internal/delivery"
+	"github.com/fairway-cloud/fairway/internal/platform/members"
+)
+
+// Reconciler brings one application in one member to what its Delivery wishes. Only
+// the leader runs it.
+type Reconciler struct {
+	// Hub reads Deliveries and Releases and writes Delivery.status.
+	Hub client.Client
+	// Renderings reads Renderings, best past the cache: they are large, and each is
+	// read once.
+	Renderings client.Reader
+	// Members finds connected members.
+	Members members.Source
+	// Fence says whether this process still leads.
+	Fence members.Fence
+	// Epoch returns the number of this leadership: the transitions of its lease. Nil: 0.
+	Epoch func() int64
+	// Gate is asked before each destructive step.
+	Gate approval.Gate
+	// Recorder writes evidence: one intent and one outcome per step.
+	Recorder audit.Recorder
+	// Events tells people what happened. Nil: nobody is told.
+	Events events.EventRecorder
+
+	// stopAfter ends the process, as it were, after an action. Tests set it.
+	stopAfter func(delivery.Action) error
+
+	library library
+	links   links
+}
+
+// Reconcile moves one Delivery's member a step closer to its wish. Deleting a
+// Delivery changes nothing in the member.
+func (r *Reconciler) Reconcile(ctx context.Context, d *v1alpha1.Delivery) (ctrl.Result, error) {
+	if !d.DeletionTimestamp.IsZero() {
+		return ctrl.Result{}, nil
+	}
+	before := d.DeepCopy()
+	cluster := strings.TrimPrefix(d.Namespace, fleetv1.ClusterNamespacePrefix)
+	r.links.remember(cluster, d.Spec.Namespace, client.ObjectKeyFromObject(d))
+
+	member, err := r.Members.Get(cluster)
+	if err != nil {
+		reportAway(d, cluster)
+		return ctrl.Result{RequeueAfter: slowly(d)}, r.report(ctx, before, d)
+	}
+	view, err := r.observe(ctx, d, member)
+	if waiting := (*waitError)(nil); errors.As(err, &waiting) {
+		reportWaiting(d, waiting.reason, waiting.Error())
+		return ctrl.Result{RequeueAfter: slowly(d)}, r.report(ctx, before, d)
+	}
+	if err != nil {
+		reportFailed(d, err)
+		return ctrl.Result{}, errors.Join(err, r.report(ctx, before, d))
+	}
+	decision := delivery.Plan(view.seen)
+	err = r.carryOut(ctx, d, member, view, &decision)
+	reportDecision(d, view.seen, decision, err)
+	r.tell(before, d, decision, err)
+	if errors.Is(err, errLookAgain) || errors.Is(err, errGate) || errors.Is(err, audit.ErrAway) {
+		decision.Next, err = soon, nil
+	}
+	if err := errors.Join(err, r.report(ctx, before, d)); err != nil {
+		return ctrl.Result{}, err
+	}
+	if decision.Next > 0 {
+		return ctrl.Result{RequeueAfter: decision.Next}, nil
+	}
+	return ctrl.Result{RequeueAfter: slowly(d)}, nil
+}
+
+// soon is when a step is tried again that was overtaken, or that Gate or log did
+// not let begin.
+const soon = 5 * time.Second
+
+// slowly is when a Delivery is looked at although nothing was reported: 10 to 15
+// minutes, each Delivery at its own time.
+func slowly(d *v1alpha1.Delivery) time.Duration {
+	hash := fnv.New32a()
+	_, _ = hash.Write([]byte(d.Namespace + "/" + d.Name))
+	return 10*time.Minute + time.Duration(hash.Sum32()%300)*time.Second
+}
+
+// report writes the status if it says something new.
+func (r *Reconciler) report(ctx context.Context, before, after *v1alpha1.Delivery) error {
+	if sameStatus(before.Status, after.Status) {
+		return nil
+	}
+	err := r.Hub.Status().Patch(ctx, after, client.MergeFrom(before))
+	if apierrors.IsNotFound(err) {
+		return nil // deleted meanwhile: nothing to report on
+	}
+	if err != nil {
+		return fmt.Errorf("could not report on Delivery %q: %w", client.ObjectKeyFromObject(after), err)
+	}
+	return nil
+}
+
+// tell emits events for what happened.
+func (r *Reconciler) tell(before, after *v1alpha1.Delivery, decision delivery.Decision, err error) {
+	if r.Events == nil {
+		return
+	}
+	for _, action := range decision.Actions {
+		if action.Drift != "" && err == nil {
+			r.Events.Eventf(after, nil, corev1.EventTypeWarning, "PutBack", "Apply", "%s was changed by somebody else and is put back: %s", action.Object, action.Drift)
+		}
+	}
+	if decision.Stalled != nil && !isTrue(before.Status.Conditions, v1alpha1.ConditionStalled) {
+		r.Events.Eventf(after, nil, corev1.EventTypeWarning, decision.Stalled.Reason, "Stop", "%s", decision.Stalled.Message)
+	}
+}
