@@ -182,6 +182,9 @@ const (
 	ReasonStepping = "Stepping"
 	// ReasonStopped: a person stopped the Release. What is done stays.
 	ReasonStopped = "Stopped"
+	// ReasonDeliveryStalled: a member says that it needs a person; the message says
+	// which and what for.
+	ReasonDeliveryStalled = "DeliveryStalled"
 	// ReasonNoProgress: nothing moved for the progress deadline.
 	ReasonNoProgress = "NoProgress"
 )
