@@ -194,11 +194,15 @@ func (c *Chain) pass(route Route, w http.ResponseWriter, r *http.Request) (ident
 	if route.Open {
 		return identity.Person{}, route.Handler(w, r)
 	}
-	person, err := c.who(r)
+	person, credential, err := c.who(r)
 	if err != nil {
 		return person, err
 	}
-	r = r.WithContext(identity.NewContext(r.Context(), person))
+	ctx := identity.NewContext(r.Context(), person)
+	if route.Streams {
+		ctx = c.keepValid(ctx, credential)
+	}
+	r = r.WithContext(ctx)
 	if route.BodyLimit > 0 && r.Body != nil {
 		body, err := readBody(route, r)
 		if err != nil {
@@ -237,26 +241,44 @@ func dryRun(route Route, r *http.Request) (bool, error) {
 
 // who authenticates the request. The credential is dropped from the request, so
 // that nothing behind can pass it on.
-func (c *Chain) who(r *http.Request) (identity.Person, error) {
+func (c *Chain) who(r *http.Request) (identity.Person, string, error) {
 	values := r.Header.Values("Authorization")
 	r.Header.Del("Authorization")
 	if len(values) != 1 {
-		return identity.Person{}, NewProblem(CodeUnauthenticated, "could not tell who asks: the request carries no credential")
+		return identity.Person{}, "", NewProblem(CodeUnauthenticated, "could not tell who asks: the request carries no credential")
 	}
 	scheme, credential, ok := strings.Cut(values[0], " ")
 	if !ok || !strings.EqualFold(scheme, "Bearer") || credential == "" || len(credential) > 4096 {
-		return identity.Person{}, NewProblem(CodeUnauthenticated, "could not tell who asks: the credential is not a bearer token")
+		return identity.Person{}, "", NewProblem(CodeUnauthenticated, "could not tell who asks: the credential is not a bearer token")
 	}
 	person, err := c.Identity.Authenticate(r.Context(), credential)
 	switch {
 	case errors.Is(err, ErrUnknownCredential):
-		return identity.Person{}, NewProblem(CodeUnauthenticated, "could not tell who asks: the token is not known or no longer valid")
+		return identity.Person{}, "", NewProblem(CodeUnauthenticated, "could not tell who asks: the token is not known or no longer valid")
 	case err != nil:
-		return identity.Person{}, NewProblem(CodeUnauthenticated, "could not check the token now").Because(err)
+		return identity.Person{}, "", NewProblem(CodeUnauthenticated, "could not check the token now").Because(err)
 	case person.ID == "":
-		return identity.Person{}, NewProblem(CodeUnauthenticated, "could not tell who asks: the token names nobody")
+		return identity.Person{}, "", NewProblem(CodeUnauthenticated, "could not tell who asks: the token names nobody")
 	}
-	return person, nil
+	return person, credential, nil
+}
+
+type validKey struct{}
+
+// keepValid lets a long answer ask again whether its credential still holds.
+func (c *Chain) keepValid(ctx context.Context, credential string) context.Context {
+	return context.WithValue(ctx, validKey{}, func(ctx context.Context) error {
+		_, err := c.Identity.Authenticate(ctx, credential)
+		return err
+	})
+}
+
+// StillValid says whether the credential of a streaming request still holds.
+func StillValid(ctx context.Context) error {
+	if check, ok := ctx.Value(validKey{}).(func(context.Context) error); ok {
+		return check(ctx)
+	}
+	return nil
 }
 
 func tooLarge(route Route) *Problem {
