@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package fleet
+
+import (
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
+	fleetv1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
+)
+
+// Amount is an amount of what hosts offer.
+type Amount struct {
+	// CPU in thousandths of a core.
+	CPU int64
+	// Memory in bytes.
+	Memory int64
+	// Instances by number.
+	Instances int64
+}
+
+// Plus returns the sum of two amounts.
+func (a Amount) Plus(b Amount) Amount {
+	return Amount{CPU: a.CPU + b.CPU, Memory: a.Memory + b.Memory, Instances: a.Instances + b.Instances}
+}
+
+// Less returns a without b, nowhere below zero.
+func (a Amount) Less(b Amount) Amount {
+	return Amount{CPU: max(0, a.CPU-b.CPU), Memory: max(0, a.Memory-b.Memory), Instances: max(0, a.Instances-b.Instances)}
+}
+
+// Resources returns the amount as the API shows it.
+func (a Amount) Resources() fleetv1.Resources {
+	return fleetv1.Resources{
+		CPU:       *resource.NewMilliQuantity(a.CPU, resource.DecimalSI),
+		Memory:    *resource.NewQuantity(a.Memory, resource.BinarySI),
+		Instances: a.Instances,
+	}
+}
+
+// Host is what Fairway reads from a node.
+type Host struct {
+	// Name of the node.
+	Name string
+	// Pool is the pool that the host's label names; empty: none.
+	Pool string
+	// Tainted is the pool that the host's taint names; empty: none.
+	Tainted string
+	// Rack of the host; empty: whoever registered it did not say.
+	Rack string
+	// Simulated hosts run no containers.
+	Simulated bool
+	// Ready says that the kubelet reports so.
+	Ready bool
+	// Cordoned hosts take no new instances.
+	Cordoned bool
+	// Capacity is what pods can reserve on it in all.
+	Capacity Amount
+}
+
+// HostOf reads a node.
+func HostOf(node *corev1.Node) Host {
+	host := Host{
+		Name: node.Name, Pool: node.Labels[fleetv1.LabelPool], Rack: node.Labels[fleetv1.LabelRack],
+		Simulated: node.Labels[fleetv1.LabelSimulated] == "true", Cordoned: node.Spec.Unschedulable,
+		Capacity: amountOf(node.Status.Allocatable),
+	}
+	host.Capacity.Instances = node.Status.Allocatable.Pods().Value()
+	for _, taint := range node.Spec.Taints {
+		if taint.Key == fleetv1.TaintPool && taint.Effect == corev1.TaintEffectNoSchedule {
+			host.Tainted = taint.Value
+		}
+	}
+	for _, condition := range node.Status.Conditions {
+		if condition.Type == corev1.NodeReady {
+			host.Ready = condition.Status == corev1.ConditionTrue
+		}
+	}
+	return host
+}
+
+// Class names the host's size, for example "4c16g".
+func (h Host) Class() string {
+	const giga = 1 << 30
+	cores := fmt.Sprintf("%.1f", float64(h.Capacity.CPU)/1000)
+	return fmt.Sprintf("%sc%dg", strings.TrimSuffix(cores, ".0"), (h.Capacity.Memory+giga/2)/giga)
+}
+
+// TakesInstances says whether the host can be given new instances.
+func (h Host) TakesInstances() bool { return h.Ready && !h.Cordoned }
+
+// Pod is what Fairway reads from a pod that takes room on a host.
+type Pod struct {
+	// Host that the pod runs on.
+	Host string
+	// Ours says that the pod is an instance of Fairway's.
+	Ours bool
+	// Reserved is what it takes.
+	Reserved Amount
+}
+
+// PodOf reads a pod. ok is false where the pod takes no room: it has no host
+// yet, or has ended.
+func PodOf(pod *corev1.Pod) (p Pod, ok bool) {
+	if pod.Spec.NodeName == "" || pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
+		return Pod{}, false
+	}
+	return Pod{
+		Host: pod.Spec.NodeName, Ours: pod.Labels[appv1.LabelManagedBy] == appv1.ManagedBy, Reserved: reserved(&pod.Spec),
+	}, true
+}
+
+// reserved is what the scheduler counts for a pod: its containers together with
+// the sidecars, or the largest step of its start, whichever is more; what is
+// declared for the pod as a whole instead of either; and the overhead.
+func reserved(spec *corev1.PodSpec) Amount {
+	var running, sidecars, starting Amount
+	for i := range spec.Containers {
+		running = running.Plus(amountOf(spec.Containers[i].Resources.Requests))
+	}
+	for i := range spec.InitContainers {
+		container := &spec.InitContainers[i]
+		asked := amountOf(container.Resources.Requests)
+		if container.RestartPolicy != nil && *container.RestartPolicy == corev1.ContainerRestartPolicyAlways {
+			sidecars = sidecars.Plus(asked)
+			asked = Amount{}
+		}
+		starting = most(starting, sidecars.Plus(asked))
+	}
+	total := most(running.Plus(sidecars), starting)
+	if spec.Resources != nil {
+		if cpu, ok := spec.Resources.Requests[corev1.ResourceCPU]; ok {
+			total.CPU = cpu.MilliValue()
+		}
+		if memory, ok := spec.Resources.Requests[corev1.ResourceMemory]; ok {
+			total.Memory = memory.Value()
+		}
+	}
+	total = total.Plus(amountOf(spec.Overhead))
+	total.Instances = 1
+	return total
+}
+
+func most(a, b Amount) Amount {
+	return Amount{CPU: max(a.CPU, b.CPU), Memory: max(a.Memory, b.Memory)}
+}
+
+func amountOf(list corev1.ResourceList) Amount {
+	return Amount{CPU: list.Cpu().MilliValue(), Memory: list.Memory().Value()}
+}

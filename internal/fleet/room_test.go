@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package fleet_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	fleetv1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
+	"github.com/fairway-cloud/fairway/internal/fleet"
+)
+
+func requests(cpu, memory string) corev1.ResourceRequirements {
+	return corev1.ResourceRequirements{Requests: corev1.ResourceList{
+		corev1.ResourceCPU: resource.MustParse(cpu), corev1.ResourceMemory: resource.MustParse(memory),
+	}}
+}
+
+func TestPodOf(t *testing.T) {
+	always := corev1.ContainerRestartPolicyAlways
+	whole := requests("2", "1Gi")
+	cases := map[string]struct {
+		reason string
+		spec   corev1.PodSpec
+		phase  corev1.PodPhase
+		labels map[string]string
+		want   fleet.Pod
+		none   bool
+	}{
+		"unscheduled": {reason: "it takes no room yet", none: true},
+		"ended":       {reason: "it takes no room any more", spec: corev1.PodSpec{NodeName: "h1"}, phase: corev1.PodSucceeded, none: true},
+		"two containers": {
+			reason: "both run at once",
+			spec:   corev1.PodSpec{NodeName: "h1", Containers: []corev1.Container{{Resources: requests("500m", "64Mi")}, {Resources: requests("250m", "64Mi")}}},
+			labels: map[string]string{"app.kubernetes.io/managed-by": "fairway"},
+			want:   fleet.Pod{Host: "h1", Ours: true, Reserved: fleet.Amount{CPU: 750, Memory: 128 << 20, Instances: 1}},
+		},
+		"large start": {
+			reason: "the largest step of the start counts where it is more, per resource",
+			spec: corev1.PodSpec{
+				NodeName: "h1", Containers: []corev1.Container{{Resources: requests("500m", "64Mi")}},
+				InitContainers: []corev1.Container{{Resources: requests("1", "16Mi")}},
+			},
+			want: fleet.Pod{Host: "h1", Reserved: fleet.Amount{CPU: 1000, Memory: 64 << 20, Instances: 1}},
+		},
+		"sidecar": {
+			reason: "a sidecar runs beside the steps after it and beside the containers",
+			spec: corev1.PodSpec{
+				NodeName: "h1", Containers: []corev1.Container{{Resources: requests("500m", "64Mi")}},
+				InitContainers: []corev1.Container{{RestartPolicy: &always, Resources: requests("100m", "16Mi")}, {Resources: requests("1", "1Mi")}},
+			},
+			want: fleet.Pod{Host: "h1", Reserved: fleet.Amount{CPU: 1100, Memory: 80 << 20, Instances: 1}},
+		},
+		"whole pod and overhead": {
+			reason: "what is declared for the pod as a whole goes first; the overhead comes on top",
+			spec: corev1.PodSpec{
+				NodeName: "h1", Resources: &whole, Overhead: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("50m")},
+				Containers: []corev1.Container{{Resources: requests("500m", "64Mi")}},
+			},
+			want: fleet.Pod{Host: "h1", Reserved: fleet.Amount{CPU: 2050, Memory: 1 << 30, Instances: 1}},
+		},
+	}
+	for name, tc := range cases {
+		got, ok := fleet.PodOf(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Labels: tc.labels}, Spec: tc.spec, Status: corev1.PodStatus{Phase: tc.phase}})
+		if ok == tc.none {
+			t.Errorf("%s (%s): takes room: %v", name, tc.reason, ok)
+		}
+		if diff := cmp.Diff(tc.want, got); diff != "" {
+			t.Errorf("%s (%s): -want +got\n%s", name, tc.reason, diff)
+		}
+	}
+}
+
+func TestHostOf(t *testing.T) {
+	node := &corev1.Node{
+		ObjectMeta: metav1.ObjectMeta{Name: "h1", Labels: map[string]string{
+			"fairway.node-restriction.kubernetes.io/pool": "a", "fleet.fairway.cloud/rack": "east-a", "fleet.fairway.cloud/simulated": "true",
+		}},
+		Spec: corev1.NodeSpec{Unschedulable: true, Taints: []corev1.Taint{{Key: "fleet.fairway.cloud/pool", Value: "a", Effect: corev1.TaintEffectNoSchedule}}},
+		Status: corev1.NodeStatus{
+			Capacity:    corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("8")},
+			Allocatable: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("3500m"), corev1.ResourceMemory: resource.MustParse("16Gi"), corev1.ResourcePods: resource.MustParse("110")},
+			Conditions:  []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}},
+		},
+	}
+	want := fleet.Host{
+		Name: "h1", Pool: "a", Tainted: "a", Rack: "east-a", Simulated: true, Ready: true, Cordoned: true,
+		Capacity: fleet.Amount{CPU: 3500, Memory: 16 << 30, Instances: 110},
+	}
+	if diff := cmp.Diff(want, fleet.HostOf(node)); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+	if got := want.Class(); got != "3.5c16g" {
+		t.Errorf("class is %q", got)
+	}
+}
+
+func TestRoomOf(t *testing.T) {
+	size := fleet.Amount{CPU: 4000, Memory: 8 << 30, Instances: 100}
+	hosts := []fleet.Host{
+		{Name: "h2", Rack: "east-a", Ready: true, Capacity: size},
+		{Name: "h1", Rack: "east-a", Ready: true, Capacity: size},
+		{Name: "h3", Rack: "east-b", Ready: true, Cordoned: true, Capacity: size},
+		{Name: "h4", Rack: "east-b", Capacity: size},
+		{Name: "h5", Rack: "nowhere", Ready: true, Capacity: size},
+		{Name: "h6", Ready: true, Simulated: true, Capacity: size},
+	}
+	one := fleet.Amount{CPU: 1000, Memory: 1 << 30, Instances: 1}
+	agent := fleet.Amount{CPU: 100, Memory: 128 << 20, Instances: 1}
+	pods := []fleet.Pod{
+		{Host: "h1", Ours: true, Reserved: one}, {Host: "h1", Ours: true, Reserved: one}, {Host: "h1", Reserved: agent},
+		{Host: "h2", Reserved: agent}, {Host: "h4", Ours: true, Reserved: one}, {Host: "elsewhere", Ours: true, Reserved: one},
+	}
+	got := fleet.RoomOf("east-1", "a", hosts, pods, []string{"east-a", "east-b"})
+
+	amount := func(cpu, memory, instances int64) fleetv1.Resources {
+		return fleet.Amount{CPU: cpu, Memory: memory, Instances: instances}.Resources()
+	}
+	const mi = 1 << 20
+	want := fleet.Room{
+		Hosts: fleetv1.HostCounts{Total: 6, Ready: 5, Simulated: 1}, Instances: 3,
+		Racks: []fleetv1.PoolRack{{
+			Cluster: "east-1", Rack: "east-a", Hosts: []string{"h1", "h2"}, Classes: map[string]int32{"4c8g": 2},
+			Capacity: amount(8000, 16<<30, 200), Used: amount(2200, 2304*mi, 4), Free: amount(5800, 16<<30-2304*mi, 196),
+			Room: []fleetv1.HostRoom{
+				{Host: "h1", Resources: amount(3900, 8<<30-128*mi, 99)},
+				{Host: "h2", Resources: amount(3900, 8<<30-128*mi, 99)},
+			},
+		}},
+		Findings: []fleet.Finding{
+			{Pool: "a", Host: "h3", Rule: "HostNotReady", Message: `host "h3" is cordoned and takes no new instances: uncordon it when its work is done`},
+			{Pool: "a", Host: "h4", Rule: "HostNotReady", Message: `host "h4" does not report that it is ready: look at its kubelet`},
+			{Pool: "a", Host: "h5", Rule: "HostRack", Message: `host "h5" stands in rack "nowhere", which its data centre does not list: add the rack, or correct the label`},
+			{Pool: "a", Host: "h6", Rule: "HostRack", Message: `host "h6" has no label fleet.fairway.cloud/rack: whoever registers it sets the rack`},
+		},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("unready, cordoned and unplaced hosts offer nothing, node agents are counted: -want +got\n%s", diff)
+	}
+}
