@@ -76,11 +76,9 @@ type Cluster struct {
 	Name string
 	// Server is the URL of the API server as hosts reach it.
 	Server string
-	// Authority signs the certificates of kubelets and proxies.
+	// Authority signs the certificates of the hosts' components.
 	Authority *pki.Authority
-	// DNS is the ClusterIP of the DNS service; Domain is "cluster.local" when
-	// empty.
-	DNS    netip.Addr
+	// Domain of the cluster's names; "cluster.local" when empty.
 	Domain string
 }
 
@@ -150,8 +148,8 @@ func (h Host) Validate() error {
 		return bad("address and pod network are needed")
 	case h.NetNS == "" || h.Kubebox == "" || h.PauseImage == "":
 		return bad("namespace, kubebox and pause image are needed")
-	case h.Cluster.Server == "" || h.Cluster.Authority == nil || !h.Cluster.DNS.IsValid():
-		return bad("API server, authority and DNS address of cluster %q are needed", h.Cluster.Name)
+	case h.Cluster.Server == "" || h.Cluster.Authority == nil:
+		return bad("API server and authority of cluster %q are needed", h.Cluster.Name)
 	}
 	return nil
 }

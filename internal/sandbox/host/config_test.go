@@ -33,16 +33,12 @@ func exampleHost(t *testing.T) Host {
 		Machine: Size{MilliCPU: 2000, Memory: 24 << 30}, Share: Size{MilliCPU: 200, Memory: 2 << 30},
 		Kubebox: "/cache/kubebox", PauseImage: "registry.fairway.local/fairway/pause:1",
 		Registries: []Registry{{Name: "registry.fairway.local", URL: "http://10.128.0.2:20002"}},
-		Cluster:    Cluster{Name: "east-1", Server: "https://10.128.0.2:20020", Authority: authority, DNS: netip.MustParseAddr("10.130.16.10")},
+		Cluster:    Cluster{Name: "east-1", Server: "https://10.128.0.2:20020", Authority: authority},
 	}}
 }
 
 func TestFilesOfAHost(t *testing.T) {
 	h := exampleHost(t)
-	dns := DNS{
-		Dir: "/state/dns/east-1", LogDir: "/state/logs", Kubebox: h.Kubebox, HealthPort: 20027, Cluster: h.Cluster,
-		Listen: netip.MustParseAddrPort("10.128.0.2:20026"), Server: "https://127.0.0.1:20020",
-	}
 	storage := Storage{SharedDir: "/state/shared/east-1", Shared: 2, Hosts: []Host{h}, Local: 1}
 	objects := func(list []*unstructured.Unstructured, err error) string {
 		must(t, err)
@@ -53,7 +49,7 @@ func TestFilesOfAHost(t *testing.T) {
 		return b.String()
 	}
 	var processes strings.Builder
-	for _, p := range append(h.Processes(), dns.Process()) {
+	for _, p := range h.Processes() {
 		processes.WriteString(p.Name + " after " + strings.Join(p.After, ",") + " in " + p.NetNS + " " + p.Cgroup + " log " + p.LogFile + "\n  " + strings.Join(p.Argv, "\n  ") + "\n")
 	}
 	for name, got := range map[string]string{
@@ -63,8 +59,8 @@ func TestFilesOfAHost(t *testing.T) {
 		"kubelet.yaml":    asYAML(t, h.kubeletConfig()),
 		"proxy.yaml":      asYAML(t, h.proxyConfig()),
 		"processes.txt":   processes.String(),
-		"Corefile":        dns.corefile(),
-		"dns.yaml":        objects(dns.Objects()),
+		"Corefile":        h.corefile(),
+		"dns.yaml":        objects(DNSObjects()),
 		"storage.yaml":    objects(storage.Objects()),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -100,7 +96,7 @@ func TestValidate(t *testing.T) {
 		"Relative": {reason: "processes run elsewhere", change: func(h *Host) { h.Dir = "hosts/x" }, want: "must be an absolute path"},
 		"Root":     {reason: "a host's folder is removed whole", change: func(h *Host) { h.Dir = "/." }, want: "must be an absolute path"},
 		"Long":     {reason: "sockets have short names", change: func(h *Host) { h.Dir = "/" + strings.Repeat("x", 80) }, want: "too long for the sockets"},
-		"NoDNS":    {reason: "pods resolve names", change: func(h *Host) { h.Cluster.DNS = netip.Addr{} }, want: "DNS address"},
+		"NoServer": {reason: "a kubelet talks to its API server", change: func(h *Host) { h.Cluster.Server = "" }, want: "API server"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -137,5 +133,26 @@ func TestReserved(t *testing.T) {
 func TestUnescapeMount(t *testing.T) {
 	if got, want := unescapeMount(`/a\040b\134c`), `/a b\c`; got != want {
 		t.Errorf("the kernel's escapes are undone: got %q, want %q", got, want)
+	}
+}
+
+func TestShares(t *testing.T) {
+	machine := Size{MilliCPU: 2000, Memory: 1000}
+	cases := map[string]struct {
+		reason string
+		asked  []Size
+		want   []Size
+	}{
+		"Even":    {reason: "hosts that ask for nothing share evenly", asked: make([]Size, 4), want: []Size{{500, 250}, {500, 250}, {500, 250}, {500, 250}}},
+		"Asked":   {reason: "an amount asked for is given, per resource", asked: []Size{{1000, 0}, {0, 400}, {}}, want: []Size{{1000, 300}, {500, 400}, {500, 300}}},
+		"TooMuch": {reason: "more than there is leaves nothing for the others", asked: []Size{{3000, 10}, {}}, want: []Size{{3000, 10}, {0, 990}}},
+		"None":    {reason: "no hosts, no shares", want: []Size{}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, Shares(machine, tc.asked)); diff != "" {
+				t.Errorf("%s:\n%s", tc.reason, diff)
+			}
+		})
 	}
 }

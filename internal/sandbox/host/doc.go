@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Fairway Authors
 
-// Package host runs a real host of the sandbox: containerd, kubelet and
-// kube-proxy in a network namespace and a control group of its own, over one
-// state folder. It also holds what a cluster of such hosts needs once: its DNS
-// server (one CoreDNS per cluster, in the root namespace) and its shared and
-// local storage.
+// Package host runs a real host of the sandbox: containerd, kubelet,
+// kube-proxy and a DNS server in a network namespace and a control group of
+// its own, over one state folder. It also holds what a cluster of such hosts
+// needs once: the rights of their DNS servers (DNSObjects) and its shared and
+// local storage (Storage).
 //
 // A host is a value (Config) from which follow files (Prepare), processes
 // (Processes), and its end:
 //
 //	h := host.Host{Config: cfg}
 //	err := h.Prepare()               // files, control groups; wipes what a reboot would
-//	supervisor.Run(h.Processes())    // containerd, kubelet, kube-proxy
+//	supervisor.Run(h.Processes())    // containerd, CoreDNS, kubelet, kube-proxy
 //	…
 //	err = h.PowerOff(ctx, 0)         // like a loss of power; the disk stays
 //	err = h.Remove(ctx)              // nothing is left

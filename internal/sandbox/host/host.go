@@ -63,8 +63,9 @@ func (h Host) Prepare(ctx context.Context) error {
 func (h Host) writeFiles() error {
 	files := map[string][]byte{
 		h.path("containerd.toml"): []byte(h.containerdConfig()),
+		h.path("Corefile"):        []byte(h.corefile()),
 		// Pods that ask for the host's own resolver get the cluster's.
-		h.path("resolv.conf"): []byte("nameserver " + h.Cluster.DNS.String() + "\n"),
+		h.path("resolv.conf"): []byte("nameserver " + h.IP.String() + "\n"),
 		h.path("machine-id"):  []byte(fingerprint(h.Sandbox, h.Name) + "\n"),
 	}
 	for path, value := range map[string]any{

@@ -20,6 +20,8 @@ const (
 	KubeletPort = 10250
 	// ProxyMetricsPort serves /metrics of kube-proxy.
 	ProxyMetricsPort = 10249
+	// DNSHealthPort answers /ready once names are known.
+	DNSHealthPort = 8181
 	// ProxyHealthPort answers /healthz once services are programmed.
 	ProxyHealthPort = 10256
 )
@@ -84,7 +86,7 @@ func (h Host) kubeletConfig() map[string]any {
 		"imageGCHighThresholdPercent": 100,
 		"imageGCLowThresholdPercent":  99,
 
-		"clusterDNS":    []string{h.Cluster.DNS.String()},
+		"clusterDNS":    []string{h.IP.String()},
 		"clusterDomain": h.Cluster.domain(),
 		"resolvConf":    h.path("resolv.conf"),
 
@@ -151,7 +153,7 @@ func (h Host) proxyConfig() map[string]any {
 	}
 }
 
-// writeCredentials issues what kubelet and proxy show to their API server and
+// writeCredentials issues what kubelet, proxy and DNS server show to their API server and
 // to those who call them.
 func (h Host) writeCredentials() error {
 	dir, ca := h.path("pki"), h.Cluster.Authority
@@ -166,6 +168,7 @@ func (h Host) writeCredentials() error {
 	for name, request := range map[string]pki.Request{
 		"kubelet-client": {CommonName: "system:node:" + h.Name, Organizations: []string{"system:nodes"}},
 		"proxy":          {CommonName: "system:kube-proxy", Organizations: []string{"system:node-proxier"}},
+		"dns":            {CommonName: dnsUser},
 	} {
 		pair, err := ca.IssueFile(dir, name, request)
 		if err != nil {

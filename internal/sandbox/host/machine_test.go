@@ -123,7 +123,7 @@ func startWorld(t *testing.T, ctx context.Context, names ...string) *world {
 	must(t, err)
 	authority, err := plane.Authority()
 	must(t, err)
-	cluster := Cluster{Name: "east-1", Server: plane.URL(), Authority: authority, DNS: addr("10.224.0.10")}
+	cluster := Cluster{Name: "east-1", Server: plane.URL(), Authority: authority}
 	for _, h := range plan.Hosts {
 		w.hosts = append(w.hosts, Host{Config{
 			Sandbox: testSandbox, Name: h.Name, Dir: filepath.Join(dir, "h", h.Name), LogDir: logs,
@@ -155,16 +155,13 @@ func startWorld(t *testing.T, ctx context.Context, names ...string) *world {
 		return string(out)
 	}
 
-	dns := DNS{Dir: filepath.Join(dir, "dns"), LogDir: logs, Kubebox: box, Listen: netip.MustParseAddrPort("10.222.1.2:24453"), HealthPort: 24454, Server: "https://127.0.0.1:24443", Cluster: cluster}
 	storage := Storage{SharedDir: filepath.Join(dir, "shared", "east-1"), Shared: 2, Hosts: w.hosts, Local: 1}
-	must(t, dns.Prepare())
 	must(t, storage.Prepare())
-	for _, objects := range []func() ([]*unstructuredObject, error){dns.Objects, storage.Objects} {
+	for _, objects := range []func() ([]*unstructuredObject, error){DNSObjects, storage.Objects} {
 		list, err := objects()
 		must(t, err)
 		must(t, manifests.Apply(ctx, w.client, list))
 	}
-	w.run.start(ctx, dns.Process())
 	for _, h := range w.hosts {
 		w.boot(ctx, h)
 	}

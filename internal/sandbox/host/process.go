@@ -20,21 +20,23 @@ const (
 	containerdMemory = "GOMEMLIMIT=96MiB"
 	kubeletMemory    = "GOMEMLIMIT=128MiB"
 	proxyMemory      = "GOMEMLIMIT=64MiB"
+	dnsMemory        = "GOMEMLIMIT=64MiB"
 	frugal           = "GOGC=50"
 )
 
 // Processes are the host's processes in the order they start: containerd,
-// kubelet, kube-proxy. All live in the host's namespace and control group.
+// CoreDNS, kubelet, kube-proxy. All live in the host's namespace and control group.
 func (h Host) Processes() []supervise.Process {
 	process := func(name string, argv []string, memory string) supervise.Process {
 		return supervise.Process{
-			Name:    h.ProcessName(name),
-			Argv:    argv,
-			Env:     []string{memory, frugal, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
-			Dir:     h.Dir,
-			NetNS:   h.NetNS,
-			Cgroup:  h.cgroupSystem(),
-			LogFile: filepath.Join(h.LogDir, h.Name+"-"+name+".log"),
+			Name:        h.ProcessName(name),
+			Argv:        argv,
+			Env:         []string{memory, frugal, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
+			Dir:         h.Dir,
+			NetNS:       h.NetNS,
+			Cgroup:      h.cgroupSystem(),
+			LogFile:     filepath.Join(h.LogDir, h.Name+"-"+name+".log"),
+			StopSeconds: 5,
 		}
 	}
 	containerd := process("containerd", []string{containerdBinary, "--config", h.path("containerd.toml"), "--log-level", "warn"}, containerdMemory)
@@ -42,19 +44,21 @@ func (h Host) Processes() []supervise.Process {
 
 	kubelet := process("kubelet", h.kubeletArgs(), kubeletMemory)
 	kubelet.After = []string{containerd.Name}
-	kubelet.Ready = h.answers(KubeletHealthPort)
+	kubelet.Ready = answers(fmt.Sprintf("http://%s:%d/healthz", h.IP, KubeletHealthPort))
 
 	proxy := process("kube-proxy", []string{h.Kubebox, "kube-proxy", "--config=" + h.path("proxy.yaml")}, proxyMemory)
-	proxy.Ready = h.answers(ProxyHealthPort)
-	return []supervise.Process{containerd, kubelet, proxy}
+	proxy.Ready = answers(fmt.Sprintf("http://%s:%d/healthz", h.IP, ProxyHealthPort))
+
+	dns := process("dns", []string{h.Kubebox, "coredns", "-conf", h.path("Corefile")}, dnsMemory)
+	dns.Ready = answers(fmt.Sprintf("http://%s:%d/ready", h.IP, DNSHealthPort))
+	return []supervise.Process{containerd, dns, kubelet, proxy}
 }
 
 // ProcessName is the name under which a component of the host is supervised.
 func (h Host) ProcessName(component string) string { return h.Name + "/" + component }
 
 // answers asks a component for its health over the host's address.
-func (h Host) answers(port int) func(context.Context) error {
-	url := fmt.Sprintf("http://%s:%d/healthz", h.IP, port)
+func answers(url string) func(context.Context) error {
 	return func(ctx context.Context) error { return getOK(ctx, url) }
 }
 
