@@ -21,7 +21,9 @@ type numbers struct {
 	// blocks are the first numbers of the cells, kept for good.
 	blocks map[Cell]int32
 	seats  map[Cell][]int32
-	// hosts are the host lists of instances that do not change.
+	// same marks the cells whose instances do not change.
+	same map[Cell]bool
+	// hosts are the cells' hosts as they were.
 	hosts map[Cell][]string
 	// before are the seats of the Placement in force.
 	before map[Cell][]int32
@@ -36,9 +38,8 @@ func (n *numbers) remember(previous []Assignment) {
 		}
 		n.blocks[a.Cell] = a.Block
 		n.before[a.Cell] = slices.Sorted(slices.Values(a.Seats))
-		if a.Template == n.component.Template && len(a.Seats) > 0 {
-			n.hosts[a.Cell] = slices.Sorted(slices.Values(a.Hosts))
-		}
+		n.hosts[a.Cell] = slices.Sorted(slices.Values(a.Hosts))
+		n.same[a.Cell] = a.Template == n.component.Template
 	}
 }
 
@@ -82,10 +83,9 @@ func (n *numbers) keep(count Count) {
 	trim(stay, int(count.Count))
 
 	for _, cell := range sortedCells(maps.Keys(stay)) {
-		_, same := n.hosts[cell]
 		for _, seat := range stay[cell] {
 			switch {
-			case same || n.takes(cell):
+			case n.same[cell] || n.takes(cell):
 				n.put(cell, seat)
 			case n.component.InPlace:
 				n.refuse(n.component, count.DCN, "RoomHostByHost", "%s-%d cannot change in its place: pool %s %s", n.component.Name, seat, cell.Pool, n.lack(n.component, cell, 1))
@@ -238,28 +238,17 @@ func (n *numbers) assignments() []Assignment {
 	return out
 }
 
-// hostsOf returns the host list of a cell. The list is part of the pods, so
-// instances that do not change keep theirs while what is left of it suffices.
+// hostsOf returns the hosts of a cell that are ready. Where none is, such as in a
+// cluster that is away, the list stays as it was.
 func (n *numbers) hostsOf(cell Cell) []string {
-	ready := n.rooms.at(cell).hosts
 	var names []string
-	for _, h := range ready {
+	for _, h := range n.rooms.at(cell).hosts {
 		names = append(names, h.Name)
 	}
-	slices.Sort(names)
-
-	before, same := n.hosts[cell]
-	if !same || slices.Equal(before, names) {
-		return names
+	if len(names) == 0 {
+		return n.hosts[cell]
 	}
-	left := slices.DeleteFunc(slices.Clone(ready), func(h Host) bool { return !slices.Contains(before, h.Name) })
-	grows := len(n.seats[cell]) > len(n.before[cell])
-	if len(ready) == 0 || len(left) > 0 && (!grows || n.rooms.at(cell).fitsOn(left, n.component.Size, 0)) {
-		return before
-	}
-	n.say(n.component, cell.DCN, "Hosts", "the hosts of cell %s change from %s to %s, which replaces its instances one after another",
-		cell.Key(), strings.Join(before, ", "), strings.Join(names, ", "))
-	return names
+	return slices.Sorted(slices.Values(names))
 }
 
 func (n *numbers) tell(count Count, kept int32) {

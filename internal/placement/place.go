@@ -39,7 +39,7 @@ func Place(s Snapshot, r Request, p Policy) Decision {
 
 // place decides for one component.
 func (b *board) place(c Component) {
-	n := &numbers{board: b, component: c, blocks: map[Cell]int32{}, seats: map[Cell][]int32{}, hosts: map[Cell][]string{}}
+	n := &numbers{board: b, component: c, blocks: map[Cell]int32{}, seats: map[Cell][]int32{}, same: map[Cell]bool{}, hosts: map[Cell][]string{}}
 	n.remember(b.request.Previous)
 
 	counts := slices.Clone(c.Counts)
@@ -154,11 +154,7 @@ func (b *board) lack(c Component, cell Cell, missing int32) string {
 		return what + "; no host there is large enough for a single one"
 	}
 	for more := int64(1); more <= int64(missing); more++ {
-		hosts := slices.Clone(r.hosts)
-		for range more {
-			hosts = append(hosts, host)
-		}
-		if r.fitsOn(hosts, c.Size, int64(missing)) {
+		if r.fits(c.Size, int64(missing), slices.Repeat([]Host{host}, int(more))...) {
 			return what + "; " + hostsMore(more)
 		}
 	}

@@ -28,21 +28,12 @@ func (r *room) take(size Amount, n int64) {
 	}
 }
 
-// fits reports whether n more instances of the size fit on the hosts whatever
-// the order in which all instances come and go.
-func (r *room) fits(size Amount, n int64) bool {
-	return r.fitsOn(r.hosts, size, n)
-}
-
-// fitsOn is fits for some of the hosts. Instances on the other hosts count as
-// if they could be on these, too.
-func (r *room) fitsOn(hosts []Host, size Amount, n int64) bool {
+// fits reports whether n more instances of the size fit on the hosts, and some
+// hosts more, whatever the order in which all instances come and go.
+func (r *room) fits(size Amount, n int64, more ...Host) bool {
 	held := maps.Clone(r.held)
 	held[size] += n
-	if held[size] == 0 {
-		return true
-	}
-	return anyOrder(hosts, held)
+	return anyOrder(slices.Concat(r.hosts, more), held)
 }
 
 // anyOrder reports whether every instance finds a host whatever the order.

@@ -38,13 +38,34 @@ type RenderedWorkload struct {
 	Cell      placementv1.Cell
 	// Objects of the workload: the workload itself and what only it uses.
 	Objects []Object
+	// Share is the cell's part of the autoscaling bounds. Nil: the number is fixed.
+	Share *Share
 }
 
-// Running is what a Delivery says before the Release, with the objects of its
-// shared renderings.
+// Share is a cell's part of a component's autoscaling bounds.
+type Share struct{ Min, Max int32 }
+
+// Running is what a Delivery says before the Release, with the objects of the
+// renderings that it names.
 type Running struct {
-	Spec   deliveryv1.DeliverySpec
-	Shared []Object
+	Delivery *deliveryv1.Delivery
+	// Objects by the rendering's name.
+	Objects map[string][]Object
+}
+
+func (r Running) spec() deliveryv1.DeliverySpec {
+	if r.Delivery == nil {
+		return deliveryv1.DeliverySpec{}
+	}
+	return r.Delivery.Spec
+}
+
+func (r Running) shared() []Object {
+	var all []Object
+	for _, reference := range r.spec().Shared {
+		all = append(all, r.Objects[reference.Name]...)
+	}
+	return all
 }
 
 // Drawing is what a plan is drawn from.
@@ -60,8 +81,6 @@ type Drawing struct {
 	// Back says that this is the way back of the plan before.
 	Back      bool
 	Placement *placementv1.Placement
-	// Before is the Placement in force until now. Nil: none.
-	Before *placementv1.Placement
 	// Rendered by cluster, for the clusters of the Placement.
 	Rendered map[string]Rendered
 	// Running by cluster.
@@ -111,21 +130,15 @@ func Draw(in Drawing) (Drawn, error) {
 
 func drawCluster(in Drawing, cluster string, out *Drawn) (ClusterPlan, bool, error) {
 	running, runs := in.Running[cluster]
-	plan := ClusterPlan{Cluster: cluster, Namespace: cmp.Or(running.Spec.Namespace, in.MemberNamespace)}
-	switch in.Release.Spec.Kind {
-	case releasev1.KindRestart:
+	plan := ClusterPlan{Cluster: cluster, Namespace: cmp.Or(running.spec().Namespace, in.MemberNamespace)}
+	rendered, wanted := in.Rendered[cluster]
+	switch {
+	case in.Release.Spec.Kind == releasev1.KindRestart:
 		plan.Restarts = in.Restarts[cluster]
 		return plan, len(plan.Restarts) > 0, nil
-	case releasev1.KindRetire:
+	case in.Release.Spec.Kind == releasev1.KindRetire || !wanted:
 		plan.Retire = true
-		plan.Leaving = running.Spec.Workloads
-		return plan, runs, nil
-	}
-	rendered, wanted := in.Rendered[cluster]
-	if !wanted {
-		// A cluster that was told to retire already has nothing that leaves.
-		plan.Retire = true
-		plan.Leaving = running.Spec.Workloads
+		plan.Leaving = running.spec().Workloads
 		return plan, runs, nil
 	}
 	if err := drawWorkloads(in, cluster, rendered, &plan, out); err != nil {
@@ -136,7 +149,7 @@ func drawCluster(in Drawing, cluster string, out *Drawn) (ClusterPlan, bool, err
 		return plan, false, err
 	}
 	plan.Shared = []deliveryv1.RenderingReference{shared}
-	if between := Bridge(running.Shared, rendered.Shared); runs && len(plan.Leaving) > 0 && len(between) > len(rendered.Shared) {
+	if between := Bridge(running.shared(), rendered.Shared); len(plan.Leaving) > 0 && len(between) > len(rendered.Shared) {
 		reference, err := out.store(cluster, in.MemberNamespace, between)
 		if err != nil {
 			return plan, false, err
@@ -157,22 +170,21 @@ func drawWorkloads(in Drawing, cluster string, rendered Rendered, plan *ClusterP
 			Name: r.Name, Kind: r.Kind, Component: r.Component, Template: r.Template, Cell: r.Cell,
 			Replicas: int32(len(assigned.Seats)), Seats: assigned.Seats,
 		}
+		if r.Share != nil {
+			w.Replicas = min(max(running.instances(w), r.Share.Min), r.Share.Max)
+		}
 		if oneCell(w) {
 			w.Seats = nil
 		}
-		if is := workload(running.Spec.Workloads, r.Name); is != nil && unchanged(in, *is, w, assigned) {
-			w.Rendering = is.Rendering
-		} else {
-			reference, err := out.store(cluster, in.MemberNamespace, r.Objects)
-			if err != nil {
-				return err
-			}
-			w.Rendering = reference
+		reference, err := out.store(cluster, in.MemberNamespace, running.keep(w, r.Objects))
+		if err != nil {
+			return err
 		}
+		w.Rendering = reference
 		plan.Workloads = append(plan.Workloads, w)
 	}
 	slices.SortFunc(plan.Workloads, func(a, b deliveryv1.Workload) int { return cmp.Compare(a.Name, b.Name) })
-	for _, w := range running.Spec.Workloads {
+	for _, w := range running.spec().Workloads {
 		if plan.workload(w.Name) == nil {
 			plan.Leaving = append(plan.Leaving, w)
 		}
@@ -180,15 +192,37 @@ func drawWorkloads(in Drawing, cluster string, rendered Rendered, plan *ClusterP
 	return nil
 }
 
-// unchanged reports whether a running workload keeps its rendering: template,
-// cell and host list are the same. What else a newer renderer would write into
-// it waits until one of them changes.
-func unchanged(in Drawing, is, w deliveryv1.Workload, now *placementv1.Assignment) bool {
-	if is.Kind != w.Kind || is.Template != w.Template || is.Cell != w.Cell {
-		return false
+// keep puts the workload object that runs into the place of a newly rendered one
+// if template and cell are the same: its pods are not touched, whatever a newer
+// Fairway or member would make of them. What stands beside it, such as the
+// bounds of an autoscaler and files that are reloaded in place, is new.
+func (r Running) keep(w deliveryv1.Workload, rendered []Object) []Object {
+	is := workload(r.spec().Workloads, w.Name)
+	if is == nil || is.Kind != w.Kind || is.Template != w.Template || is.Cell != w.Cell {
+		return rendered
 	}
-	before := assignment(in.Before, w.Component, w.Cell)
-	return before != nil && before.Template == now.Template && slices.Equal(before.Hosts, now.Hosts)
+	out := slices.Clone(rendered)
+	for i, o := range out {
+		for _, old := range r.Objects[is.Rendering.Name] {
+			if o["kind"] == w.Kind && identity(old) == identity(o) {
+				out[i] = old
+			}
+		}
+	}
+	return out
+}
+
+// instances counts what runs of a component in a cell, of whatever template.
+func (r Running) instances(w deliveryv1.Workload) int32 {
+	var n int32
+	if r.Delivery != nil {
+		for _, st := range r.Delivery.Status.Workloads {
+			if st.Component == w.Component && st.Cell == w.Cell {
+				n += st.Instances
+			}
+		}
+	}
+	return n
 }
 
 func assignment(p *placementv1.Placement, component string, cell placementv1.Cell) *placementv1.Assignment {

@@ -96,9 +96,8 @@ type Assignment struct {
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=1000
 	Seats []int32 `json:"seats"`
-	// hosts that the cell's instances may run on. In whatever order the member's
-	// scheduler fills them, every instance fits. A component that does not change
-	// keeps its list, because the list is part of its pods.
+	// hosts of the cell that were ready. In whatever order the member's scheduler
+	// fills them, every instance fits.
 	// +required
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=1000
