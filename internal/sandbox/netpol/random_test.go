@@ -50,7 +50,7 @@ func TestAgainstADumbEvaluator(t *testing.T) {
 				allowed++
 			}
 			if got != want {
-				t.Fatalf("seed %d: %s to %s %s/%d: allowed %v, the dumb evaluator says %v\n%s", seed, from, to, protocol, port, got, want, c)
+				t.Fatalf("seed %d: %s to %s %s/%d: allowed %v, the dumb evaluator says %v\n%+v", seed, from, to, protocol, port, got, want, c)
 			}
 		}
 	}
