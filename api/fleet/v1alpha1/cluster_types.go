@@ -99,6 +99,10 @@ type ClusterStatus struct {
 	// hosts counts the member's nodes.
 	// +optional
 	Hosts HostCounts `json:"hosts,omitempty"`
+	// instances counts the pods of Fairway's that run in the member, as it was
+	// last seen. A Cluster with instances cannot be deleted.
+	// +optional
+	Instances int64 `json:"instances,omitempty"`
 	// capacity is what the ready hosts could hold in all.
 	// +optional
 	Capacity Resources `json:"capacity,omitempty"`

@@ -74,6 +74,10 @@ type PoolStatus struct {
 	// hosts counts the pool's hosts.
 	// +optional
 	Hosts HostCounts `json:"hosts,omitempty"`
+	// instances counts the pods of Fairway's that run on the pool's hosts, as it
+	// was last seen. A Pool with instances cannot be deleted.
+	// +optional
+	Instances int64 `json:"instances,omitempty"`
 	// racks reports capacity, use and room by cluster and rack.
 	// +optional
 	// +listType=atomic

@@ -153,6 +153,10 @@ type TenantStatus struct {
 	// observedGeneration is the spec's generation that this status speaks of.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// applications counts the tenant's applications in all environments. A Tenant
+	// with applications cannot be deleted.
+	// +optional
+	Applications int64 `json:"applications,omitempty"`
 	// namespaces lists the hub namespaces of the tenant.
 	// +optional
 	// +listType=set
