@@ -135,24 +135,3 @@ func TestUnescapeMount(t *testing.T) {
 		t.Errorf("the kernel's escapes are undone: got %q, want %q", got, want)
 	}
 }
-
-func TestShares(t *testing.T) {
-	machine := Size{MilliCPU: 2000, Memory: 1000}
-	cases := map[string]struct {
-		reason string
-		asked  []Size
-		want   []Size
-	}{
-		"Even":    {reason: "hosts that ask for nothing share evenly", asked: make([]Size, 4), want: []Size{{500, 250}, {500, 250}, {500, 250}, {500, 250}}},
-		"Asked":   {reason: "an amount asked for is given, per resource", asked: []Size{{1000, 0}, {0, 400}, {}}, want: []Size{{1000, 300}, {500, 400}, {500, 300}}},
-		"TooMuch": {reason: "more than there is leaves nothing for the others", asked: []Size{{3000, 10}, {}}, want: []Size{{3000, 10}, {0, 990}}},
-		"None":    {reason: "no hosts, no shares", want: []Size{}},
-	}
-	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, Shares(machine, tc.asked)); diff != "" {
-				t.Errorf("%s:\n%s", tc.reason, diff)
-			}
-		})
-	}
-}

@@ -11,7 +11,7 @@ import (
 
 // apply makes the kernel's state the wanted one: namespaces and bridges first,
 // then links with their state, addresses, and routes last (a link set down
-// loses them). Hosts that only refuses are left out; nil takes all.
+// loses them). Hosts that only refuses are left as they are.
 func (n *Network) apply(ctx context.Context, only func(Host) bool) error {
 	c, cuts := n.config, n.cuts
 	root, err := openRoot()
@@ -50,7 +50,7 @@ func (n *Network) apply(ctx context.Context, only func(Host) bool) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if only != nil && !only(h) {
+		if !only(h) {
 			continue
 		}
 		if err := n.applyHost(spaces[h.DataCenter], h); err != nil {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -35,11 +36,12 @@ func New(c Config) (*Network, error) {
 }
 
 // Up brings the network to its configured state. It may be called at any time
-// and any number of times; what is right already is left alone.
-func (n *Network) Up(ctx context.Context) error {
+// and any number of times; what is right already is left alone. Hosts that are
+// switched off are named, so that they are not plugged in.
+func (n *Network) Up(ctx context.Context, off ...string) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.apply(ctx, nil)
+	return n.apply(ctx, func(h Host) bool { return !slices.Contains(off, h.Name) })
 }
 
 // HostUp makes one host's namespace and plugs it in, for example after

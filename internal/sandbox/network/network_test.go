@@ -245,6 +245,10 @@ func TestNetworkOnThisMachine(t *testing.T) {
 	if isNamespace(NamespacePath(one.Sandbox, "east-core-1")) {
 		t.Error("HostDown leaves the namespace")
 	}
+	do(n.Up(ctx, "east-core-1"))
+	if isNamespace(NamespacePath(one.Sandbox, "east-core-1")) {
+		t.Error("Up plugs in a host that is off")
+	}
 	do(n.HostUp(ctx, "east-core-1"))
 	answer(t, one.Sandbox, "east-core-1", one.Hosts[1].IP)
 	if err := reach(one.Sandbox, "west-biz-1", one.Hosts[1].IP); err != nil {
