@@ -53,6 +53,7 @@ check: $(LINT) ## Lints, and fails when generated files are stale.
 generate: ## Writes the generated files: deep copies, CRDs, OpenAPI, CLI reference.
 	$(CONTROLLER_GEN) object:headerFile=hack/header.go.txt paths=./api/...
 	$(CONTROLLER_GEN) crd:crdVersions=v1 paths=./api/... output:crd:dir=config/crd
+	go run ./hack/kinddocs config/crd docs/reference/kinds
 	go generate ./...
 
 .PHONY: bench
