@@ -7,6 +7,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // readyInterval is how often a starting process is asked whether it is ready.
@@ -180,8 +182,15 @@ func (k *keeper) askReady() (stop context.CancelFunc, asked <-chan struct{}) {
 	return cancel, done
 }
 
-// stop ends the process and the keeper.
+// stop ends the process gracefully, and the keeper.
 func (k *keeper) stop(ctx context.Context) error {
+	return k.end(ctx, k.process.signal(), k.process.grace())
+}
+
+// crash ends the process by force, and the keeper.
+func (k *keeper) crash(ctx context.Context) error { return k.end(ctx, unix.SIGKILL, time.Second) }
+
+func (k *keeper) end(ctx context.Context, signal unix.Signal, grace time.Duration) error {
 	if err := k.release(ctx); err != nil {
 		return err
 	}
@@ -192,7 +201,7 @@ func (k *keeper) stop(ctx context.Context) error {
 		return nil
 	}
 	k.set(Stopping, "")
-	if err := child.End(ctx, k.process.signal(), k.process.grace()); err != nil {
+	if err := child.End(ctx, signal, grace); err != nil {
 		return fmt.Errorf("could not stop %q: %w", k.process.Name, err)
 	}
 	k.forget()

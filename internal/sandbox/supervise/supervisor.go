@@ -131,6 +131,12 @@ func (s *Supervisor) Release(ctx context.Context, names ...string) error {
 	return s.end(ctx, func(name string) bool { return slices.Contains(names, name) }, (*keeper).release)
 }
 
+// Crash ends the named processes at once, as a loss of power does, and keeps
+// them no longer. Unknown names are ignored.
+func (s *Supervisor) Crash(ctx context.Context, names ...string) error {
+	return s.end(ctx, func(name string) bool { return slices.Contains(names, name) }, (*keeper).crash)
+}
+
 // StopAll stops everything in reverse order, also what the last supervisor
 // left and nobody has asked for since.
 func (s *Supervisor) StopAll(ctx context.Context) error {

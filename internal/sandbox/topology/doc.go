@@ -10,7 +10,7 @@
 //
 //	10.(128+4i).d.0/24       data centre d: router .1, this machine .2, hosts from .10
 //	10.(129+4i).h.0/24       pods of the h-th real host
-//	10.(130+4i).(16c).0/20   Services of cluster c (0 is the hub); DNS is its tenth address
+//	10.(130+4i).(16c).0/20   Services of cluster c (0 is the hub)
 //	10.(131+4i).(16c).0/20   simulated hosts (first half) and their pods (second half)
 //
 // Ports in the machine's root namespace start at 20000+200i: etcd +0 and +1,

@@ -11,6 +11,11 @@ import (
 // MaxIndex is the highest number a sandbox can have.
 const MaxIndex = 15
 
+// RegistryName is the name by which image references call the sandbox's
+// registry, for example "registry.fairway.local:5000/retail/channel:v1". Hosts
+// and Fairway resolve it to the sandbox's own registry.
+const RegistryName = "registry.fairway.local:5000"
+
 // Plan is a sandbox with every address and port decided.
 type Plan struct {
 	// Sandbox is the sandbox's name, Index its number on this machine.
@@ -59,8 +64,6 @@ type ClusterPlan struct {
 	ControllerPort int          `json:"controllerPort"`
 	SimulatorPort  int          `json:"simulatorPort"`
 	ServiceCIDR    netip.Prefix `json:"serviceCIDR"`
-	// DNS is the ClusterIP kept for cluster DNS.
-	DNS netip.Addr `json:"dns"`
 	// SimulatedNodes and SimulatedPods hold the addresses that simulated hosts
 	// and their pods claim; nothing answers there.
 	SimulatedNodes netip.Prefix `json:"simulatedNodes"`
@@ -172,7 +175,7 @@ func (l layout) cluster(i int, cluster Cluster, address netip.Addr) ClusterPlan 
 	return ClusterPlan{
 		Name: cluster.Name, Hub: i == 0, DataCenter: cluster.DataCenter, Address: address,
 		Port: port, SchedulerPort: port + 1, ControllerPort: port + 2, SimulatorPort: port + 3,
-		ServiceCIDR: l.prefix(2, 16*i, 20), DNS: l.addr(2, 16*i, 10),
+		ServiceCIDR:    l.prefix(2, 16*i, 20),
 		SimulatedNodes: l.prefix(3, 16*i, 21), SimulatedPods: l.prefix(3, 16*i+8, 21),
 		APIServerFlags: cluster.APIServerFlags,
 	}

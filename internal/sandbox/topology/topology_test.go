@@ -103,7 +103,7 @@ func TestLayout(t *testing.T) {
 		t.Errorf("hosts (-want +got):\n%s", diff)
 	}
 	east, _ := plan.Cluster("east-1")
-	if got, want := fmt.Sprint(east.Address, east.Port, east.ServiceCIDR, east.DNS), "10.132.0.2 20220 10.134.16.0/20 10.134.16.10"; got != want {
+	if got, want := fmt.Sprint(east.Address, east.Port, east.ServiceCIDR), "10.132.0.2 20220 10.134.16.0/20"; got != want {
 		t.Errorf("east-1 is at %q, want %q", got, want)
 	}
 	if plan.PrometheusPort != 0 || plan.RegistryPort != 20202 {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -22,7 +23,7 @@ import (
 // runRegistry serves one OCI registry over plain HTTP from a directory.
 func runRegistry() int {
 	flags := pflag.NewFlagSet("registry", pflag.ExitOnError)
-	listen := flags.String("listen", "127.0.0.1:5000", "addresses to serve on")
+	listen := flags.StringSlice("listen", []string{"127.0.0.1:5000"}, "addresses to serve on, with commas between them")
 	root := flags.String("root", "", "directory that holds the images (required)")
 	readonly := flags.Bool("read-only", false, "refuse every push and delete")
 	_ = flags.Parse(os.Args[1:])
@@ -37,7 +38,7 @@ func runRegistry() int {
 	return 0
 }
 
-func serveRegistry(listen, root string, readonly bool) error {
+func serveRegistry(listen []string, root string, readonly bool) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 
@@ -57,9 +58,15 @@ func serveRegistry(listen, root string, readonly bool) error {
 	config.HTTP.Secret = "sandbox"
 	config.Catalog.MaxEntries = 1000
 
-	server := &http.Server{Addr: listen, Handler: handlers.NewApp(ctx, config), ReadHeaderTimeout: 10 * time.Second}
-	failed := make(chan error, 1)
-	go func() { failed <- server.ListenAndServe() }()
+	server := &http.Server{Handler: handlers.NewApp(ctx, config), ReadHeaderTimeout: 10 * time.Second}
+	failed := make(chan error, len(listen))
+	for _, address := range listen {
+		listener, err := net.Listen("tcp", address)
+		if err != nil {
+			return err
+		}
+		go func() { failed <- server.Serve(listener) }()
+	}
 	select {
 	case err := <-failed:
 		return err
