@@ -10,7 +10,6 @@ import (
 	"log"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -202,28 +201,23 @@ func TestPushAndArchive(t *testing.T) {
 	}
 }
 
-func TestPauseEndsOnSignal(t *testing.T) {
+func TestBankVersionsDiffer(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compiles the bank's services")
+	}
 	root, err := filepath.Abs("../../..")
 	if err != nil {
 		t.Fatal(err)
 	}
-	cache := t.TempDir()
-	mustBuild(t, Builder{Dir: root, Cache: cache}, Pause())
-	binaries, err := filepath.Glob(filepath.Join(cache, "images", "binaries", "pause-*"))
-	if err != nil || len(binaries) == 0 {
-		t.Fatalf("no pause binary: %v", err)
-	}
-	cmd := exec.Command(binaries[0])
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	if err := waitForHandler(cmd.Process.Pid); err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Process.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Wait(); err != nil {
-		t.Errorf("pause ended with %v, want 0", err)
+	b := Builder{Dir: root, Cache: t.TempDir()}
+	seen := map[string]string{}
+	for _, version := range []string{"v1", "v2"} {
+		for _, spec := range Bank(version) {
+			digest := mustDigest(t, mustBuild(t, b, spec))
+			if other, twice := seen[digest]; twice {
+				t.Errorf("%s %s has the digest of %s", spec.Name, version, other)
+			}
+			seen[digest] = spec.Name + " " + version
+		}
 	}
 }

@@ -9,12 +9,10 @@
 // are kept under a cache folder by the content of the binary and the Spec.
 //
 //	b := images.Builder{Dir: moduleRoot, Cache: cacheDir}
-//	img, err := b.Build(ctx, images.Spec{
-//		Package: "./examples/bank/services/account",
-//		Name:    "account",
-//		Vars:    map[string]string{"…/services/build.Version": "v2"},
-//	})
-//	digest, err := images.Push(ctx, img, "10.90.0.1:5000/bank/account:v2")
+//	for _, spec := range images.Bank("v1") {
+//		img, err := b.Build(ctx, spec)
+//		digest, err := images.Push(ctx, img, registry+"/bank/"+spec.Name+":"+spec.Tag)
+//	}
 //
 //	pause, err := b.Build(ctx, images.Pause())
 //	err = images.WriteArchive(path, "registry.local/fairway/pause:1", pause)

@@ -57,7 +57,7 @@ func (s Settings) opening() []book.Balance {
 
 func main() {
 	listen := flag.String("listen", ":8080", "address to serve on")
-	config := flag.String("config", os.Getenv("BANK_CONFIG"), "configuration file (JSON), followed while running")
+	config := flag.String("config", settings.Path(), "configuration file (JSON), followed while running")
 	dir := flag.String("dir", "/var/lib/ledger", "folder of the journal")
 	flag.Parse()
 	if err := run(context.Background(), *listen, *config, *dir); err != nil {

@@ -75,7 +75,7 @@ func Main(component, nextComponent string) {
 
 func run(ctx context.Context, component, nextComponent string) error {
 	listen := flag.String("listen", ":8080", "address to serve on")
-	config := flag.String("config", os.Getenv("BANK_CONFIG"), "configuration file (JSON), followed while running")
+	config := flag.String("config", settings.Path(), "configuration file (JSON), followed while running")
 	flag.Parse()
 
 	level := new(slog.LevelVar)

@@ -20,6 +20,17 @@ import (
 	"time"
 )
 
+// DefaultPath is where the bank's applications mount their configuration.
+const DefaultPath = "/etc/bank/settings.json"
+
+// Path is $BANK_CONFIG, else DefaultPath.
+func Path() string {
+	if path := os.Getenv("BANK_CONFIG"); path != "" {
+		return path
+	}
+	return DefaultPath
+}
+
 // File is a configuration file of type T. A missing file means the defaults.
 type File[T any] struct {
 	path     string
