@@ -29,7 +29,7 @@ func (v view) ours(d *deliveryv1.Delivery) bool {
 // observed reports whether the member has applied this Release's present step in
 // full and said so: an old "healthy" counts for nothing.
 func (v view) observed(d *deliveryv1.Delivery) bool {
-	return v.ours(d) && d.Status.ObservedGeneration == d.Generation && d.Status.ObservedRelease == v.plan.Release
+	return v.ours(d) && settled(d)
 }
 
 // ready reports whether a target runs in full and answers.
@@ -92,7 +92,7 @@ func (v view) elsewhere(cluster string, t deliveryv1.Workload) bool {
 			}
 		}
 		for _, w := range d.Status.Workloads {
-			if w.Component == t.Component && (name != cluster || w.Name != t.Name) && !(w.Instances == 0 && w.Leaving == 0 && v.settled(d)) {
+			if w.Component == t.Component && (name != cluster || w.Name != t.Name) && !(w.Instances == 0 && w.Leaving == 0 && settled(d)) {
 				return true
 			}
 		}
@@ -100,9 +100,12 @@ func (v view) elsewhere(cluster string, t deliveryv1.Workload) bool {
 	return false
 }
 
-// settled reports whether what a Delivery's status says is about its spec.
-func (v view) settled(d *deliveryv1.Delivery) bool {
-	return d.Status.ObservedGeneration == d.Generation && d.Status.ObservedRelease == d.Spec.Release
+// settled reports whether a member has applied what its Delivery says now, in
+// full, and said so.
+func settled(d *deliveryv1.Delivery) bool {
+	applied := find(d.Status.Conditions, deliveryv1.ConditionApplied)
+	return d.Status.ObservedGeneration == d.Generation && d.Status.ObservedRelease == d.Spec.Release &&
+		applied != nil && applied.Status == metav1.ConditionTrue && applied.ObservedGeneration == d.Generation
 }
 
 // gone reports whether a workload was observed to have no instance left.
@@ -116,7 +119,7 @@ func (v view) gone(d *deliveryv1.Delivery, name string) bool {
 
 // retired reports whether the member was observed to hold nothing any more.
 func (v view) retired(d *deliveryv1.Delivery) bool {
-	return v.observed(d) && d.Spec.Intent == "Retire" && condition(d.Status.Conditions, deliveryv1.ConditionApplied) &&
+	return v.observed(d) && d.Spec.Intent == "Retire" &&
 		!slices.ContainsFunc(d.Status.Workloads, func(w deliveryv1.WorkloadStatus) bool { return w.Instances > 0 || w.Leaving > 0 })
 }
 

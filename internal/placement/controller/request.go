@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package controller
+
+import (
+	"slices"
+
+	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
+	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
+	tenancyv1 "github.com/fairway-cloud/fairway/api/tenancy/v1alpha1"
+	"github.com/fairway-cloud/fairway/internal/app"
+	"github.com/fairway-cloud/fairway/internal/placement"
+)
+
+// requestOf asks for the room of a Revision's content.
+func requestOf(content app.Content, application string, tenant *tenancyv1.Tenant, pools []placement.Pool, held []placementv1.Placement) placement.Request {
+	r := placement.Request{
+		Application: application, Tenant: content.Tenant, Environment: content.Environment,
+		HostKind: hostKindOf(content.Tenant, pools), Previous: previous(held),
+	}
+	for i, c := range content.Spec.Components {
+		r.Components = append(r.Components, componentOf(content.Spec, c, content.Components[i]))
+	}
+	for _, q := range tenant.Spec.Quotas {
+		if q.Environment == content.Environment {
+			r.Quotas = append(r.Quotas, placement.Quota{
+				Pool: q.Pool, Limit: placement.Amount{CPU: q.CPU.MilliValue(), Memory: q.Memory.Value(), Instances: q.Instances},
+			})
+		}
+	}
+	return r
+}
+
+func componentOf(spec appv1.ApplicationSpec, c appv1.Component, frozen app.FrozenComponent) placement.Component {
+	out := placement.Component{
+		Name: string(c.Name), Template: frozen.TemplateDigest, Zone: c.Zone, Level: frozen.Level.Name,
+		Size:    placement.Amount{Instances: 1},
+		InPlace: app.HasIdentity(c),
+		OneCell: c.Kind == appv1.KindJob || c.Kind == appv1.KindCron,
+	}
+	if size, ok := app.SizeOf(c.Resources); ok {
+		out.Size.CPU, out.Size.Memory = size.CPU.MilliValue(), size.Memory.Value()
+	}
+	for _, n := range c.Instances {
+		count := n.Count
+		if c.Autoscaling != nil {
+			// Room is held for the most that the autoscaler may ask for (R45).
+			count = max(c.Autoscaling.Max, 0)
+		}
+		out.Counts = append(out.Counts, placement.Count{DCN: n.DCN, Count: count})
+	}
+	if c.MaxPerHost != nil {
+		out.MaxPerHost = *c.MaxPerHost
+	}
+	for _, v := range c.Volumes {
+		if kind := string(v.Kind); v.Kind != appv1.VolumeEphemeral && v.NFS == nil && !slices.Contains(out.Volumes, kind) {
+			out.Volumes = append(out.Volumes, kind)
+		}
+	}
+	if spec.Placement != nil {
+		out.Pools = spec.Placement.Pools
+	}
+	return out
+}
+
+// hostKindOf says which hosts a tenant's instances run on: real ones, unless all
+// of its pools are simulated.
+func hostKindOf(tenant string, pools []placement.Pool) placement.HostKind {
+	kind := placement.SimulatedHosts
+	found := false
+	for _, p := range pools {
+		if slices.Contains(p.Tenants, tenant) {
+			found = true
+			if p.Kind == placement.RealHosts {
+				kind = placement.RealHosts
+			}
+		}
+	}
+	if !found {
+		return placement.RealHosts
+	}
+	return kind
+}
+
+// previous is what seats and numbers stay with: the newest Placement that a
+// Release of the application uses, and the numbers of those before it.
+func previous(held []placementv1.Placement) []placement.Assignment {
+	used := slices.DeleteFunc(slices.Clone(held), func(p placementv1.Placement) bool { return p.Status.Release == "" })
+	slices.SortFunc(used, func(a, b placementv1.Placement) int {
+		if c := b.CreationTimestamp.Compare(a.CreationTimestamp.Time); c != 0 {
+			return c
+		}
+		if a.Name < b.Name {
+			return -1
+		}
+		return 1
+	})
+	var out []placement.Assignment
+	type owner struct {
+		component string
+		cell      placement.Cell
+	}
+	known := map[owner]bool{}
+	for i, p := range used {
+		for _, a := range p.Spec.Assignments {
+			b := assignmentOf(a)
+			if known[owner{b.Component, b.Cell}] {
+				continue
+			}
+			known[owner{b.Component, b.Cell}] = true
+			if i > 0 {
+				b.Seats = nil
+			}
+			out = append(out, b)
+		}
+	}
+	return out
+}

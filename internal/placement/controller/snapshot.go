@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package controller
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	fleetv1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
+	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
+	tenancyv1 "github.com/fairway-cloud/fairway/api/tenancy/v1alpha1"
+	"github.com/fairway-cloud/fairway/internal/placement"
+)
+
+// world is the hub's objects that a decision looks at.
+type world struct {
+	clusters   fleetv1.ClusterList
+	pools      fleetv1.PoolList
+	dcns       fleetv1.DCNList
+	zones      fleetv1.NetworkZoneList
+	levels     tenancyv1.SecurityLevelList
+	placements placementv1.PlacementList
+}
+
+// read gathers the world. Placements come past the cache: what was reserved a
+// moment ago counts.
+func read(ctx context.Context, cached, direct client.Reader) (world, error) {
+	var w world
+	for _, list := range []client.ObjectList{&w.clusters, &w.pools, &w.dcns, &w.zones, &w.levels} {
+		if err := cached.List(ctx, list); err != nil {
+			return w, fmt.Errorf("could not read the fleet: %w", err)
+		}
+	}
+	if err := direct.List(ctx, &w.placements); err != nil {
+		return w, fmt.Errorf("could not read what is reserved: %w", err)
+	}
+	return w, nil
+}
+
+// snapshot turns the world into what Place looks at.
+func (w world) snapshot(now time.Time) placement.Snapshot {
+	var s placement.Snapshot
+	for _, c := range w.clusters.Items {
+		s.Clusters = append(s.Clusters, clusterOf(c))
+	}
+	for _, p := range w.pools.Items {
+		s.Pools = append(s.Pools, poolOf(p))
+	}
+	for _, d := range w.dcns.Items {
+		s.DCNs = append(s.DCNs, placement.DCN{Name: d.Name, DataCenter: d.Spec.DataCenter, Environment: d.Spec.Environment})
+	}
+	for _, z := range w.zones.Items {
+		s.Zones = append(s.Zones, placement.Zone{Name: z.Name, Levels: z.Spec.AcceptedLevels})
+	}
+	for _, l := range w.levels.Items {
+		s.Levels = append(s.Levels, placement.Level{Name: l.Name, NeedsGuard: l.Spec.PodAdmission != "Optional"})
+	}
+	for _, p := range w.placements.Items {
+		if Holds(&p, now) {
+			s.Reserved = append(s.Reserved, reservations(p)...)
+		}
+	}
+	return s
+}
+
+func clusterOf(c fleetv1.Cluster) placement.Cluster {
+	out := placement.Cluster{
+		Name: c.Name, DataCenter: c.Spec.DataCenter, Environment: c.Spec.Environment,
+		GuardsPools: c.Status.PodAdmission == "Policy" || c.Status.PodAdmission == "Webhook",
+	}
+	for _, v := range c.Spec.StorageClasses {
+		out.Volumes = append(out.Volumes, v.Kind)
+	}
+	switch reachable := meta.FindStatusCondition(c.Status.Conditions, fleetv1.ConditionReachable); {
+	case !c.DeletionTimestamp.IsZero():
+		out.Away = "it is being removed from the fleet"
+	case reachable == nil:
+		out.Away = "it has not been reached yet"
+	case reachable.Status != metav1.ConditionTrue:
+		out.Away = reachable.Message
+		if out.Away == "" {
+			out.Away = "it does not answer"
+		}
+	}
+	return out
+}
+
+func poolOf(p fleetv1.Pool) placement.Pool {
+	out := placement.Pool{
+		Name: p.Name, Level: p.Spec.SecurityLevel, Zones: p.Spec.Zones,
+		Tenants: p.Spec.SharedBy, Kind: placement.HostKind(p.Spec.HostKind),
+	}
+	if p.Spec.Tenant != "" {
+		out.Tenants = []string{p.Spec.Tenant}
+	}
+	if out.Kind == "" {
+		out.Kind = placement.RealHosts
+	}
+	for _, r := range p.Status.Racks {
+		out.Racks = append(out.Racks, placement.Rack{Cluster: r.Cluster, Name: r.Rack, Hosts: hostsOf(r)})
+	}
+	return out
+}
+
+// hostsOf returns the ready hosts of a rack with their room. Where the pool does
+// not say it host by host, each host counts as an equal part of the rack.
+func hostsOf(r fleetv1.PoolRack) []placement.Host {
+	var hosts []placement.Host
+	for _, h := range r.Room {
+		if slices.Contains(r.Hosts, h.Host) {
+			hosts = append(hosts, placement.Host{Name: h.Host, Room: amount(h.Resources, 1)})
+		}
+	}
+	if len(hosts) == 0 {
+		for _, name := range r.Hosts {
+			hosts = append(hosts, placement.Host{Name: name, Room: amount(r.Capacity, int64(len(r.Hosts)))})
+		}
+	}
+	return hosts
+}
+
+func amount(r fleetv1.Resources, parts int64) placement.Amount {
+	return placement.Amount{CPU: r.CPU.MilliValue() / parts, Memory: r.Memory.Value() / parts, Instances: r.Instances / parts}
+}
+
+// Holds reports whether a Placement holds its room: while a Release uses it, or
+// until it expires.
+func Holds(p *placementv1.Placement, now time.Time) bool {
+	if !p.DeletionTimestamp.IsZero() || meta.IsStatusConditionFalse(p.Status.Conditions, placementv1.ConditionReserved) {
+		return false
+	}
+	return p.Status.Release != "" || now.Before(p.Spec.ExpiresAt.Time)
+}
+
+func reservations(p placementv1.Placement) []placement.Reservation {
+	tenant, environment := split(p.Namespace)
+	var out []placement.Reservation
+	for _, a := range p.Spec.Assignments {
+		out = append(out, placement.Reservation{
+			Application: p.Namespace + "/" + p.Spec.Application, Tenant: tenant, Environment: environment,
+			Placement: p.Name, Assignment: assignmentOf(a),
+		})
+	}
+	return out
+}
+
+// split takes a hub namespace apart. Environments have no dash.
+func split(namespace string) (tenant, environment string) {
+	i := strings.LastIndex(namespace, "-")
+	if i < 0 {
+		return namespace, ""
+	}
+	return namespace[:i], namespace[i+1:]
+}
+
+func assignmentOf(a placementv1.Assignment) placement.Assignment {
+	return placement.Assignment{
+		Component: a.Component, Template: a.Template, Cell: placement.Cell(a.Cell), Block: a.Block,
+		Seats: a.Seats, Hosts: a.Hosts,
+		Size: placement.Amount{CPU: a.CPU.MilliValue(), Memory: a.Memory.Value(), Instances: 1},
+	}
+}
