@@ -49,6 +49,10 @@ type Config struct {
 	PauseImage string
 	// Registries by the name image references bear.
 	Registries []Registry
+	// FirstRules are nftables commands that Prepare loads into the namespace at
+	// each boot, before anything runs there: what closes the pods until an
+	// enforcer of NetworkPolicies has seen the host. None when empty.
+	FirstRules string
 	// Cluster the host belongs to.
 	Cluster Cluster
 }

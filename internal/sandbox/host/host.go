@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -38,6 +39,9 @@ func (h Host) Prepare(ctx context.Context) error {
 	}
 	if !alive {
 		if err := h.wipe(ctx); err != nil {
+			return err
+		}
+		if err := h.loadFirstRules(ctx); err != nil {
 			return err
 		}
 	}
@@ -100,6 +104,19 @@ func (h Host) writeFiles() error {
 		if err := pki.WriteFile(path, content); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// loadFirstRules runs before any pod can, so that none is open for a moment.
+func (h Host) loadFirstRules(ctx context.Context) error {
+	if h.FirstRules == "" {
+		return nil
+	}
+	cmd := exec.CommandContext(ctx, "nsenter", "--net="+h.NetNS, "--", "nft", "-f", "-")
+	cmd.Stdin = strings.NewReader(h.FirstRules)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("could not load the first rules of host %q: %w: %s", h.Name, err, out)
 	}
 	return nil
 }

@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"strings"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -73,6 +75,8 @@ func TestHosts(t *testing.T) {
 	expect("logs through the API server", func() (string, error) { return w.kubectl("logs", "one"), nil }, "started one\n")
 	expect("a command in a pod through the API server", func() (string, error) { return w.kubectl("exec", "two", "--", "/answer", "hello"), nil }, "two hello\n")
 	volumes(t, ctx, w)
+	policies(t, ctx, w, one, two)
+	all("policies gone")
 
 	h := w.hosts[0]
 	began := time.Now()
@@ -127,4 +131,43 @@ func volumes(t *testing.T, ctx context.Context, w *world) {
 	for _, name := range []string{"shared-one", "shared-two", "local"} {
 		must(t, w.client.Delete(ctx, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name}}))
 	}
+}
+
+// policies proves that the enforcer's rules meet the pods' packets: on the way
+// between hosts, from outside, not from the host itself, and not to its DNS.
+func policies(t *testing.T, ctx context.Context, w *world, one, two string) {
+	t.Helper()
+	policy := &networkingv1.NetworkPolicy{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "closed"},
+		Spec: networkingv1.NetworkPolicySpec{
+			PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress},
+			Ingress: []networkingv1.NetworkPolicyIngressRule{{From: []networkingv1.NetworkPolicyPeer{{
+				IPBlock: &networkingv1.IPBlock{CIDR: "10.222.2.2/32"}, // the machine in dc-west
+			}}}},
+		},
+	}
+	must(t, w.client.Create(ctx, policy))
+	refused := func(what string, ask func() (string, error)) {
+		t.Helper()
+		w.eventually(ctx, what+" is refused", func() error {
+			if got, err := ask(); err == nil {
+				return fmt.Errorf("%q answered", got)
+			}
+			return nil
+		})
+	}
+	refused("the machine in dc-east to a pod there", func() (string, error) { return get("http://" + one + ":8080/") })
+	refused("pod to pod across hosts", func() (string, error) { return fetch(two, "http://"+one+":8080/") })
+	w.eventually(ctx, "a name resolves although the pod may call nobody", func() error {
+		_, err := fetch(two, "http://answer.default.svc.cluster.local/")
+		if err == nil || !strings.Contains(err.Error(), "dial tcp 10.224.") {
+			return fmt.Errorf("got %v, want a connection that fails", err)
+		}
+		return nil
+	})
+	if _, err := get("http://" + two + ":8080/"); err != nil {
+		t.Errorf("the machine in dc-west is let in by its block: %v", err)
+	}
+	w.podReady(ctx, "one") // probes go on
+	must(t, w.client.Delete(ctx, policy))
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -24,6 +25,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -31,15 +33,24 @@ import (
 	"github.com/fairway-cloud/fairway/internal/sandbox/images"
 	"github.com/fairway-cloud/fairway/internal/sandbox/kubebox"
 	"github.com/fairway-cloud/fairway/internal/sandbox/manifests"
+	"github.com/fairway-cloud/fairway/internal/sandbox/netpol"
+	"github.com/fairway-cloud/fairway/internal/sandbox/netpol/agent"
 	"github.com/fairway-cloud/fairway/internal/sandbox/network"
 )
 
 const testSandbox = "host-test"
 
+// kernelKept is set once another sandbox was seen to keep the kernel's
+// settings as kubelets want them.
+var kernelKept bool
+
 // leftBehind is what of the test's sandbox the machine still shows.
 func leftBehind(t *testing.T, dir string) map[string][]string {
 	t.Helper()
 	left := map[string][]string{}
+	if _, err := os.Stat(machineDir); err == nil {
+		kernelKept = true // another sandbox has a claim on the settings
+	}
 	for name, argv := range map[string][]string{
 		"namespaces": {"ip", "netns"}, "links": {"ip", "-o", "link"}, "tables": {"nft", "list", "tables"},
 		"mounts": {"cat", "/proc/self/mounts"}, "processes": {"ps", "-eo", "pid,args"},
@@ -49,7 +60,7 @@ func leftBehind(t *testing.T, dir string) map[string][]string {
 	} {
 		out, _ := exec.Command(argv[0], argv[1:]...).Output()
 		for line := range strings.Lines(string(out)) {
-			ours := name == "kernel" || name == "logs" || name == "results" || name == "shims"
+			ours := name == "kernel" && !kernelKept || name == "logs" || name == "results" || name == "shims"
 			for _, mark := range []string{network.NamespacePrefix(testSandbox), network.LinkPrefix(testSandbox), network.TableName(testSandbox), "/" + cgroupTop + "/" + testSandbox, dir} {
 				ours = ours || strings.Contains(line, mark)
 			}
@@ -70,6 +81,8 @@ type world struct {
 	run     *runner
 	client  client.Client
 	kubectl func(args ...string) string
+
+	stopEnforcing func()
 }
 
 func startWorld(t *testing.T, ctx context.Context, names ...string) *world {
@@ -133,6 +146,8 @@ func startWorld(t *testing.T, ctx context.Context, names ...string) *world {
 			Machine: Size{2000, 8 << 30}, Share: Size{500, 1 << 30},
 			Kubebox: box, PauseImage: "registry.test/fairway/pause:1",
 			Registries: []Registry{{Name: "registry.test", URL: "http://10.222.1.2:24500"}}, Cluster: cluster,
+			// Closed until the enforcer opens it.
+			FirstRules: netpol.RuleSet{PodCIDRs: []netip.Prefix{h.PodCIDR}}.Script(),
 		}})
 	}
 	before := leftBehind(t, dir)
@@ -162,10 +177,30 @@ func startWorld(t *testing.T, ctx context.Context, names ...string) *world {
 		must(t, err)
 		must(t, manifests.Apply(ctx, w.client, list))
 	}
+	w.enforce(config)
 	for _, h := range w.hosts {
 		w.boot(ctx, h)
 	}
 	return w
+}
+
+// enforce runs the NetworkPolicy enforcer for all hosts until the test ends.
+func (w *world) enforce(config *rest.Config) {
+	var hosts []agent.Host
+	for _, h := range w.hosts {
+		hosts = append(hosts, agent.Host{Node: h.Name, NetNS: h.NetNS, PodCIDRs: []netip.Prefix{h.PodCIDR}})
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() {
+		done <- agent.Run(ctx, agent.Config{REST: config, Hosts: hosts, Check: time.Second, Log: slog.New(slog.DiscardHandler)})
+	}()
+	w.stopEnforcing = func() {
+		cancel()
+		if err := <-done; err != nil {
+			w.t.Error(err)
+		}
+	}
 }
 
 // end takes everything down and compares with the machine before.
@@ -191,6 +226,9 @@ func (w *world) end(before map[string][]string) {
 		}
 	}
 	began := time.Now()
+	if w.stopEnforcing != nil {
+		w.stopEnforcing()
+	}
 	for _, h := range w.hosts {
 		for _, p := range h.Processes() {
 			w.run.kill(p.Name)
@@ -214,7 +252,11 @@ func (w *world) end(before map[string][]string) {
 	} else if err := os.RemoveAll(w.dir); err != nil {
 		w.t.Error(err)
 	}
-	if diff := cmp.Diff(before, leftBehind(w.t, w.dir)); diff != "" {
+	after := leftBehind(w.t, w.dir)
+	if kernelKept {
+		delete(before, "kernel")
+	}
+	if diff := cmp.Diff(before, after); diff != "" {
 		w.t.Errorf("left behind (-before +after):\n%s", diff)
 	}
 }
@@ -327,7 +369,7 @@ func (w *world) eventually(ctx context.Context, what string, check func() error)
 
 // get asks from the machine; fetch asks a pod to ask.
 func get(target string) (string, error) {
-	c := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	c := http.Client{Timeout: 3 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	response, err := c.Get(target)
 	if err != nil {
 		return "", err

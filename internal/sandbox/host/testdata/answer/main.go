@@ -8,6 +8,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -22,7 +23,8 @@ func main() {
 		return
 	}
 	fmt.Println("started", name)
-	client := &http.Client{Timeout: 3 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	dialer := net.Dialer{Timeout: time.Second}
+	client := &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, DialContext: dialer.DialContext}}
 	http.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, name) })
 	http.HandleFunc("/fetch", func(w http.ResponseWriter, r *http.Request) {
 		response, err := client.Get(r.URL.Query().Get("url"))
