@@ -6,6 +6,7 @@ package controller
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -24,6 +25,28 @@ const maxShelved = 8192
 type library struct {
 	mu      sync.Mutex
 	shelved map[string][]delivery.Object
+	// awaited holds the Deliveries that wait for a Rendering, by its key.
+	awaited map[client.ObjectKey][]client.ObjectKey
+}
+
+// arrived returns the Deliveries that waited for a Rendering.
+func (l *library) arrived(rendering client.ObjectKey) []client.ObjectKey {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	waiting := l.awaited[rendering]
+	delete(l.awaited, rendering)
+	return waiting
+}
+
+func (l *library) await(rendering, waiting client.ObjectKey) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.awaited == nil {
+		l.awaited = map[client.ObjectKey][]client.ObjectKey{}
+	}
+	if !slices.Contains(l.awaited[rendering], waiting) {
+		l.awaited[rendering] = append(l.awaited[rendering], waiting)
+	}
 }
 
 // read returns the renderings that a Delivery names, by name. A problem means that
@@ -38,7 +61,7 @@ func (l *library) read(ctx context.Context, reader client.Reader, d *v1alpha1.De
 		references = append(references, workload.Rendering)
 	}
 	for _, reference := range references {
-		objects, problem, err := l.readOne(ctx, reader, d.Namespace, reference)
+		objects, problem, err := l.readOne(ctx, reader, client.ObjectKeyFromObject(d), reference)
 		if problem != nil || err != nil {
 			return nil, problem, err
 		}
@@ -47,12 +70,17 @@ func (l *library) read(ctx context.Context, reader client.Reader, d *v1alpha1.De
 	return renderings, nil, nil
 }
 
-func (l *library) readOne(ctx context.Context, reader client.Reader, namespace string, reference v1alpha1.RenderingReference) ([]delivery.Object, *delivery.Problem, error) {
+func (l *library) readOne(ctx context.Context, reader client.Reader, asking client.ObjectKey, reference v1alpha1.RenderingReference) ([]delivery.Object, *delivery.Problem, error) {
 	if objects, known := l.shelf(reference.Digest); known {
 		return objects, nil, nil
 	}
 	rendering := &v1alpha1.Rendering{}
-	err := reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: reference.Name}, rendering)
+	key := client.ObjectKey{Namespace: asking.Namespace, Name: reference.Name}
+	l.await(key, asking) // before it is read, so that it does not arrive unseen
+	err := reader.Get(ctx, key, rendering)
+	if err == nil {
+		l.arrived(key)
+	}
 	if apierrors.IsNotFound(err) {
 		return nil, nil, &waitError{"RenderingMissing", fmt.Sprintf("rendering %q is not there yet; it is applied once the release has stored it", reference.Name)}
 	}

@@ -61,6 +61,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, d *v1alpha1.Delivery) (ctrl.
 	if !d.DeletionTimestamp.IsZero() {
 		return ctrl.Result{}, nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	before := d.DeepCopy()
 	cluster := strings.TrimPrefix(d.Namespace, fleetv1.ClusterNamespacePrefix)
 	r.links.remember(cluster, d.Spec.Namespace, client.ObjectKeyFromObject(d))
@@ -98,6 +100,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, d *v1alpha1.Delivery) (ctrl.
 // soon is when a step is tried again that was overtaken, or that Gate or log did
 // not let begin.
 const soon = 5 * time.Second
+
+// patience is how long one round with a member may take, so that a slow member holds
+// no worker for good.
+const patience = time.Minute
 
 // slowly is when a Delivery is looked at although nothing was reported: 10 to 15
 // minutes, each Delivery at its own time.
