@@ -222,7 +222,7 @@ func (w *world) end(before map[string][]string) {
 			if _, err := os.Stat(filepath.Join(w.dir, "go")); err == nil {
 				break
 			}
-			time.Sleep(time.Second)
+			must(w.t, pause(ctx, time.Second))
 		}
 	}
 	began := time.Now()
