@@ -18,30 +18,38 @@ type checking struct {
 	found []appv1.Finding
 }
 
+// weight says how heavy the findings of a check are.
+type weight int
+
+const (
+	byClass       weight = iota // an error in production, a warning elsewhere
+	alwaysError                 // the application could not run at all
+	alwaysWarning               // worth a thought, and allowed
+)
+
 // goLive are the checks before an application goes live (R47), in the order they are told.
-// Those that are always errors describe an application that cannot run at all; the others
-// are errors in production and warnings elsewhere.
 var goLive = []struct {
 	rule   string
-	always bool
+	weight weight
 	check  func(*checking, func(component, format string, args ...any))
 }{
-	{"UnknownReference", true, checkReferences},
-	{"ZoneLevel", true, checkZoneLevels},
-	{"PoolLevel", true, checkPools},
-	{"ForbiddenFlow", true, checkFlows},
-	{"InvalidValue", true, checkValues},
-	{"MissingProbe", false, checkProbes},
-	{"NoResources", false, checkResources},
-	{"FloatingTag", false, checkTags},
-	{"RootUser", false, checkRoot},
-	{"UndeclaredLogs", false, checkLogs},
-	{"LogPath", false, checkLogPaths},
-	{"TooFewInstances", false, checkInstances},
-	{"TooFewDataCenters", false, checkDataCenters},
-	{"Sizing", false, checkSizing},
-	{"SecretInEnv", false, checkSecretsInEnv},
-	{"ExpiredException", false, checkExceptions},
+	{"UnknownReference", alwaysError, checkReferences},
+	{"ZoneLevel", alwaysError, checkZoneLevels},
+	{"PoolLevel", alwaysError, checkPools},
+	{"ForbiddenFlow", alwaysError, checkFlows},
+	{"InvalidValue", alwaysError, checkValues},
+	{"MissingProbe", byClass, checkProbes},
+	{"NoResources", byClass, checkResources},
+	{"FloatingTag", byClass, checkTags},
+	{"RootUser", byClass, checkRoot},
+	{"UndeclaredLogs", byClass, checkLogs},
+	{"LogPath", byClass, checkLogPaths},
+	{"TooFewInstances", byClass, checkInstances},
+	{"TooFewDataCenters", byClass, checkDataCenters},
+	{"Sizing", byClass, checkSizing},
+	{"Overcommit", alwaysWarning, checkOvercommit},
+	{"SecretInEnv", byClass, checkSecretsInEnv},
+	{"ExpiredException", byClass, checkExceptions},
 }
 
 // Check says what has to change before an application may go live. The order is fixed:
@@ -51,7 +59,7 @@ func Check(a *appv1.Application, w World) []appv1.Finding {
 	defaults(&c.spec, fill)
 	for _, g := range goLive {
 		severity := appv1.SeverityWarning
-		if g.always || w.EnvironmentClass == Production {
+		if g.weight == alwaysError || g.weight == byClass && w.EnvironmentClass == Production {
 			severity = appv1.SeverityError
 		}
 		g.check(c, func(component, format string, args ...any) {

@@ -43,14 +43,9 @@ func checkValues(c *checking, found func(component, format string, args ...any))
 			}
 		}
 		if comp.Resources != nil {
-			for what, q := range map[string]*resource.Quantity{"cpu": comp.Resources.CPU} {
-				if q != nil && q.Sign() <= 0 {
-					found(name, "resources.%s is %s; it must be more than nothing", what, q)
-				}
-			}
 			if size, ok := SizeOf(comp.Resources); ok {
-				if size.Memory.Sign() <= 0 {
-					found(name, "resources.memory is %s; it must be more than nothing", size.Memory.String())
+				if size.CPU.Sign() <= 0 || size.Memory.Sign() <= 0 {
+					found(name, "resources ask for %s CPU and %s memory; both must be more than nothing", size.CPU.String(), size.Memory.String())
 				}
 				if size.CPULimit.Cmp(size.CPU) < 0 || size.MemoryLimit.Cmp(size.Memory) < 0 {
 					found(name, "a limit is smaller than what is asked for; raise cpuLimit or memoryLimit, or leave them out")
@@ -256,9 +251,6 @@ var heapOptions = regexp.MustCompile(`^-(Xmx|Xms|XX:MaxRAM|XX:MaxHeapSize|XX:Ini
 func checkSizing(c *checking, found func(component, format string, args ...any)) {
 	for _, comp := range c.spec.Components {
 		size, sized := SizeOf(comp.Resources)
-		if sized && size.MemoryLimit.Cmp(size.Memory) > 0 {
-			found(string(comp.Name), "memoryLimit is above memory, so the instance may be ended when its host is full; make them equal")
-		}
 		for _, e := range comp.Env {
 			if comp.JVM != nil && slices.Contains([]string{"JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS"}, e.Name) {
 				found(string(comp.Name), "%s would compete with jvm; write its options in jvm.options", e.Name)
@@ -284,6 +276,14 @@ func checkSizing(c *checking, found func(component, format string, args ...any))
 		}
 		if need > limit/100*95 {
 			found(string(comp.Name), "heap, metaspace and direct memory together may take %d MiB of %d MiB and leave too little for threads; lower jvm.heapPercent or raise memory", need>>20, limit>>20)
+		}
+	}
+}
+
+func checkOvercommit(c *checking, found func(component, format string, args ...any)) {
+	for _, comp := range c.spec.Components {
+		if size, ok := SizeOf(comp.Resources); ok && size.MemoryLimit.Cmp(size.Memory) > 0 {
+			found(string(comp.Name), "memoryLimit is above memory, so an instance may be ended when its host is full; make them equal where that must not happen")
 		}
 	}
 }

@@ -18,7 +18,7 @@ import (
 // decodeLimit bounds the text of an Application, in bytes: what etcd stores of an object.
 const decodeLimit = 1 << 20
 
-var documentBreak = regexp.MustCompile(`(?m)^---(\s.*)?$`)
+var documentBreak = regexp.MustCompile(`(?m)^---([ \t].*)?$`)
 
 // DecodeStrict reads one Application from YAML or JSON. Unknown fields, fields that are
 // there twice, and further documents are refused, so that a mistyped field is never

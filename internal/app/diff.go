@@ -156,8 +156,14 @@ func flatten(v any, at string, out map[string]string) {
 			flatten(value, next, out)
 		}
 	case []any:
+		used := map[string]bool{}
 		for i, item := range v {
-			flatten(item, at+"["+itemName(item, i)+"]", out)
+			name := itemName(item, i)
+			if used[name] {
+				name = fmt.Sprintf("%s#%d", name, i)
+			}
+			used[name] = true
+			flatten(item, at+"["+name+"]", out)
 		}
 	case string:
 		out[at] = v

@@ -386,7 +386,6 @@ const (
 // Exposure makes a port reachable from outside (R20, R23, R24).
 //
 // +kubebuilder:validation:XValidation:rule="self.layer == 'L7' || (!has(self.host) && !has(self.path) && !has(self.tls) && !has(self.routingKeys))",message="host, path, tls and routingKeys need layer L7; remove them or set layer to L7"
-// +kubebuilder:validation:XValidation:rule="self.layer == 'L4' || has(self.host)",message="layer L7 needs a host"
 // +kubebuilder:validation:XValidation:rule="!has(self.affinity) || self.affinity != 'Cookie' || self.layer == 'L7'",message="affinity Cookie needs layer L7; use ClientIP"
 type Exposure struct {
 	// name names the exposure within the application.
@@ -408,7 +407,7 @@ type Exposure struct {
 	// +required
 	Layer Layer `json:"layer"`
 
-	// host is the host name for L7.
+	// host is the host name for L7. Default: any.
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$`
 	// +optional
