@@ -13,28 +13,41 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/fairway-cloud/fairway/internal/platform/readmodel"
+	"github.com/fairway-cloud/fairway/internal/delivery"
 )
 
 // Card is all that is known of one instance (R92).
 type Card struct {
-	readmodel.Instance
+	listed
+	// Message says why the state is what it is.
+	Message string `json:"message,omitempty"`
 	// Pod that sits on the seat.
-	Pod string
+	Pod string `json:"pod"`
 	// LastSeen is when its cluster last reported.
-	LastSeen time.Time
+	LastSeen time.Time `json:"lastSeen"`
 	// Note says what is missing from the card, and why.
-	Note string
+	Note string `json:"note,omitempty"`
 	// Image as it runs.
-	Image Image
+	Image Image `json:"image"`
 	// Ports that it listens on.
-	Ports []Port
+	Ports []Port `json:"ports"`
 	// Mounts in its file system.
-	Mounts []Mount
+	Mounts []Mount `json:"mounts"`
 	// Conditions as the cluster reports them.
-	Conditions []map[string]any
+	Conditions []map[string]any `json:"conditions"`
 	// Events of the last hour or so, newest first, at most 20.
-	Events []Event
+	Events []Event `json:"events"`
+
+	// uid and podNamespace find the pod.
+	uid, podNamespace string
+}
+
+func newCard(i delivery.Instance) Card {
+	return Card{
+		listed: listedOf(i), Message: i.Message, Pod: i.Pod, Image: Image{Name: i.Image, Digest: digestOf(i.Image)},
+		Ports: []Port{}, Mounts: []Mount{}, Conditions: []map[string]any{}, Events: []Event{},
+		uid: i.UID, podNamespace: i.PodNamespace,
+	}
 }
 
 // Image is what an instance runs.
@@ -86,29 +99,27 @@ func (s *Server) fill(ctx context.Context, card *Card) {
 		card.Note = fmt.Sprintf("cluster %q is not connected; this is what was last seen of the instance", card.Cluster)
 		return
 	}
-	namespace := memberNamespace(card.Instance)
+	namespace := card.podNamespace
 	pod := &corev1.Pod{}
 	if err := member.Client().Get(ctx, client.ObjectKey{Namespace: namespace, Name: card.Pod}, pod); err != nil {
 		card.Note = fmt.Sprintf("cluster %q did not show the pod; this is what was last seen of the instance", card.Cluster)
 		s.log.Debug("a card is not complete", "cluster", card.Cluster, "pod", card.Pod, "cause", err.Error())
 		return
 	}
-	if string(pod.UID) != card.UID {
+	if string(pod.UID) != card.uid {
 		// Another pod of that name: it is not the one that sits here.
 		card.Note = "the pod has just been replaced; ask again in a moment"
 		return
 	}
 	describePod(card, pod)
 	events := &corev1.EventList{}
-	if err := member.Client().List(ctx, events, client.InNamespace(namespace), client.MatchingFields{"involvedObject.uid": card.UID}, client.Limit(200)); err != nil {
+	if err := member.Client().List(ctx, events, client.InNamespace(namespace), client.MatchingFields{"involvedObject.uid": card.uid}, client.Limit(200)); err != nil {
 		card.Note = "the cluster did not show the events"
 		s.log.Debug("a card has no events", "cluster", card.Cluster, "pod", card.Pod, "cause", err.Error())
 		return
 	}
 	card.Events = eventsOf(events.Items)
 }
-
-func memberNamespace(i readmodel.Instance) string { return i.Namespace + "-" + i.Application }
 
 func describePod(card *Card, pod *corev1.Pod) {
 	kinds := map[string]string{}
@@ -144,7 +155,7 @@ func digestOf(imageID string) string {
 			return imageID[i+1:]
 		}
 	}
-	return imageID
+	return ""
 }
 
 func volumeKind(v corev1.VolumeSource) string {
@@ -168,7 +179,7 @@ func volumeKind(v corev1.VolumeSource) string {
 }
 
 func eventsOf(items []corev1.Event) []Event {
-	var events []Event
+	events := []Event{}
 	for i := range items {
 		e := &items[i]
 		at := e.LastTimestamp.Time

@@ -5,13 +5,13 @@ package server
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
+	"github.com/fairway-cloud/fairway/internal/delivery"
 	"github.com/fairway-cloud/fairway/internal/identity"
 	"github.com/fairway-cloud/fairway/internal/platform/httpapi"
 	"github.com/fairway-cloud/fairway/internal/platform/readmodel"
@@ -20,7 +20,7 @@ import (
 // Instances is the read model that handlers ask. readmodel.Store implements it.
 type Instances interface {
 	List(ctx context.Context, q readmodel.Query) (readmodel.Page, error)
-	Find(ctx context.Context, namespace, application, seat string) (readmodel.Instance, bool, error)
+	Find(ctx context.Context, namespace, application, seat string) (delivery.Instance, bool, error)
 	Namespaces(ctx context.Context) ([]string, error)
 	LastSeen(ctx context.Context, cluster string) (time.Time, error)
 }
@@ -94,11 +94,12 @@ func (s *Server) listInstances(w http.ResponseWriter, r *http.Request) error {
 		meta["continue"] = position{Bound: q.bound, Values: found.Next, Key: "-"}.String()
 		meta["remainingItemCount"] = found.Remaining
 	}
-	if found.Instances == nil {
-		found.Instances = []readmodel.Instance{}
+	items := make([]listed, 0, len(found.Instances))
+	for _, i := range found.Instances {
+		items = append(items, listedOf(i))
 	}
 	return writeJSON(w, http.StatusOK, map[string]any{
-		"apiVersion": instanceKind.APIVersion(), "kind": "InstanceList", "metadata": meta, "items": found.Instances,
+		"apiVersion": instanceKind.APIVersion(), "kind": "InstanceList", "metadata": meta, "items": items,
 	})
 }
 
@@ -200,15 +201,15 @@ func (s *Server) instanceNamespaces(ctx context.Context, person identity.Person,
 
 // sitting finds who sits on the seat that the path names, if the person may
 // know. What may not be seen answers as what is not there.
-func (s *Server) sitting(r *http.Request, verb, subresource string) (readmodel.Instance, error) {
+func (s *Server) sitting(r *http.Request, verb, subresource string) (delivery.Instance, error) {
 	namespace, application, seat := r.PathValue("namespace"), r.PathValue("application"), r.PathValue("seat")
 	subject := `instance "` + seat + `" of "` + application + `" in "` + namespace + `"`
 	allowed, err := s.authority.May(r.Context(), who(r), instanceQuestion(verb, namespace, subresource))
 	if err != nil {
-		return readmodel.Instance{}, err
+		return delivery.Instance{}, err
 	}
 	if !allowed {
-		return readmodel.Instance{}, httpapi.Missing(subject)
+		return delivery.Instance{}, httpapi.Missing(subject)
 	}
 	found, ok, err := s.instances.Find(r.Context(), namespace, application, seat)
 	if err != nil {
@@ -228,7 +229,7 @@ func (s *Server) getInstance(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	card := Card{Instance: found, Pod: found.Pod, Image: Image{Name: found.Image}}
+	card := newCard(found)
 	if card.LastSeen, err = s.instances.LastSeen(r.Context(), found.Cluster); err != nil {
 		return httpapi.NewProblem(httpapi.CodeUnavailable, "could not find instances now").Because(err)
 	}
@@ -236,33 +237,31 @@ func (s *Server) getInstance(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, http.StatusOK, card)
 }
 
-// MarshalJSON keeps the card flat: the fields of the list, then its own.
-func (c Card) MarshalJSON() ([]byte, error) {
-	base, err := json.Marshal(c.Instance)
-	if err != nil {
-		return nil, err
-	}
-	type own struct {
-		Pod        string           `json:"pod"`
-		LastSeen   time.Time        `json:"lastSeen"`
-		Note       string           `json:"note,omitempty"`
-		Image      Image            `json:"image"`
-		Ports      []Port           `json:"ports"`
-		Mounts     []Mount          `json:"mounts"`
-		Conditions []map[string]any `json:"conditions"`
-		Events     []Event          `json:"events"`
-	}
-	rest, err := json.Marshal(own{c.Pod, c.LastSeen, c.Note, c.Image, nonNil(c.Ports), nonNil(c.Mounts), nonNil(c.Conditions), nonNil(c.Events)})
-	if err != nil {
-		return nil, err
-	}
-	base[len(base)-1] = ','
-	return append(base, rest[1:]...), nil
+// listed is an instance as a list shows it: exactly the fields that the API promises.
+type listed struct {
+	Seat        string    `json:"seat"`
+	Namespace   string    `json:"namespace"`
+	Application string    `json:"application"`
+	Component   string    `json:"component"`
+	IP          string    `json:"ip"`
+	DCN         string    `json:"dcn"`
+	DataCenter  string    `json:"dataCenter"`
+	Zone        string    `json:"zone"`
+	Rack        string    `json:"rack"`
+	Host        string    `json:"host"`
+	Cluster     string    `json:"cluster"`
+	Pool        string    `json:"pool"`
+	Revision    string    `json:"revision"`
+	State       string    `json:"state"`
+	Restarts    int32     `json:"restarts"`
+	CreatedAt   time.Time `json:"createdAt"`
+	Simulated   bool      `json:"simulated"`
 }
 
-func nonNil[T any](list []T) []T {
-	if list == nil {
-		return []T{}
+func listedOf(i delivery.Instance) listed {
+	return listed{
+		Seat: i.Seat, Namespace: i.Namespace, Application: i.Application, Component: i.Component, IP: i.IP, DCN: i.DCN,
+		DataCenter: i.DataCenter, Zone: i.Zone, Rack: i.Rack, Host: i.Host, Cluster: i.Cluster, Pool: i.Pool, Revision: i.Revision,
+		State: i.State, Restarts: i.Restarts, CreatedAt: i.CreatedAt, Simulated: i.Simulated,
 	}
-	return list
 }

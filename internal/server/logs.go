@@ -87,7 +87,7 @@ func (s *Server) logs(w http.ResponseWriter, r *http.Request) error {
 	}
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
-	namespace := memberNamespace(found)
+	namespace := found.PodNamespace
 	pod := &corev1.Pod{}
 	getCtx, done := context.WithTimeout(ctx, memberTimeout)
 	defer done()

@@ -52,6 +52,7 @@ func extraSchemas() map[string]any {
 		"revision", "state", "restarts", "createdAt", "simulated"}
 	card := instanceFields()
 	for name, schema := range map[string]any{
+		"message":  textField("Why the state is what it is."),
 		"pod":      textField("The pod that sits on the seat."),
 		"lastSeen": map[string]any{"type": "string", "format": "date-time", "description": "When its cluster last reported."},
 		"note":     textField("What is missing from the card, and why."),

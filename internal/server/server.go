@@ -51,9 +51,15 @@ type Config struct {
 	// Ready lists what must be well for /readyz. Default: nothing.
 	Ready []Readiness
 	// Metrics is where metrics are registered and read from. Default: a registry of its own.
-	Metrics *prometheus.Registry
+	Metrics Registry
 	// Log for what clients are not told.
 	Log *slog.Logger
+}
+
+// Registry registers and gathers metrics.
+type Registry interface {
+	prometheus.Registerer
+	prometheus.Gatherer
 }
 
 // Readiness is one condition of being ready.
@@ -73,7 +79,7 @@ type Server struct {
 	authority Authority
 	instances Instances
 	members   members.Source
-	metrics   *prometheus.Registry
+	metrics   Registry
 	log       *slog.Logger
 
 	routes  []httpapi.Route

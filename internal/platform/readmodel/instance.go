@@ -11,48 +11,20 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/fairway-cloud/fairway/internal/delivery"
 )
-
-// Instance is one instance, as a virtual machine is listed today. Its JSON has
-// exactly the fields that the API promises.
-type Instance struct {
-	Seat        string    `json:"seat"`
-	Namespace   string    `json:"namespace"`
-	Application string    `json:"application"`
-	Component   string    `json:"component"`
-	IP          string    `json:"ip"`
-	DCN         string    `json:"dcn"`
-	DataCenter  string    `json:"dataCenter"`
-	Zone        string    `json:"zone"`
-	Rack        string    `json:"rack"`
-	Host        string    `json:"host"`
-	Cluster     string    `json:"cluster"`
-	Pool        string    `json:"pool"`
-	Revision    string    `json:"revision"`
-	State       string    `json:"state"`
-	Restarts    int64     `json:"restarts"`
-	CreatedAt   time.Time `json:"createdAt"`
-	Simulated   bool      `json:"simulated"`
-
-	// UID and Pod name the pod that sits on the seat.
-	UID string `json:"-"`
-	Pod string `json:"-"`
-	// Image as it runs.
-	Image string `json:"-"`
-	// Ready says that it answers its probes.
-	Ready bool `json:"-"`
-}
 
 // columns of a row, in the order of scan.
 const columns = `seat, namespace, application, component, ip, dcn, datacenter, zone, rack, host, cluster, pool, revision,
-  state, restarts, created, simulated, uid, pod, image, ready`
+  state, restarts, created, simulated, uid, pod, image, ready, message, podnamespace`
 
 type scanner interface{ Scan(dest ...any) error }
 
-func scan(row scanner) (Instance, error) {
-	i, created := Instance{}, ""
+func scan(row scanner) (delivery.Instance, error) {
+	i, created := delivery.Instance{}, ""
 	err := row.Scan(&i.Seat, &i.Namespace, &i.Application, &i.Component, &i.IP, &i.DCN, &i.DataCenter, &i.Zone, &i.Rack, &i.Host,
-		&i.Cluster, &i.Pool, &i.Revision, &i.State, &i.Restarts, &created, &i.Simulated, &i.UID, &i.Pod, &i.Image, &i.Ready)
+		&i.Cluster, &i.Pool, &i.Revision, &i.State, &i.Restarts, &created, &i.Simulated, &i.UID, &i.Pod, &i.Image, &i.Ready, &i.Message, &i.PodNamespace)
 	if err != nil {
 		return i, err
 	}
@@ -70,21 +42,22 @@ func seatNumber(seat string) int64 {
 }
 
 const upsert = `INSERT INTO instances (seat, namespace, application, component, ip, dcn, datacenter, zone, rack, host, cluster, pool, revision,
-  state, restarts, created, simulated, uid, pod, image, ready, number) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
+  state, restarts, created, simulated, uid, pod, image, ready, number, message, podnamespace) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
 ON CONFLICT (cluster, uid) DO UPDATE SET seat=excluded.seat, namespace=excluded.namespace, application=excluded.application,
   component=excluded.component, ip=excluded.ip, dcn=excluded.dcn, datacenter=excluded.datacenter, zone=excluded.zone, rack=excluded.rack,
   host=excluded.host, pool=excluded.pool, revision=excluded.revision, state=excluded.state, restarts=excluded.restarts,
-  created=excluded.created, simulated=excluded.simulated, pod=excluded.pod, image=excluded.image, ready=excluded.ready, number=excluded.number`
+  created=excluded.created, simulated=excluded.simulated, pod=excluded.pod, image=excluded.image, ready=excluded.ready, number=excluded.number,
+  message=excluded.message, podnamespace=excluded.podnamespace`
 
-func insert(ctx context.Context, tx *sql.Tx, i Instance) error {
+func insert(ctx context.Context, tx *sql.Tx, i delivery.Instance) error {
 	_, err := tx.ExecContext(ctx, upsert, i.Seat, i.Namespace, i.Application, i.Component, i.IP, i.DCN, i.DataCenter, i.Zone, i.Rack, i.Host,
-		i.Cluster, i.Pool, i.Revision, i.State, i.Restarts, i.CreatedAt.UTC().Format(time.RFC3339), i.Simulated, i.UID, i.Pod, i.Image, i.Ready, seatNumber(i.Seat))
+		i.Cluster, i.Pool, i.Revision, i.State, i.Restarts, i.CreatedAt.UTC().Format(time.RFC3339), i.Simulated, i.UID, i.Pod, i.Image, i.Ready, seatNumber(i.Seat), i.Message, i.PodNamespace)
 	return err
 }
 
 // Replace makes the instances the only ones of the cluster: what a complete list
 // of the member shows.
-func (s *Store) Replace(ctx context.Context, cluster string, instances []Instance) error {
+func (s *Store) Replace(ctx context.Context, cluster string, instances []delivery.Instance) error {
 	touched := map[Change]bool{}
 	err := s.transact(ctx, func(tx *sql.Tx) error {
 		if err := applications(ctx, tx, cluster, touched); err != nil {
@@ -130,7 +103,7 @@ func applications(ctx context.Context, tx *sql.Tx, cluster string, into map[Chan
 }
 
 // Upsert adds or changes instances of a cluster.
-func (s *Store) Upsert(ctx context.Context, cluster string, instances ...Instance) error {
+func (s *Store) Upsert(ctx context.Context, cluster string, instances ...delivery.Instance) error {
 	changes := make([]Change, 0, len(instances))
 	err := s.transact(ctx, func(tx *sql.Tx) error {
 		for _, i := range instances {

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/fairway-cloud/fairway/internal/delivery"
 )
 
 // Query is a question about instances.
@@ -33,7 +35,7 @@ type Order struct {
 
 // Page is an answer.
 type Page struct {
-	Instances []Instance
+	Instances []delivery.Instance
 	// Next is After of the following page. Nil: this is the last one.
 	Next []any
 	// Remaining counts what follows.
@@ -264,15 +266,15 @@ func (s *Store) Namespaces(ctx context.Context) ([]string, error) {
 }
 
 // Find returns who sits on a seat: the ready one first, else the newest.
-func (s *Store) Find(ctx context.Context, namespace, application, seat string) (Instance, bool, error) {
+func (s *Store) Find(ctx context.Context, namespace, application, seat string) (delivery.Instance, bool, error) {
 	rows, err := s.reader.QueryContext(ctx, "SELECT "+columns+` FROM instances WHERE namespace = ? AND application = ? AND seat = ?
 		ORDER BY ready DESC, created DESC LIMIT 1`, namespace, application, seat)
 	if err != nil {
-		return Instance{}, false, fmt.Errorf("could not find instance %q: %w", seat, err)
+		return delivery.Instance{}, false, fmt.Errorf("could not find instance %q: %w", seat, err)
 	}
 	defer rows.Close() //nolint:errcheck // only read
 	if !rows.Next() {
-		return Instance{}, false, rows.Err()
+		return delivery.Instance{}, false, rows.Err()
 	}
 	i, err := scan(rows)
 	return i, err == nil, err

@@ -22,6 +22,8 @@ CREATE TABLE instances (
   pod         TEXT    NOT NULL,
   image       TEXT    NOT NULL,
   ready       INTEGER NOT NULL,
+  message     TEXT    NOT NULL,
+  podnamespace TEXT   NOT NULL,
   PRIMARY KEY (cluster, uid)
 ) WITHOUT ROWID;
 CREATE INDEX instances_by_name ON instances (namespace, application, component, number, cluster, uid);

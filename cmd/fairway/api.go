@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	authorizationclient "k8s.io/client-go/kubernetes/typed/authorization/v1"
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"github.com/fairway-cloud/fairway/config"
+	"github.com/fairway-cloud/fairway/internal/platform/httpapi"
+	"github.com/fairway-cloud/fairway/internal/platform/readmodel"
+	"github.com/fairway-cloud/fairway/internal/server"
+)
+
+func (h *house) addReadModel(context.Context) error {
+	return h.mgr.Add(everywhere(h.sink.Run))
+}
+
+// everywhere is a runnable of every replica, not of the leader alone.
+type everywhere func(context.Context) error
+
+func (e everywhere) Start(ctx context.Context) error { return e(ctx) }
+
+// NeedLeaderElection implements manager.LeaderElectionRunnable.
+func (everywhere) NeedLeaderElection() bool { return false }
+
+// addAPI puts the REST API together and serves it.
+func (h *house) addAPI(ctx context.Context) error {
+	kinds, err := httpapi.Kinds(config.CRDs)
+	if err != nil {
+		return err
+	}
+	hub, err := server.NewHub(h.mgr.GetConfig())
+	if err != nil {
+		return err
+	}
+	reviews, err := authorizationclient.NewForConfig(h.mgr.GetConfig())
+	if err != nil {
+		return fmt.Errorf("could not reach the hub: %w", err)
+	}
+	changes := server.NewChanges()
+	h.store.OnChange(func(c readmodel.Change) {
+		changes.Publish(server.Change{Room: "delivery", Kind: "Instance", Namespace: c.Namespace, Name: c.Seat})
+	})
+	if err := h.watch(ctx, kinds, changes); err != nil {
+		return err
+	}
+	api, err := server.New(server.Config{
+		Kinds: kinds, Version: version, Hub: hub, Lister: h.mgr.GetCache(), Authority: server.NewReviews(reviews.SubjectAccessReviews()),
+		Identity: h.identity, Gate: h.gate, Recorder: h.recorder, Instances: h.store, Members: h.members,
+		Join: h.join(), Check: h.check(), Diff: h.diff(), Changes: changes, Metrics: metrics.Registry, Log: h.log,
+		Ready: []server.Readiness{{Name: "hub", Check: hub.Ping}, {Name: "read model", Check: h.store.Ping}, {Name: "lists", Check: h.synced}},
+	})
+	if err != nil {
+		return err
+	}
+	handler, err := api.Handler()
+	if err != nil {
+		return err
+	}
+	return errors.Join(h.listenAPI(handler), h.listenPlain(h.options.metricsAddress, metricsHandler()), h.listenPlain(h.options.pprofAddress, pprofHandler()))
+}
+
+// watch keeps a list of every kind and tells the event streams what changed.
+func (h *house) watch(ctx context.Context, kinds []httpapi.Kind, changes *server.Changes) error {
+	for _, k := range kinds {
+		object := &unstructured.Unstructured{}
+		object.SetGroupVersionKind(k.GVK())
+		informer, err := h.mgr.GetCache().GetInformer(ctx, object)
+		if err != nil {
+			return fmt.Errorf("could not watch %s: %w", k.Plural, err)
+		}
+		tell := func(object any) {
+			if gone, ok := object.(toolscache.DeletedFinalStateUnknown); ok {
+				object = gone.Obj
+			}
+			if o, ok := object.(client.Object); ok {
+				changes.Publish(server.Change{Room: k.Room, Kind: k.Kind, Namespace: o.GetNamespace(), Name: o.GetName()})
+			}
+		}
+		_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+			AddFunc: tell, DeleteFunc: tell,
+			UpdateFunc: func(before, after any) {
+				b, okB := before.(client.Object)
+				a, okA := after.(client.Object)
+				if okA && okB && a.GetResourceVersion() == b.GetResourceVersion() {
+					return // a resync
+				}
+				tell(after)
+			},
+		})
+		if err != nil {
+			return fmt.Errorf("could not watch %s: %w", k.Plural, err)
+		}
+	}
+	return nil
+}
+
+// synced says whether the lists have been filled once.
+func (h *house) synced(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	if !h.mgr.GetCache().WaitForCacheSync(ctx) {
+		return errors.New("the lists are still being filled")
+	}
+	return nil
+}
+
+// listenAPI serves the REST API over TLS. The certificate is read again when its
+// file changes, so that it is renewed without a restart.
+func (h *house) listenAPI(handler http.Handler) error {
+	pair := &certificate{certFile: h.options.certFile, keyFile: h.options.keyFile}
+	if _, err := pair.get(nil); err != nil {
+		return err
+	}
+	return h.serve(&http.Server{
+		Addr: h.options.listen, Handler: handler,
+		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: pair.get, NextProtos: []string{"h2", "http/1.1"}},
+		// Slow clients hold nothing for long; answers that stream set their own deadlines.
+		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
+	})
+}
+
+// listenPlain serves a handler over plain HTTP on a loopback address.
+func (h *house) listenPlain(address string, handler http.Handler) error {
+	if address == "" {
+		return nil
+	}
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return fmt.Errorf("could not listen on %q: %w", address, err)
+	}
+	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
+		return fmt.Errorf("could not listen on %q: metrics and profiles without a token are served on a loopback address only, such as 127.0.0.1:9443", address)
+	}
+	return h.serve(&http.Server{Addr: address, Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute})
+}
+
+// serve listens now, so that a taken address is told at the start, and serves
+// with the manager, on every replica.
+func (h *house) serve(s *http.Server) error {
+	listener, err := net.Listen("tcp", s.Addr)
+	if err != nil {
+		return fmt.Errorf("could not listen on %q: %w", s.Addr, err)
+	}
+	return h.mgr.Add(everywhere(func(ctx context.Context) error {
+		ended := make(chan error, 1)
+		live, cancel := context.WithCancel(context.WithoutCancel(ctx))
+		defer cancel()
+		s.BaseContext = func(net.Listener) context.Context { return live }
+		go func() {
+			if s.TLSConfig != nil {
+				ended <- s.ServeTLS(listener, "", "")
+				return
+			}
+			ended <- s.Serve(listener)
+		}()
+		select {
+		case err := <-ended:
+			return fmt.Errorf("the listener on %q ended: %w", s.Addr, err)
+		case <-ctx.Done():
+		}
+		// Streams have no end of their own: give short requests their time, then end the rest.
+		drain, done := context.WithTimeout(context.WithoutCancel(ctx), h.options.drain)
+		defer done()
+		time.AfterFunc(h.options.drain/2, cancel)
+		if err := s.Shutdown(drain); err != nil {
+			return errors.Join(s.Close())
+		}
+		return nil
+	}))
+}
+
+func metricsHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics.Registry, promhttp.HandlerOpts{}))
+	return mux
+}
+
+func pprofHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	return mux
+}

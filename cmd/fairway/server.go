@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/spf13/cobra"
+	"k8s.io/klog/v2"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/fairway-cloud/fairway/internal/approval"
+	"github.com/fairway-cloud/fairway/internal/audit/journal"
+	"github.com/fairway-cloud/fairway/internal/identity/tokenfile"
+	"github.com/fairway-cloud/fairway/internal/platform/members/connections"
+	"github.com/fairway-cloud/fairway/internal/platform/readmodel"
+)
+
+// serverOptions are the flags of "fairway server".
+type serverOptions struct {
+	kubeconfig     string
+	listen         string
+	certFile       string
+	keyFile        string
+	dataDir        string
+	tokenFile      string
+	metricsAddress string
+	pprofAddress   string
+	loopback       bool
+	plainRegistry  []string
+	drain          time.Duration
+	verbosity      int
+}
+
+func init() { commands = append(commands, newServerCommand) }
+
+func newServerCommand() *cobra.Command {
+	o := serverOptions{}
+	command := &cobra.Command{
+		Use:   "server",
+		Short: "Runs controllers and REST API (profile single: one replica, SQLite, local disk)",
+		Long: `Runs Fairway: the controllers, which the holder of the lease runs, and the REST API.
+
+The profile "single" keeps its data (evidence, read model) in one folder, and a
+second server on the same folder refuses to start.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return runServer(cmd.Context(), o)
+		},
+	}
+	flags := command.Flags()
+	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig of the hub, with the server's own credential (required)")
+	flags.StringVar(&o.listen, "listen", "127.0.0.1:8443", "address of the REST API")
+	flags.StringVar(&o.certFile, "tls-cert", "", "certificate of the REST API, PEM (required)")
+	flags.StringVar(&o.keyFile, "tls-key", "", "key of the certificate, PEM (required)")
+	flags.StringVar(&o.dataDir, "data-dir", "", "folder for evidence and read model (required)")
+	flags.StringVar(&o.tokenFile, "token-file", "", "file of the administrator's token, mode 0600; made when missing (default <data-dir>/admin.token)")
+	flags.StringVar(&o.metricsAddress, "metrics-address", "", "loopback address that serves /metrics without a token, such as 127.0.0.1:9443; empty: none")
+	flags.StringVar(&o.pprofAddress, "pprof-address", "", "loopback address that serves /debug/pprof; empty: none")
+	flags.BoolVar(&o.loopback, "allow-loopback-members", false, "accept members on this machine's own addresses, as the sandbox has them")
+	flags.StringSliceVar(&o.plainRegistry, "plain-http-registry", nil, "registry (host:port) that is asked for image digests over plain HTTP; repeatable")
+	flags.DurationVar(&o.drain, "drain", 10*time.Second, "time that requests under way have to end when the server stops")
+	flags.IntVar(&o.verbosity, "verbosity", 0, "0: what changed; 1: and why")
+	for _, name := range []string{"kubeconfig", "tls-cert", "tls-key", "data-dir"} {
+		if err := command.MarkFlagRequired(name); err != nil {
+			panic(err)
+		}
+	}
+	return command
+}
+
+// runServer opens what the server owns, runs it until ctx ends, and closes in
+// the reverse order.
+func runServer(ctx context.Context, o serverOptions) (err error) {
+	logger := newLogger(o.verbosity)
+	unlock, err := ownFolder(o.dataDir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if o.tokenFile == "" {
+		o.tokenFile = filepath.Join(o.dataDir, "admin.token")
+	}
+	who, err := tokenfile.Ensure(o.tokenFile)
+	if err != nil {
+		return err
+	}
+	evidence, err := journal.Open(filepath.Join(o.dataDir, "evidence.jsonl"))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, evidence.Close()) }()
+	store, err := readmodel.Open(ctx, filepath.Join(o.dataDir, "readmodel.db"))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+
+	mgr, lock, err := newManager(o, logger)
+	if err != nil {
+		return err
+	}
+	h := &house{
+		options: o, log: logger, mgr: mgr, lock: lock, identity: who, recorder: evidence, gate: approval.Unrestricted{},
+		store: store, sink: readmodel.NewSink(store, logger),
+	}
+	h.members = connections.New(connections.Options{Fence: lock, Log: mgr.GetLogger().WithName("members"), Loopback: o.loopback})
+	if err := h.wire(ctx); err != nil {
+		return err
+	}
+	logger.Info("the server starts", "version", version, "listen", o.listen, "data", o.dataDir)
+	if err := mgr.Start(ctx); err != nil {
+		return fmt.Errorf("the server stopped: %w", err)
+	}
+	logger.Info("the server has stopped")
+	return nil
+}
+
+// ownFolder makes the data folder and holds it: a second server on the same
+// folder refuses to start.
+func ownFolder(dir string) (unlock func(), err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("could not make data folder %q: %w", dir, err)
+	}
+	file, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("could not hold data folder %q: %w", dir, err)
+	}
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = file.Close()
+		return nil, fmt.Errorf("could not start: another server uses data folder %q; the profile single has one replica, stop that one first", dir)
+	}
+	return func() { _ = file.Close() }, nil
+}
+
+// newLogger is the one handler behind slog, logr and klog. It writes JSON lines
+// to stderr.
+func newLogger(verbosity int) *slog.Logger {
+	level := slog.LevelInfo
+	if verbosity > 0 {
+		level = slog.Level(-verbosity)
+	}
+	if verbosity > 1 {
+		level = slog.LevelDebug
+	}
+	logger := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	bridge := logr.FromSlogHandler(logger.Handler())
+	ctrl.SetLogger(bridge)
+	klog.SetLogger(bridge)
+	return logger
+}
