@@ -12,7 +12,7 @@ import (
 // DeliverySpec is what one application is to be in one cluster. Only the
 // Release controller writes it.
 //
-// +kubebuilder:validation:XValidation:rule="self.application == oldSelf.application && self.namespace == oldSelf.namespace",message="a Delivery keeps its application and namespace"
+// +kubebuilder:validation:XValidation:rule="self.application == oldSelf.application && self.__namespace__ == oldSelf.__namespace__",message="a Delivery keeps its application and namespace"
 // +kubebuilder:validation:XValidation:rule="self.intent == 'Retire' || self.shared.size() > 0",message="a Delivery without renderings is no wish to delete: only intent Retire takes an application out of a cluster"
 // +kubebuilder:validation:XValidation:rule="self.releaseSequence >= oldSelf.releaseSequence",message="the release sequence only grows"
 type DeliverySpec struct {
