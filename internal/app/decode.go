@@ -18,7 +18,7 @@ import (
 // decodeLimit bounds the text of an Application, in bytes: what etcd stores of an object.
 const decodeLimit = 1 << 20
 
-var documentBreak = regexp.MustCompile(`(?m)^---([ \t].*)?$`)
+var documentBreak = regexp.MustCompile(`(?m)^(---|\.\.\.)([ \t\r].*)?$`)
 
 // DecodeStrict reads one Application from YAML or JSON. Unknown fields, fields that are
 // there twice, and further documents are refused, so that a mistyped field is never

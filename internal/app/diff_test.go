@@ -81,6 +81,8 @@ func TestDecodeStrict(t *testing.T) {
 		"Case":        {"a field in other letters is unknown", strings.Replace(smallest, "securityLevel", "SecurityLevel", 1), `unknown field "spec.SecurityLevel"`},
 		"Twice":       {"a field that is there twice is refused", smallest + "  securityLevel: m\n", "already set"},
 		"Two":         {"two documents are refused", smallest + "---\n" + smallest, "several documents"},
+		"Windows":     {"two documents with carriage returns are refused", strings.ReplaceAll(smallest+"---\n"+smallest, "\n", "\r\n"), "several documents"},
+		"Dots":        {"text after the end of a document is refused", smallest + "...\n" + smallest, "several documents"},
 		"Kind":        {"another kind is refused", strings.Replace(smallest, "kind: Application", "kind: Revision", 1), "expected Application"},
 		"Type":        {"a wrong type is refused", strings.Replace(smallest, "zone: z", "zone: [z]", 1), "could not read"},
 		"Empty":       {"nothing is refused", "", "expected Application"},
