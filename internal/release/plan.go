@@ -8,7 +8,8 @@ import (
 	"slices"
 	"time"
 
-	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	releasev1 "github.com/fairway-cloud/fairway/api/release/v1alpha1"
 )
 
@@ -39,9 +40,11 @@ func Finished(r *releasev1.Release) bool {
 	return r.Status.CompletedAt != nil
 }
 
-// Over reports whether a Release will never take a step again.
-func Over(r *releasev1.Release, a *appv1.Application) bool {
-	return Finished(r) || a != nil && r.Status.Sequence > 0 && a.Status.ActiveRelease != r.Name
+// Over reports whether a Release will never take a step again: it is complete, or
+// another one took its application over.
+func Over(r *releasev1.Release) bool {
+	stalled := find(r.Status.Conditions, releasev1.ConditionStalled)
+	return Finished(r) || stalled != nil && stalled.Status == metav1.ConditionTrue && stalled.Reason == releasev1.ReasonSuperseded
 }
 
 func holds(s Seen) bool { return s.Application.Status.ActiveRelease == s.Release.Name }

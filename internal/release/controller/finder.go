@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package controller
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
+	deliveryv1 "github.com/fairway-cloud/fairway/api/delivery/v1alpha1"
+	fleetv1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
+	"github.com/fairway-cloud/fairway/internal/platform/members"
+	"github.com/fairway-cloud/fairway/internal/release"
+)
+
+// Finder finds instances in the members themselves. Seats in members that are
+// away are not found.
+type Finder struct {
+	Hub     client.Reader
+	Members members.Source
+}
+
+var _ release.InstanceFinder = &Finder{}
+
+// Find implements release.InstanceFinder.
+func (f *Finder) Find(ctx context.Context, application string, seats []string) ([]release.Instance, error) {
+	var deliveries deliveryv1.DeliveryList
+	if err := f.Hub.List(ctx, &deliveries); err != nil {
+		return nil, err
+	}
+	var out []release.Instance
+	for _, d := range deliveries.Items {
+		if d.Spec.Application != application || len(d.Namespace) <= len(fleetv1.ClusterNamespacePrefix) {
+			continue
+		}
+		cluster := d.Namespace[len(fleetv1.ClusterNamespacePrefix):]
+		member, err := f.Members.Get(cluster)
+		if err != nil {
+			continue
+		}
+		var pods corev1.PodList
+		if err := member.Client().List(ctx, &pods, client.InNamespace(d.Spec.Namespace), client.HasLabels{appv1.LabelSeat}); err != nil {
+			return nil, fmt.Errorf("could not list the instances in cluster %q: %w", cluster, err)
+		}
+		for _, p := range pods.Items {
+			if seat := p.Labels[appv1.LabelSeat]; p.DeletionTimestamp.IsZero() && slices.Contains(seats, seat) {
+				out = append(out, release.Instance{Seat: seat, Cluster: cluster, Pod: p.Name, UID: string(p.UID)})
+			}
+		}
+	}
+	return out, nil
+}

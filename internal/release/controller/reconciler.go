@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
+	releasev1 "github.com/fairway-cloud/fairway/api/release/v1alpha1"
+	"github.com/fairway-cloud/fairway/internal/approval"
+	"github.com/fairway-cloud/fairway/internal/audit"
+	"github.com/fairway-cloud/fairway/internal/release"
+)
+
+// Reconciler moves Releases. It is controller "release.steps".
+type Reconciler struct {
+	// Hub reads from the cache and writes.
+	Hub client.Client
+	// Direct reads past every cache: claims and steps rest on what is, not on what
+	// was a moment ago.
+	Direct    client.Reader
+	Placer    release.Placer
+	Renderer  release.Renderer
+	Instances release.InstanceFinder
+	// Gate is asked for the plan and again before each step.
+	Gate approval.Gate
+	// Recorder writes an intent and an outcome for each step and cluster.
+	Recorder audit.Recorder
+	Clock    clock.PassiveClock
+	// Events tells people what happened. Nil: nobody is told.
+	Events events.EventRecorder
+	Limits release.Limits
+}
+
+// Reconcile moves one Release a step closer to its plan.
+func (r *Reconciler) Reconcile(ctx context.Context, cached *releasev1.Release) (ctrl.Result, error) {
+	rel := &releasev1.Release{}
+	if err := r.Direct.Get(ctx, client.ObjectKeyFromObject(cached), rel); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if !rel.DeletionTimestamp.IsZero() {
+		return ctrl.Result{}, nil
+	}
+	if over, err := r.over(ctx, rel); over || err != nil {
+		return ctrl.Result{}, err
+	}
+	before := rel.DeepCopy()
+
+	seen, err := r.observe(ctx, rel)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	decision := release.Plan(seen, r.Clock.Now())
+	err = r.carryOut(ctx, rel, seen, decision.Actions)
+	problem := report(rel, decision, err, r.Clock.Now())
+	r.tell(before, rel)
+	if err := r.save(ctx, before, rel); err != nil {
+		return ctrl.Result{}, errors.Join(problem, err)
+	}
+	switch {
+	case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err):
+		return ctrl.Result{RequeueAfter: soon}, nil
+	case problem != nil:
+		return ctrl.Result{}, problem
+	case err != nil:
+		return ctrl.Result{RequeueAfter: retry(r.Limits)}, nil
+	case len(decision.Actions) > 0:
+		return ctrl.Result{RequeueAfter: soon}, nil
+	}
+	return ctrl.Result{RequeueAfter: decision.Next}, nil
+}
+
+// over reports whether nothing is left to do for a Release.
+func (r *Reconciler) over(ctx context.Context, rel *releasev1.Release) (bool, error) {
+	if !release.Over(rel) {
+		return false, nil
+	}
+	application := &appv1.Application{}
+	err := r.Direct.Get(ctx, client.ObjectKey{Namespace: rel.Namespace, Name: rel.Spec.Application}, application)
+	if client.IgnoreNotFound(err) != nil {
+		return false, fmt.Errorf("could not read application %q: %w", rel.Spec.Application, err)
+	}
+	return err != nil || application.Status.ActiveRelease != rel.Name, nil
+}
+
+// soon is when a Release is looked at again after something was done: what was
+// written is then to be seen.
+const soon = 200 * time.Millisecond
+
+func retry(l release.Limits) time.Duration {
+	if l.Retry > 0 {
+		return l.Retry
+	}
+	return 30 * time.Second
+}
+
+// save writes the status if it says something new.
+func (r *Reconciler) save(ctx context.Context, before, after *releasev1.Release) error {
+	if equality.Semantic.DeepEqual(before.Status, after.Status) {
+		return nil
+	}
+	err := r.Hub.Status().Patch(ctx, after, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("could not report on release %q: %w", after.Name, err)
+	}
+	return nil
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package controller
+
+import (
+	"context"
+	"strings"
+
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
+	deliveryv1 "github.com/fairway-cloud/fairway/api/delivery/v1alpha1"
+	fleetv1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
+	releasev1 "github.com/fairway-cloud/fairway/api/release/v1alpha1"
+	"github.com/fairway-cloud/fairway/internal/release"
+)
+
+// SetupWithManager registers the controller and what wakes it.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("release.steps").
+		For(&releasev1.Release{}).
+		Watches(&releasev1.Release{}, handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, o client.Object) []reconcile.Request {
+			return r.going(ctx, o.GetNamespace(), o.(*releasev1.Release).Spec.Application)
+		})).
+		Watches(&appv1.Application{}, handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, o client.Object) []reconcile.Request {
+			return r.going(ctx, o.GetNamespace(), o.GetName())
+		})).
+		Watches(&deliveryv1.Delivery{}, handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, o client.Object) []reconcile.Request {
+			namespace, name, _ := strings.Cut(o.(*deliveryv1.Delivery).Spec.Application, "/")
+			return r.going(ctx, namespace, name)
+		})).
+		Watches(&fleetv1.Cluster{}, handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, _ client.Object) []reconcile.Request {
+			return r.going(ctx, "", "")
+		})).
+		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
+}
+
+// going lists the Releases that are not over: of one application, or of all.
+func (r *Reconciler) going(ctx context.Context, namespace, application string) []reconcile.Request {
+	var list releasev1.ReleaseList
+	if err := r.Hub.List(ctx, &list, client.InNamespace(namespace)); err != nil {
+		return nil // the next event or the next look finds them
+	}
+	var out []reconcile.Request
+	for i := range list.Items {
+		if it := &list.Items[i]; !release.Over(it) && (application == "" || it.Spec.Application == application) {
+			out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(it)})
+		}
+	}
+	return out
+}
+
+// split takes a hub namespace apart. Environments have no dash.
+func split(namespace string) (tenant, environment string) {
+	i := strings.LastIndex(namespace, "-")
+	if i < 0 {
+		return namespace, ""
+	}
+	return namespace[:i], namespace[i+1:]
+}
