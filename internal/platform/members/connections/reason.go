@@ -40,6 +40,16 @@ const (
 	ReasonFailing = "Failing"
 )
 
+// NeedsPerson says that waiting does not help: somebody has to correct
+// credentials, address or cluster.
+func (s State) NeedsPerson() bool {
+	switch s.Reason {
+	case ReasonUntrusted, ReasonUnauthorized, ReasonForbidden, ReasonOtherCluster, ReasonRefused:
+		return true
+	}
+	return false
+}
+
 // final says that another probe would not fare better.
 func final(err error) bool {
 	return apierrors.IsUnauthorized(err) || errors.Is(err, ErrOtherCluster) || errors.Is(err, errRedirect)

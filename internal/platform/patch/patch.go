@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+// Package patch writes what changed and nothing else.
+package patch
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// Status writes the status of after where it differs from that of before. A
+// status that did not change costs no request. A status that somebody else
+// changed meanwhile is not overwritten: the conflict comes back as an error.
+func Status(ctx context.Context, c client.Client, before, after client.Object) error {
+	same, err := sameStatus(before, after)
+	if err != nil || same {
+		return err
+	}
+	from, ok := before.DeepCopyObject().(client.Object)
+	if !ok {
+		return fmt.Errorf("could not write the status of %q: %T is no API object", after.GetName(), before)
+	}
+	err = c.Status().Patch(ctx, after, client.MergeFromWithOptions(from, client.MergeFromWithOptimisticLock{}))
+	if err != nil {
+		return fmt.Errorf("could not write the status of %q: %w", after.GetName(), err)
+	}
+	return nil
+}
+
+func sameStatus(before, after client.Object) (bool, error) {
+	a, b := statusOf(before), statusOf(after)
+	if a.IsValid() && b.IsValid() {
+		return equality.Semantic.DeepEqual(a.Interface(), b.Interface()), nil
+	}
+	first, err := runtime.DefaultUnstructuredConverter.ToUnstructured(before)
+	if err != nil {
+		return false, fmt.Errorf("could not read the status of %q: %w", before.GetName(), err)
+	}
+	second, err := runtime.DefaultUnstructuredConverter.ToUnstructured(after)
+	if err != nil {
+		return false, fmt.Errorf("could not read the status of %q: %w", after.GetName(), err)
+	}
+	return equality.Semantic.DeepEqual(first["status"], second["status"]), nil
+}
+
+func statusOf(object client.Object) reflect.Value {
+	value := reflect.ValueOf(object)
+	if value.Kind() != reflect.Pointer || value.Elem().Kind() != reflect.Struct {
+		return reflect.Value{}
+	}
+	return value.Elem().FieldByName("Status")
+}
