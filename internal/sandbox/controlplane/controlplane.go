@@ -156,6 +156,9 @@ func (c Cluster) writeKubeconfig(authority *pki.Authority, path, user string, gr
 	return pki.WriteFile(path, content)
 }
 
+// frontProxyName is who the API server is to API servers behind it.
+const frontProxyName = "front-proxy-client"
+
 func (c Cluster) prepareServer(authority *pki.Authority) error {
 	if _, err := pki.OpenServiceAccountKey(c.pki()); err != nil {
 		return err
@@ -170,6 +173,14 @@ func (c Cluster) prepareServer(authority *pki.Authority) error {
 		IPs:        ips,
 	})
 	if err != nil {
+		return err
+	}
+	// The front proxy's own authority: who it signs may say who a person is.
+	front, err := pki.Open(c.pki(), "front-proxy-ca")
+	if err != nil {
+		return err
+	}
+	if _, err := front.IssueFile(c.pki(), "front-proxy-client", pki.Request{CommonName: frontProxyName}); err != nil {
 		return err
 	}
 	_, err = authority.IssueFile(c.pki(), "kubelet-client", pki.Request{CommonName: "kube-apiserver-kubelet-client", Organizations: []string{"system:masters"}})

@@ -127,12 +127,16 @@ func await(ctx context.Context, client *control.Client, folder state.Folder, end
 		switch {
 		case err == nil:
 			progress.Phases(status.Phases)
-			if n := len(status.Phases); status.State == control.Ready {
+			last, ok := lastPhase(status)
+			switch {
+			case ok && last.State == control.Failed && status.State == control.Failed:
+				return nil, fmt.Errorf("%s; the logs are in %s, \"fairway sandbox up\" tries again", last.Message, status.LogDir)
+			case ok && last.State == control.Ready && status.State == control.Ready:
 				return status, nil
-			} else if status.State == control.Failed && n > 0 {
-				if last := status.Phases[n-1]; last.State == control.Failed {
-					return nil, fmt.Errorf("%s; the logs are in %s, \"fairway sandbox up\" tries again", last.Message, status.LogDir)
-				}
+			case ok && last.State == control.Ready && status.State == control.Failed:
+				// All phases are done, and since then a component died.
+				progress.Line("  ! %s", status.Message)
+				return status, nil
 			}
 		case ctx.Err() != nil:
 			return nil, fmt.Errorf("could not wait for sandbox %q, which goes on starting: %w", folder.Name, ctx.Err())
@@ -144,6 +148,13 @@ func await(ctx context.Context, client *control.Client, folder state.Folder, end
 		case <-time.After(poll):
 		}
 	}
+}
+
+func lastPhase(status *control.Status) (control.Phase, bool) {
+	if n := len(status.Phases); n > 0 {
+		return status.Phases[n-1], true
+	}
+	return control.Phase{}, false
 }
 
 // Down takes the sandbox down, with its daemon's help or without, and returns

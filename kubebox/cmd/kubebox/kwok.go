@@ -9,6 +9,9 @@ import (
 
 	"github.com/spf13/pflag"
 	genericapiserver "k8s.io/apiserver/pkg/server"
+	nodestages "sigs.k8s.io/kwok/kustomize/stage/node/fast"
+	leasestages "sigs.k8s.io/kwok/kustomize/stage/node/heartbeat-with-lease"
+	podstages "sigs.k8s.io/kwok/kustomize/stage/pod/fast"
 	kwokconfig "sigs.k8s.io/kwok/pkg/config"
 	kwokcmd "sigs.k8s.io/kwok/pkg/kwok/cmd"
 	kwoklog "sigs.k8s.io/kwok/pkg/log"
@@ -34,6 +37,17 @@ func runKwok() int {
 	if err := command.ExecuteContext(ctx); err != nil {
 		fmt.Fprintf(os.Stderr, "kwok: %v\n", err)
 		return 1
+	}
+	return 0
+}
+
+// printKwokStages prints how simulated hosts and pods live, for kwok's --config.
+func printKwokStages() int {
+	for _, stage := range []string{
+		nodestages.DefaultNodeInit, leasestages.DefaultNodeHeartbeatWithLease,
+		podstages.DefaultPodReady, podstages.DefaultPodComplete, podstages.DefaultPodDelete,
+	} {
+		fmt.Printf("---\n%s\n", stage)
 	}
 	return 0
 }

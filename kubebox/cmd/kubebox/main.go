@@ -29,6 +29,7 @@ var components = map[string]func() int{
 	"kubectl":                 runKubectl,
 	"kubelet":                 runKubelet,
 	"kwok":                    runKwok,
+	"kwok-stages":             printKwokStages,
 	"registry":                runRegistry,
 }
 

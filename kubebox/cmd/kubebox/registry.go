@@ -17,6 +17,7 @@ import (
 	"github.com/distribution/distribution/v3/configuration"
 	"github.com/distribution/distribution/v3/registry/handlers"
 	_ "github.com/distribution/distribution/v3/registry/storage/driver/filesystem"
+	"github.com/sirupsen/logrus"
 	"github.com/spf13/pflag"
 )
 
@@ -53,6 +54,7 @@ func serveRegistry(listen []string, root string, readonly bool) error {
 			},
 		},
 	}
+	logrus.SetLevel(logrus.WarnLevel) // the registry leaves that to its own main
 	config.Log.Level = "warn"
 	config.Log.AccessLog.Disabled = true
 	config.HTTP.Secret = "sandbox"
