@@ -12,9 +12,9 @@ import (
 const MaxIndex = 15
 
 // RegistryName is the name by which image references call the sandbox's
-// registry, for example "registry.fairway.local:5000/retail/channel:v1". Hosts
+// registry, for example "registry.bank.example/retail/channel:v1". Hosts
 // and Fairway resolve it to the sandbox's own registry.
-const RegistryName = "registry.fairway.local:5000"
+const RegistryName = "registry.bank.example"
 
 // Plan is a sandbox with every address and port decided.
 type Plan struct {
