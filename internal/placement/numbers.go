@@ -27,11 +27,24 @@ type numbers struct {
 	hosts map[Cell][]string
 	// before are the seats of the Placement in force.
 	before map[Cell][]int32
+	// stay are those that may stay.
+	stay map[Cell][]int32
+	// counts by DCN.
+	counts []Count
+}
+
+func newNumbers(b *board, c Component) *numbers {
+	n := &numbers{
+		board: b, component: c, blocks: map[Cell]int32{}, seats: map[Cell][]int32{}, before: map[Cell][]int32{},
+		stay: map[Cell][]int32{}, same: map[Cell]bool{}, hosts: map[Cell][]string{}, counts: slices.Clone(c.Counts),
+	}
+	slices.SortFunc(n.counts, func(a, b Count) int { return cmp.Compare(a.DCN, b.DCN) })
+	n.remember(b.request.Previous)
+	return n
 }
 
 // remember takes over what the Placement in force says of the component.
 func (n *numbers) remember(previous []Assignment) {
-	n.before = map[Cell][]int32{}
 	for _, a := range previous {
 		if a.Component != n.component.Name {
 			continue
@@ -43,12 +56,68 @@ func (n *numbers) remember(previous []Assignment) {
 	}
 }
 
-// fill meets the count of one DCN: what is there stays, the rest is added one
-// by one in the best cell.
-func (n *numbers) fill(count Count) {
-	n.keep(count)
-	kept := n.total(count.DCN)
+// keepSame finds out which seats may stay, and leaves those whose instances do
+// not change where they are.
+func (n *numbers) keepSame() {
+	for _, count := range n.counts {
+		if n.component.OneCell {
+			continue
+		}
+		stay := map[Cell][]int32{}
+		for _, cell := range sortedCells(maps.Keys(n.before)) {
+			if cell.DCN != count.DCN || len(n.before[cell]) == 0 {
+				continue
+			}
+			if rule, why := refusedBy(n.policy.Filters, n.snapshot, n.request, n.component, cell, true); rule != "" {
+				n.say(n.component, count.DCN, rule, "%s must leave cell %s: %s", instances(int64(len(n.before[cell]))), cell.Key(), why)
+				continue
+			}
+			stay[cell] = slices.Clone(n.before[cell])
+		}
+		trim(stay, int(count.Count))
+		for cell, seats := range stay {
+			if !n.same[cell] {
+				n.stay[cell] = seats
+				continue
+			}
+			for _, seat := range seats {
+				n.put(cell, seat)
+			}
+		}
+	}
+}
 
+// keepChanged leaves instances that change in their cells as far as the new ones
+// find room there beside the old.
+func (n *numbers) keepChanged() {
+	for _, cell := range sortedCells(maps.Keys(n.stay)) {
+		for _, seat := range n.stay[cell] {
+			switch {
+			case n.takes(cell):
+				n.put(cell, seat)
+			case n.component.InPlace:
+				n.refuse(n.component, cell.DCN, "RoomHostByHost", "%s-%d cannot change in its place: pool %s %s", n.component.Name, seat, cell.Pool, n.lack(n.component, cell, 1))
+				n.put(cell, seat)
+			default:
+				n.say(n.component, cell.DCN, "RoomHostByHost", "%s-%d must leave cell %s, which cannot hold its successor beside it", n.component.Name, seat, cell.Key())
+			}
+		}
+	}
+}
+
+// fill meets the counts: what is missing is added one by one in the best cell.
+func (n *numbers) fill() {
+	for _, count := range n.counts {
+		if n.component.OneCell {
+			n.fillOneCell(count)
+			continue
+		}
+		n.fillDCN(count)
+	}
+}
+
+func (n *numbers) fillDCN(count Count) {
+	kept := n.total(count.DCN)
 	var open []Cell
 	var closed []Reason
 	if kept < count.Count {
@@ -65,36 +134,6 @@ func (n *numbers) fill(count Count) {
 		}
 	}
 	n.tell(count, kept)
-}
-
-// keep leaves seats where they are as far as their cell may take them.
-func (n *numbers) keep(count Count) {
-	stay := map[Cell][]int32{}
-	for _, cell := range sortedCells(maps.Keys(n.before)) {
-		if cell.DCN != count.DCN || len(n.before[cell]) == 0 {
-			continue
-		}
-		if rule, why := refusedBy(n.policy.Filters, n.snapshot, n.request, n.component, cell, true); rule != "" {
-			n.say(n.component, count.DCN, rule, "%s must leave cell %s: %s", instances(int64(len(n.before[cell]))), cell.Key(), why)
-			continue
-		}
-		stay[cell] = slices.Clone(n.before[cell])
-	}
-	trim(stay, int(count.Count))
-
-	for _, cell := range sortedCells(maps.Keys(stay)) {
-		for _, seat := range stay[cell] {
-			switch {
-			case n.same[cell] || n.takes(cell):
-				n.put(cell, seat)
-			case n.component.InPlace:
-				n.refuse(n.component, count.DCN, "RoomHostByHost", "%s-%d cannot change in its place: pool %s %s", n.component.Name, seat, cell.Pool, n.lack(n.component, cell, 1))
-				n.put(cell, seat)
-			default:
-				n.say(n.component, count.DCN, "RoomHostByHost", "%s-%d must leave cell %s, which cannot hold its successor beside it", n.component.Name, seat, cell.Key())
-			}
-		}
-	}
 }
 
 // trim gives up the highest numbers of the fullest racks until the total is reached.

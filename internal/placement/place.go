@@ -28,30 +28,26 @@ func Place(s Snapshot, r Request, p Policy) Decision {
 	components := slices.Clone(r.Components)
 	slices.SortFunc(components, func(a, b Component) int { return cmp.Compare(a.Name, b.Name) })
 
+	// What is there goes first, and of it what does not change: nothing new may
+	// take its room.
+	var all []*numbers
 	for _, c := range components {
-		b.place(c)
+		all = append(all, newNumbers(b, c))
+	}
+	for _, n := range all {
+		n.keepSame()
+	}
+	for _, n := range all {
+		n.keepChanged()
+	}
+	for _, n := range all {
+		n.fill()
+		b.decision.Assignments = append(b.decision.Assignments, n.assignments()...)
 	}
 	if b.decision.Refused {
 		b.decision.Assignments = nil
 	}
 	return b.decision
-}
-
-// place decides for one component.
-func (b *board) place(c Component) {
-	n := &numbers{board: b, component: c, blocks: map[Cell]int32{}, seats: map[Cell][]int32{}, same: map[Cell]bool{}, hosts: map[Cell][]string{}}
-	n.remember(b.request.Previous)
-
-	counts := slices.Clone(c.Counts)
-	slices.SortFunc(counts, func(a, b Count) int { return cmp.Compare(a.DCN, b.DCN) })
-	for _, count := range counts {
-		if c.OneCell {
-			n.fillOneCell(count)
-			continue
-		}
-		n.fill(count)
-	}
-	b.decision.Assignments = append(b.decision.Assignments, n.assignments()...)
 }
 
 func (b *board) say(c Component, dcn, rule, format string, args ...any) {

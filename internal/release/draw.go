@@ -7,7 +7,6 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 
 	deliveryv1 "github.com/fairway-cloud/fairway/api/delivery/v1alpha1"
@@ -279,11 +278,19 @@ func Bridge(old, now []Object) []Object {
 		switch {
 		case i < 0 && o["kind"] != "Namespace":
 			out = append(out, o)
-		case i >= 0 && o["kind"] == "NetworkPolicy" && !reflect.DeepEqual(o, now[i]):
+		case i >= 0 && o["kind"] == "NetworkPolicy" && !sameObject(o, now[i]):
 			out = append(out, renamed(o, "-leaving"))
 		}
 	}
 	return out
+}
+
+// sameObject compares by canonical text: numbers that were read and numbers that
+// were rendered differ in their Go type.
+func sameObject(a, b Object) bool {
+	x, errX := canonical.JSON(a)
+	y, errY := canonical.JSON(b)
+	return errX == nil && errY == nil && x == y
 }
 
 func identity(o Object) [4]string {
