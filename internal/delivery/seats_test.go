@@ -23,7 +23,7 @@ func pod(name, seat string, minute int, change ...func(*Pod)) Pod {
 	return p
 }
 
-func leaving(p *Pod)  { p.Leaving, p.Ready = true, false }
+func leaving(p *Pod) { p.Leaving, p.Ready = true, false }
 func unready(p *Pod) { p.Ready = false }
 
 func TestAssignSeats(t *testing.T) {

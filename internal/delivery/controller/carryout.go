@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "github.com/fairway-cloud/fairway/api/delivery/v1alpha1"
@@ -60,6 +61,9 @@ func (r *Reconciler) carryOut(ctx context.Context, d *v1alpha1.Delivery, m membe
 	s := &step{
 		r: r, delivery: d, member: m, asker: r.askerOf(ctx, d), record: v.record,
 		inventory: decision.Inventory.Clone(), stored: v.seen.Inventory.Clone(),
+	}
+	if err := s.foreseeEvictions(ctx, decision); err != nil {
+		return err
 	}
 	verdict, refused := s.foresee(ctx, decision)
 	if len(decision.Actions) == 0 {
@@ -123,6 +127,27 @@ func (s *step) foresee(ctx context.Context, decision *delivery.Decision) (approv
 	return last, nil
 }
 
+// foreseeEvictions takes restarts that a disruption budget does not allow now out of
+// the round, so that waiting for it fills no log.
+func (s *step) foreseeEvictions(ctx context.Context, decision *delivery.Decision) error {
+	var kept []delivery.Action
+	for _, action := range decision.Actions {
+		if action.Verb == delivery.Evict {
+			err := s.requestEviction(ctx, action, metav1.DryRunAll)
+			if errors.Is(err, errBudget) {
+				decision.Reasons = append(decision.Reasons, action.Object.String()+" is not restarted yet: its disruption budget does not allow it now")
+				continue
+			}
+			if err != nil {
+				return err
+			}
+		}
+		kept = append(kept, action)
+	}
+	decision.Actions = kept
+	return nil
+}
+
 // ask asks the Gate about an action. Acts that destroy nothing need no answer.
 func (s *step) ask(ctx context.Context, action delivery.Action) (approval.Verdict, error) {
 	verb, destructive := action.Destructive()
@@ -158,13 +183,7 @@ func (s *step) run(ctx context.Context, actions []delivery.Action) error {
 		return err
 	}
 	for _, action := range actions {
-		err := s.do(ctx, action)
-		if err == nil && s.r.stopAfter != nil {
-			if cut := s.r.stopAfter(action); cut != nil {
-				return cut // as if the process had ended here
-			}
-		}
-		if err != nil {
+		if err := s.do(ctx, action); err != nil {
 			return errors.Join(err, s.store(ctx))
 		}
 	}

@@ -48,9 +48,6 @@ type Reconciler struct {
 	// Events tells people what happened. Nil: nobody is told.
 	Events events.EventRecorder
 
-	// stopAfter ends the process, as it were, after an action. Tests set it.
-	stopAfter func(delivery.Action) error
-
 	library library
 	links   links
 }

@@ -5,7 +5,6 @@ package controller
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -13,7 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -41,6 +42,7 @@ var server *kubetest.Cluster
 var scheme = runtime.NewScheme()
 
 func TestMain(m *testing.M) {
+	ctrl.SetLogger(logr.Discard())
 	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme, releasev1.AddToScheme} {
 		if err := add(scheme); err != nil {
 			panic(err)
@@ -56,7 +58,7 @@ type world struct {
 	hub    client.Client
 	source *memberstest.Source
 	member *memberstest.Member
-	// fault is called before each write to the member.
+	// fault is called before each write to the member; an error keeps it from happening.
 	fault  func(verb string, object client.Object) error
 	writes atomic.Int64
 	said   []string // what was written to the member
@@ -114,23 +116,41 @@ func (w *world) counted(c client.WithWatch) client.Client {
 	}
 	return interceptor.NewClient(c, interceptor.Funcs{
 		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
-			return errors.Join(write("create", o), c.Create(ctx, o, opts...))
+			if err := write("create", o); err != nil {
+				return err
+			}
+			return c.Create(ctx, o, opts...)
 		},
 		Update: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.UpdateOption) error {
-			return errors.Join(write("update", o), c.Update(ctx, o, opts...))
+			if err := write("update", o); err != nil {
+				return err
+			}
+			return c.Update(ctx, o, opts...)
 		},
 		Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {
-			return errors.Join(write("patch", o), c.Patch(ctx, o, p, opts...))
+			if err := write("patch", o); err != nil {
+				return err
+			}
+			return c.Patch(ctx, o, p, opts...)
 		},
 		Apply: func(ctx context.Context, c client.WithWatch, o runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
 			object, _ := o.(client.Object)
-			return errors.Join(write("apply", object), c.Apply(ctx, o, opts...))
+			if err := write("apply", object); err != nil {
+				return err
+			}
+			return c.Apply(ctx, o, opts...)
 		},
 		Delete: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.DeleteOption) error {
-			return errors.Join(write("delete", o), c.Delete(ctx, o, opts...))
+			if err := write("delete", o); err != nil {
+				return err
+			}
+			return c.Delete(ctx, o, opts...)
 		},
 		SubResourceCreate: func(ctx context.Context, c client.Client, sub string, o, s client.Object, opts ...client.SubResourceCreateOption) error {
-			return errors.Join(write(sub, o), c.SubResource(sub).Create(ctx, o, s, opts...))
+			if err := write(sub, o); err != nil {
+				return err
+			}
+			return c.SubResource(sub).Create(ctx, o, s, opts...)
 		},
 	})
 }
@@ -337,4 +357,16 @@ func (w *world) seats(b *deliverytest.Builder, want map[string]string) error {
 		}
 	}
 	return nil
+}
+
+// crdScheme is scheme with CustomResourceDefinitions, for tests that delete them.
+func crdScheme(t *testing.T) *runtime.Scheme {
+	t.Helper()
+	s := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme, releasev1.AddToScheme, apiextensionsv1.AddToScheme} {
+		if err := add(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s
 }

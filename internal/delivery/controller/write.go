@@ -6,8 +6,10 @@ package controller
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -155,15 +157,32 @@ func (s *step) evict(ctx context.Context, action delivery.Action) error {
 	if err := s.ensureAllowed(ctx, action); err != nil {
 		return err
 	}
+	err := s.requestEviction(ctx, action)
+	if errors.Is(err, errBudget) {
+		return fmt.Errorf("could not restart %s: %w: %w", action.Object, errBudget, errLookAgain)
+	}
+	return err
+}
+
+// errBudget says that a disruption budget does not allow a restart now.
+var errBudget = errors.New("the disruption budget does not allow it now")
+
+// requestEviction evicts the pod of exactly that UID, or with dryRun only asks. A pod
+// that is gone or was replaced needs none.
+func (s *step) requestEviction(ctx context.Context, action delivery.Action, dryRun ...string) error {
+	// A budget that the cluster has not looked at yet answers "later", which the client
+	// would wait for.
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
 	uid := types.UID(action.UID)
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: action.Object.Namespace, Name: action.Object.Name}}
-	eviction := &policyv1.Eviction{DeleteOptions: &metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}}}
+	eviction := &policyv1.Eviction{DeleteOptions: &metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}, DryRun: dryRun}}
 	err := s.member.Client().SubResource("eviction").Create(ctx, pod, eviction)
 	switch {
 	case err == nil, apierrors.IsNotFound(err), apierrors.IsConflict(err):
 		return nil
-	case apierrors.IsTooManyRequests(err):
-		return fmt.Errorf("could not restart %s: its disruption budget does not allow it now: %w", action.Object, errLookAgain)
+	case apierrors.IsTooManyRequests(err), errors.Is(err, context.DeadlineExceeded):
+		return errBudget
 	}
 	return fmt.Errorf("could not restart %s in cluster %q: %w", action.Object, s.member.Name(), err)
 }
