@@ -21,6 +21,9 @@ const (
 	// LabelCluster names the cluster on the hub's objects that belong to one
 	// member, such as its namespace and its credentials.
 	LabelCluster = "fleet.fairway.cloud/cluster"
+	// AnnotationJoinedUID on a Cluster is the identity of the member that was
+	// joined (the UID of its kube-system namespace), until status.uid has it.
+	AnnotationJoinedUID = "fleet.fairway.cloud/joined-uid"
 )
 
 // ClusterNamespacePrefix precedes a cluster's name in the name of the hub

@@ -4,6 +4,7 @@
 package controller
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -96,7 +97,8 @@ func (h *Health) see(ctx context.Context, cluster *fleetv1.Cluster) (fleet.Clust
 		seen.Reason, seen.Message, seen.NeedsPerson = reason, message, true
 		return seen, nil
 	}
-	twin, err := h.twin(ctx, cluster, cluster.Status.UID)
+	uid := uidOf(cluster)
+	twin, err := h.twin(ctx, cluster, uid)
 	if err != nil {
 		return seen, err
 	}
@@ -116,7 +118,7 @@ func (h *Health) see(ctx context.Context, cluster *fleetv1.Cluster) (fleet.Clust
 	if err != nil {
 		return refuse(fleet.ReasonKubeconfigRefused, err.Error())
 	}
-	h.connector.Connect(cluster.Name, connections.Wish{Credentials: credentials, UID: cluster.Status.UID})
+	h.connector.Connect(cluster.Name, connections.Wish{Credentials: credentials, UID: uid})
 	state, _ := h.connector.State(cluster.Name)
 	if twin, err = h.twin(ctx, cluster, state.UID); err != nil {
 		return seen, err
@@ -141,11 +143,16 @@ func (h *Health) twin(ctx context.Context, cluster *fleetv1.Cluster, uid string)
 	for _, other := range all.Items {
 		older := other.CreationTimestamp.Before(&cluster.CreationTimestamp) ||
 			other.CreationTimestamp.Equal(&cluster.CreationTimestamp) && other.Name < cluster.Name
-		if other.Name != cluster.Name && other.Status.UID == uid && older {
+		if other.Name != cluster.Name && uidOf(&other) == uid && older {
 			return other.Name, nil
 		}
 	}
 	return "", nil
+}
+
+// uidOf is the identity of the member that was joined; empty: not known yet.
+func uidOf(cluster *fleetv1.Cluster) string {
+	return cmp.Or(cluster.Status.UID, cluster.Annotations[fleetv1.AnnotationJoinedUID])
 }
 
 // namespace makes the hub namespace that holds the cluster's Deliveries.

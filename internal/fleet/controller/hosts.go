@@ -11,6 +11,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/util/retry"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -108,8 +109,13 @@ func stillEmpty(ctx context.Context, m members.Member, marks []fleet.Mark) ([]fl
 	return keep, nil
 }
 
-// carryOut changes one node in one request, so that it is never half marked.
+// carryOut changes one node in one request, so that it is never half marked. A
+// node changes often by itself, so it is tried again a few times.
 func carryOut(ctx context.Context, m members.Member, mark fleet.Mark) error {
+	return retry.RetryOnConflict(retry.DefaultBackoff, func() error { return carryOutOnce(ctx, m, mark) })
+}
+
+func carryOutOnce(ctx context.Context, m members.Member, mark fleet.Mark) error {
 	node := &corev1.Node{}
 	err := m.Client().Get(ctx, client.ObjectKey{Name: mark.Host}, node)
 	if apierrors.IsNotFound(err) {
@@ -146,5 +152,8 @@ func settled(result ctrl.Result, err error) (ctrl.Result, error) {
 	if apierrors.IsConflict(err) {
 		return ctrl.Result{RequeueAfter: 200 * time.Millisecond}, nil
 	}
-	return result, err
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	return result, nil
 }

@@ -6,20 +6,27 @@ package controller
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	ctrl "sigs.k8s.io/controller-runtime"
 
 	fleetv1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
 	tenancyv1 "github.com/fairway-cloud/fairway/api/tenancy/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/approval"
 	"github.com/fairway-cloud/fairway/internal/audit"
+	"github.com/fairway-cloud/fairway/internal/platform/kubetest"
 )
+
+func init() { ctrl.SetLogger(logr.Discard()) }
 
 func hubScheme() *runtime.Scheme {
 	scheme := runtime.NewScheme()
@@ -100,4 +107,43 @@ func pod(namespace, name string, change func(*corev1.PodSpec)) *corev1.Pod {
 		change(&p.Spec)
 	}
 	return p
+}
+
+type runtimeObject = runtime.Object
+
+func requests(cpu, memory string) corev1.ResourceRequirements {
+	return corev1.ResourceRequirements{Requests: corev1.ResourceList{
+		corev1.ResourceCPU: resource.MustParse(cpu), corev1.ResourceMemory: resource.MustParse(memory),
+	}}
+}
+
+func serverOf(kubeconfig string) string {
+	_, rest, _ := strings.Cut(kubeconfig, "server: ")
+	server, _, _ := strings.Cut(rest, "\n")
+	return server
+}
+
+func swapServer(kubeconfig, server string) string {
+	return strings.Replace(kubeconfig, serverOf(kubeconfig), server, 1)
+}
+
+// runOn puts an instance onto a host, as a tenant's pod and by the scheduler's hand.
+func runOn(t *testing.T, cluster *kubetest.Cluster, instance *corev1.Pod, host string) {
+	t.Helper()
+	admin := cluster.Client()
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+		Name: instance.Namespace, Labels: map[string]string{"app.kubernetes.io/managed-by": "fairway"},
+		Annotations: map[string]string{"fleet.fairway.cloud/pools": "retail-business"},
+	}}
+	if err := admin.Create(t.Context(), namespace); err != nil {
+		t.Fatal(err)
+	}
+	instance.Spec.NodeSelector = map[string]string{poolLabel: "retail-business"}
+	if err := admin.Create(t.Context(), instance); err != nil {
+		t.Fatal(err)
+	}
+	scheduler := cluster.UserClient(t, "system:kube-scheduler", "system:masters")
+	if err := scheduler.SubResource("binding").Create(t.Context(), instance, &corev1.Binding{Target: corev1.ObjectReference{Kind: "Node", Name: host}}); err != nil {
+		t.Fatal(err)
+	}
 }

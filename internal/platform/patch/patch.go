@@ -22,11 +22,9 @@ func Status(ctx context.Context, c client.Client, before, after client.Object) e
 	if err != nil || same {
 		return err
 	}
-	from, ok := before.DeepCopyObject().(client.Object)
-	if !ok {
-		return fmt.Errorf("could not write the status of %q: %T is no API object", after.GetName(), before)
-	}
-	err = c.Status().Patch(ctx, after, client.MergeFromWithOptions(from, client.MergeFromWithOptimisticLock{}))
+	// The whole status, not a merge patch: a patch leaves out what is zero in Go
+	// on both sides, though the hub never had it, and required fields go missing.
+	err = c.Status().Update(ctx, after)
 	if err != nil {
 		return fmt.Errorf("could not write the status of %q: %w", after.GetName(), err)
 	}
