@@ -44,6 +44,20 @@ type Spec struct {
 	Registry Service `json:"registry,omitempty"`
 	// prometheus scrapes API servers, kubelets and Fairway.
 	Prometheus Service `json:"prometheus,omitempty"`
+	// fairway is what runs on the hub. Left out: an empty hub.
+	Fairway *Fairway `json:"fairway,omitempty"`
+}
+
+// Fairway says what its server is given, once it runs on the hub and the
+// members have joined. Folders are relative to the checkout.
+type Fairway struct {
+	// world are folders of objects that describe the bank: places, tenants, pools.
+	World []string `json:"world,omitempty"`
+	// applications are folders of Applications to bring into service.
+	Applications []string `json:"applications,omitempty"`
+	// images are the versions of the example's images that are built and pushed,
+	// for example ["v1", "v2"].
+	Images []string `json:"images,omitempty"`
 }
 
 // DataCenter is one site.
@@ -69,6 +83,9 @@ type Cluster struct {
 	Name string `json:"name"`
 	// dataCenter its control plane stands in. Its hosts may stand anywhere.
 	DataCenter string `json:"dataCenter"`
+	// environment that the cluster serves once it joins Fairway, for example
+	// "prod". A cluster without one does not join.
+	Environment string `json:"environment,omitempty"`
 	// apiServerFlags are added to its kube-apiserver, each as "--name=value".
 	APIServerFlags []string `json:"apiServerFlags,omitempty"`
 }
