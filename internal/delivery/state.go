@@ -29,6 +29,8 @@ const (
 	StateFailed = "Failed"
 	// StateLost: its host does not answer.
 	StateLost = "Lost"
+	// StateUnknown: its cluster is not connected.
+	StateUnknown = "Unknown"
 )
 
 // StateOf returns the state of a pod and why. Lost says that its host does not answer.
