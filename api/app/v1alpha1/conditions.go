@@ -27,6 +27,27 @@ const (
 	ReasonRegistryUnreachable = "RegistryUnreachable"
 	// ReasonReferenceMissing: the spec names a level, class or zone that does not exist.
 	ReasonReferenceMissing = "ReferenceMissing"
+	// ReasonRegistryRefused: an image names a registry that is not one of the platform's, or
+	// no registry at all; correct it.
+	ReasonRegistryRefused = "RegistryRefused"
+	// ReasonNotFrozen: the spec could not be frozen; the message says what to correct.
+	ReasonNotFrozen = "NotFrozen"
 	// ReasonContentTooLarge: the snapshot is larger than a Revision can hold.
 	ReasonContentTooLarge = "ContentTooLarge"
+)
+
+// Reasons of the conditions Released and Ready.
+const (
+	// ReasonReleased: the latest Revision is in service.
+	ReasonReleased = "Released"
+	// ReasonNotReleased: the latest Revision waits for a Release; start one.
+	ReasonNotReleased = "NotReleased"
+	// ReasonNeverReleased: no Revision has been released yet; start a Release.
+	ReasonNeverReleased = "NeverReleased"
+	// ReasonReady: every instance that is wanted is ready.
+	ReasonReady = "Ready"
+	// ReasonInstancesMissing: fewer instances are ready than wanted; the message counts them.
+	ReasonInstancesMissing = "InstancesMissing"
+	// ReasonNothingStalled: nobody is needed.
+	ReasonNothingStalled = "NothingStalled"
 )

@@ -53,5 +53,9 @@ const (
 	AnnotationPools = "fleet.fairway.cloud/pools"
 )
 
+// AnnotationMakers on an Application lists the person ids, separated by commas, of everyone
+// who wrote it since the last released Revision. Admission stamps it; it only grows.
+const AnnotationMakers = "app.fairway.cloud/makers"
+
 // SeatsPerCell is how many seat numbers each (component, cell) owns.
 const SeatsPerCell = 1000

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
+	deliveryv1 "github.com/fairway-cloud/fairway/api/delivery/v1alpha1"
+	fleetv1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
+	tenancyv1 "github.com/fairway-cloud/fairway/api/tenancy/v1alpha1"
+	"github.com/fairway-cloud/fairway/internal/app"
+)
+
+// atOnce is how many images are asked for at a time.
+const atOnce = 4
+
+// observe reads the bank's own objects around an application.
+func observe(ctx context.Context, hub client.Reader, a *appv1.Application, now time.Time) (app.World, *refusal) {
+	tenant, environment, ok := app.SplitNamespace(a.Namespace)
+	if !ok {
+		return app.World{}, &refusal{reason: appv1.ReasonReferenceMissing, person: true,
+			message: fmt.Sprintf("namespace %q is not \"<tenant>-<environment>\"; put the application into its tenant's namespace", a.Namespace)}
+	}
+	var defined app.Defined
+	err := hub.Get(ctx, client.ObjectKey{Name: environment}, &defined.Environment)
+	if apierrors.IsNotFound(err) {
+		return app.World{}, &refusal{reason: appv1.ReasonReferenceMissing, person: true,
+			message: fmt.Sprintf("environment %q does not exist; define it, or put the application into the namespace of one that does", environment)}
+	}
+	var (
+		levels  tenancyv1.SecurityLevelList
+		classes tenancyv1.AvailabilityClassList
+		zones   fleetv1.NetworkZoneList
+		pools   fleetv1.PoolList
+		dcns    fleetv1.DCNList
+	)
+	err = errors.Join(err, hub.List(ctx, &levels), hub.List(ctx, &classes), hub.List(ctx, &zones), hub.List(ctx, &pools), hub.List(ctx, &dcns))
+	if err != nil {
+		return app.World{}, &refusal{reason: appv1.ReasonReferenceMissing, message: "the hub could not be read; it is tried again",
+			err: fmt.Errorf("could not read what surrounds application %q: %w", a.Name, err)}
+	}
+	defined.Levels, defined.Classes, defined.Zones, defined.Pools, defined.DCNs = levels.Items, classes.Items, zones.Items, pools.Items, dcns.Items
+	return app.WorldOf(tenant, defined, now), nil
+}
+
+// resolve asks registries for every image of an application.
+func resolve(ctx context.Context, resolver app.Resolver, a *appv1.Application) (map[string]app.ImageFacts, *refusal) {
+	images := app.Images(a.Spec)
+	facts := map[string]app.ImageFacts{}
+	failures := make([]error, len(images))
+	var (
+		lock  sync.Mutex
+		group errgroup.Group
+	)
+	group.SetLimit(atOnce)
+	for i, image := range images {
+		group.Go(func() error {
+			fact, err := resolver.Resolve(ctx, image)
+			lock.Lock()
+			defer lock.Unlock()
+			facts[image], failures[i] = fact, err
+			return nil
+		})
+	}
+	_ = group.Wait() // failures are kept one by one, in the order of images
+	var away *refusal
+	for i, err := range failures {
+		switch {
+		case err == nil:
+		case errors.Is(err, app.ErrImageNotFound):
+			return nil, &refusal{reason: appv1.ReasonImageNotFound, person: true, again: missing,
+				message: fmt.Sprintf("the registry does not have image %q; push it, or correct its name", images[i])}
+		case errors.Is(err, app.ErrRegistryRefused):
+			return nil, &refusal{reason: appv1.ReasonRegistryRefused, person: true, message: err.Error()}
+		case away == nil:
+			away = &refusal{reason: appv1.ReasonRegistryUnreachable, err: err,
+				message: fmt.Sprintf("the registry of image %q does not answer; it is asked again", images[i])}
+		}
+	}
+	if away != nil {
+		return nil, away
+	}
+	return facts, nil
+}
+
+// running counts what runs, from the application's Deliveries.
+func (r *Reconciler) running(ctx context.Context, a *appv1.Application) ([]appv1.RunningCount, error) {
+	var all deliveryv1.DeliveryList
+	if err := r.Hub.List(ctx, &all); err != nil {
+		return nil, fmt.Errorf("could not read the deliveries of application %q: %w", a.Name, err)
+	}
+	var own []deliveryv1.Delivery
+	for _, d := range all.Items {
+		if d.Spec.Application == a.Namespace+"/"+a.Name {
+			own = append(own, d)
+		}
+	}
+	return app.Running(own), nil
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package controller
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
+	deliveryv1 "github.com/fairway-cloud/fairway/api/delivery/v1alpha1"
+	fleetv1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
+	tenancyv1 "github.com/fairway-cloud/fairway/api/tenancy/v1alpha1"
+)
+
+// SetupWithManager adds the controller app.revisions to a manager whose scheme knows the
+// kinds of app, delivery, fleet and tenancy.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+	if r.Now == nil {
+		r.Now = time.Now
+	}
+	changed := builder.WithPredicates(predicate.GenerationChangedPredicate{})
+	waiting := handler.EnqueueRequestsFromMapFunc(r.unrevised)
+	return ctrl.NewControllerManagedBy(mgr).Named("app.revisions").
+		For(&appv1.Application{}).
+		Watches(&deliveryv1.Delivery{}, handler.EnqueueRequestsFromMapFunc(delivered)).
+		Watches(&tenancyv1.Environment{}, waiting, changed).
+		Watches(&tenancyv1.SecurityLevel{}, waiting, changed).
+		Watches(&tenancyv1.AvailabilityClass{}, waiting, changed).
+		Watches(&fleetv1.NetworkZone{}, waiting, changed).
+		Watches(&fleetv1.Pool{}, waiting, changed).
+		Watches(&fleetv1.DCN{}, waiting, changed).
+		Complete(reconcile.AsReconciler(r.Hub, r))
+}
+
+// delivered maps a Delivery to its Application.
+func delivered(_ context.Context, object client.Object) []reconcile.Request {
+	d, ok := object.(*deliveryv1.Delivery)
+	if !ok {
+		return nil
+	}
+	namespace, name, ok := strings.Cut(d.Spec.Application, "/")
+	if !ok {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: namespace, Name: name}}}
+}
+
+// unrevised maps a change of the bank's own objects to the Applications that wait for one.
+func (r *Reconciler) unrevised(ctx context.Context, _ client.Object) []reconcile.Request {
+	var all appv1.ApplicationList
+	if r.Hub.List(ctx, &all) != nil {
+		return nil
+	}
+	var out []reconcile.Request
+	for i := range all.Items {
+		if !revised(&all.Items[i]) {
+			out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&all.Items[i])})
+		}
+	}
+	return out
+}
