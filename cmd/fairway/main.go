@@ -28,14 +28,21 @@ type exitError struct {
 	err  error
 }
 
-func (e *exitError) Error() string { return e.err.Error() }
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return "" // the code says it all
+	}
+	return e.err.Error()
+}
 func (e *exitError) Unwrap() error { return e.err }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := newRoot().ExecuteContext(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "fairway:", err)
+		if text := err.Error(); text != "" {
+			fmt.Fprintln(os.Stderr, "fairway:", text)
+		}
 		stop()
 		os.Exit(exitCode(err))
 	}

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fairway-cloud/fairway/internal/cli"
+)
+
+func init() {
+	commands = append(commands, newReleaseCommand, newInstanceCommand)
+}
+
+// why are the flags with which somebody says why.
+type why struct{ reason, ticket string }
+
+func (w *why) flags(command *cobra.Command) {
+	command.Flags().StringVar(&w.reason, "reason", "", "why, in your own words")
+	command.Flags().StringVar(&w.ticket, "ticket", "", "ticket of the change process")
+}
+
+func newReleaseCommand() *cobra.Command {
+	command := &cobra.Command{Use: "release", Short: "Starts, shows and stops releases, which alone change what runs"}
+	command.AddCommand(newReleaseStart(), newReleaseStatus(), newReleaseStop())
+	return command
+}
+
+func newReleaseStart() *cobra.Command {
+	c, w := &caller{}, &why{}
+	var revision, kind, output string
+	var wait bool
+	command := &cobra.Command{
+		Use:   "start APPLICATION",
+		Short: "Brings a Revision of the application into service",
+		Example: `  fairway release start mobile-bank -n retail-prod --reason "account 2.1" --wait
+  fairway release start mobile-bank -n retail-prod --kind Rollback --revision mobile-bank-0a1b2c3d4e`,
+		Args:              args(cobra.ExactArgs(1)),
+		ValidArgsFunction: c.completeApplications,
+		RunE: c.run(func(ctx context.Context, api *cli.Client, cmd *cobra.Command, given []string) error {
+			spec := cli.Object{"application": given[0], "kind": kind, "reason": w.reason, "ticket": w.ticket}
+			switch kind {
+			case "Deploy", "Rollback":
+				if revision == "" && kind == "Rollback" {
+					return cli.Usage("a rollback names the revision to bring back: --revision; see fairway get revisions")
+				}
+				if revision == "" {
+					latest, err := latestRevision(ctx, api, cmd, given[0])
+					if err != nil {
+						return err
+					}
+					revision = latest
+				}
+				spec["revision"] = revision
+			case "Retire":
+			default:
+				return cli.Usage("could not start a release of kind %q: the kinds are Deploy, Rollback and Retire; restart instances with \"fairway instance restart\"", kind)
+			}
+			return startRelease(ctx, api, cmd, given[0], spec, output, wait)
+		}),
+	}
+	c.flags(command)
+	c.scope(command)
+	w.flags(command)
+	f := command.Flags()
+	f.StringVar(&revision, "revision", "", "revision to bring in (default: the application's latest)")
+	f.StringVar(&kind, "kind", "Deploy", "Deploy, Rollback, or Retire to take the application out of service")
+	f.BoolVar(&wait, "wait", false, "wait until the release is complete")
+	f.StringVarP(&output, "output", "o", "", "name, json or yaml (default: a line)")
+	return command
+}
+
+// latestRevision is the Revision of the application as it was last applied: one
+// that is being made is waited for.
+func latestRevision(ctx context.Context, api *cli.Client, cmd *cobra.Command, application string) (string, error) {
+	kind, err := kindOf(ctx, api, "applications")
+	if err != nil {
+		return "", err
+	}
+	o, err := api.WaitRevision(ctx, kind, api.Namespace(), application, progress(cmd))
+	if err != nil {
+		return "", err
+	}
+	status, _ := o["status"].(map[string]any)
+	name, _ := status["latestRevision"].(string)
+	return name, nil
+}
+
+func kindOf(ctx context.Context, api *cli.Client, word string) (cli.Kind, error) {
+	kinds, err := api.Kinds(ctx)
+	if err != nil {
+		return cli.Kind{}, err
+	}
+	return kinds.Find(word)
+}
+
+func startRelease(ctx context.Context, api *cli.Client, cmd *cobra.Command, application string, spec cli.Object, output string, wait bool) error {
+	kind, err := kindOf(ctx, api, "releases")
+	if err != nil {
+		return err
+	}
+	if api.Namespace() == "" {
+		return cli.Usage("could not start a release: name the namespace with -n")
+	}
+	answer, err := api.Do(ctx, cli.Request{Method: http.MethodPost, Path: kind.Path("", "") + "/" + api.Namespace(), Body: cli.Object{
+		"apiVersion": kind.Group + "/" + kind.Version, "kind": kind.Kind,
+		"metadata": cli.Object{"generateName": application + "-", "namespace": api.Namespace()},
+		"spec":     spec,
+	}})
+	if err != nil {
+		return err
+	}
+	made := cli.Object{}
+	if err := answer.Decode(&made); err != nil {
+		return err
+	}
+	name := cli.NameOf(made)
+	if wait {
+		_, _ = fmt.Fprintf(progress(cmd), "%s started\n", kind.FullName(name))
+		if made, err = api.Wait(ctx, kind, api.Namespace(), name, progress(cmd)); err != nil {
+			return err
+		}
+	}
+	switch cli.Output(output) {
+	case cli.Table:
+		word := "started"
+		if wait {
+			word = "complete"
+		}
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s %s\n", kind.FullName(name), word)
+		return err
+	case cli.JSON, cli.YAML, cli.Name:
+		return cli.View{Kind: kind, Output: cli.Output(output), Now: time.Now()}.ShowOne(cmd.OutOrStdout(), made)
+	}
+	return cli.Usage("could not show as %q: -o takes name, json or yaml", output)
+}
+
+func newReleaseStatus() *cobra.Command {
+	c := &caller{}
+	var output string
+	var wait bool
+	command := &cobra.Command{
+		Use:   "status RELEASE | status APPLICATION",
+		Short: "Shows how far a release is; of an application, its newest one",
+		Args:  args(cobra.ExactArgs(1)),
+		RunE: c.run(func(ctx context.Context, api *cli.Client, cmd *cobra.Command, given []string) error {
+			kind, err := kindOf(ctx, api, "releases")
+			if err != nil {
+				return err
+			}
+			o, err := findRelease(ctx, api, kind, given[0])
+			if err != nil {
+				return err
+			}
+			if wait {
+				if o, err = api.Wait(ctx, kind, api.Namespace(), cli.NameOf(o), progress(cmd)); err != nil {
+					return err
+				}
+			}
+			view, err := c.view(output, kind)
+			if err != nil {
+				return err
+			}
+			if view.Output != cli.Table {
+				return view.ShowOne(cmd.OutOrStdout(), o)
+			}
+			return cli.DescribeRelease(cmd.OutOrStdout(), o, time.Now())
+		}),
+	}
+	c.flags(command)
+	c.scope(command)
+	command.Flags().StringVarP(&output, "output", "o", "", "wide, json, yaml or name (default: text)")
+	command.Flags().BoolVar(&wait, "wait", false, "wait until the release is complete")
+	return command
+}
+
+func findRelease(ctx context.Context, api *cli.Client, kind cli.Kind, name string) (cli.Object, error) {
+	o, err := api.Get(ctx, kind, api.Namespace(), name)
+	if err == nil || cli.ExitOf(err) != cli.ExitNotFound {
+		return o, err
+	}
+	found, listErr := api.List(ctx, kind, cli.Selection{
+		Namespace: api.Namespace(), FieldSelector: "spec.application=" + name, SortBy: "-metadata.creationTimestamp,-status.sequence", Limit: 1,
+	})
+	if listErr != nil || len(found) == 0 {
+		return nil, err
+	}
+	return found[0], nil
+}
+
+func newReleaseStop() *cobra.Command {
+	c := &caller{}
+	command := &cobra.Command{
+		Use:   "stop RELEASE | stop APPLICATION",
+		Short: "Stops a release: what is done stays, no further step is taken",
+		Args:  args(cobra.ExactArgs(1)),
+		RunE: c.run(func(ctx context.Context, api *cli.Client, cmd *cobra.Command, given []string) error {
+			kind, err := kindOf(ctx, api, "releases")
+			if err != nil {
+				return err
+			}
+			o, err := findRelease(ctx, api, kind, given[0])
+			if err != nil {
+				return err
+			}
+			if _, err := api.Do(ctx, cli.Request{Method: http.MethodPost, Path: kind.Path(api.Namespace(), cli.NameOf(o)) + "/stop"}); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s stopped\n", kind.FullName(cli.NameOf(o)))
+			return err
+		}),
+	}
+	c.flags(command)
+	c.scope(command)
+	return command
+}
+
+func newInstanceCommand() *cobra.Command {
+	command := &cobra.Command{Use: "instance", Short: "Acts on named instances"}
+	c, w := &caller{}, &why{}
+	var application, output string
+	var wait bool
+	restart := &cobra.Command{
+		Use:               "restart SEAT...",
+		Short:             "Restarts instances, one after another, as a release",
+		Example:           `  fairway instance restart account-1 -n retail-prod --reason "stuck thread" --wait`,
+		Args:              args(cobra.MinimumNArgs(1)),
+		ValidArgsFunction: c.completeSeats,
+		RunE: c.run(func(ctx context.Context, api *cli.Client, cmd *cobra.Command, seats []string) error {
+			for _, seat := range seats {
+				row, err := findInstance(ctx, api, api.Namespace(), application, seat)
+				if err != nil {
+					return err
+				}
+				if of := fmt.Sprint(row["application"]); application == "" {
+					application = of
+				} else if application != of {
+					return cli.Usage("restart instances of one application at a time: %q belongs to %q", seat, of)
+				}
+			}
+			return startRelease(ctx, api, cmd, application, cli.Object{
+				"application": application, "kind": "Restart", "seats": seats, "reason": w.reason, "ticket": w.ticket,
+			}, output, wait)
+		}),
+	}
+	c.flags(restart)
+	c.scope(restart)
+	w.flags(restart)
+	restart.Flags().StringVarP(&application, "application", "a", "", "application of the instances, where several have such a seat")
+	restart.Flags().BoolVar(&wait, "wait", false, "wait until the instances answer again")
+	restart.Flags().StringVarP(&output, "output", "o", "", "name, json or yaml (default: a line)")
+	command.AddCommand(restart)
+	return command
+}

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package cli
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/fairway-cloud/fairway/internal/identity/tokenfile"
+)
+
+// Client calls the REST API.
+type Client struct {
+	access Access
+	base   *url.URL
+	token  string
+	http   *http.Client
+	// Trace gets a line for each request, with secrets left out. Nil: none.
+	Trace io.Writer
+}
+
+// NewClient reads the token and prepares the connection.
+func NewClient(access Access) (*Client, error) {
+	base, err := url.Parse(access.Server)
+	if err != nil || base.Host == "" || base.User != nil || (base.Scheme != "https" && base.Scheme != "http") {
+		return nil, Usage("could not use server address %q: it looks like https://fairway.bank.example:8443", access.Server)
+	}
+	if base.Scheme == "http" && !loopback(base.Hostname()) {
+		return nil, Usage("could not use server address %q: a token goes over https only", access.Server)
+	}
+	token, err := tokenfile.Read(access.TokenFile)
+	if err != nil {
+		return nil, &Failure{Exit: ExitDenied, Cause: err.Error(), Next: "name the file of your token with --token-file"}
+	}
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	if access.CAFile != "" {
+		pem, err := os.ReadFile(access.CAFile)
+		if err != nil {
+			return nil, Usage("could not read CA file %q: %v", access.CAFile, err)
+		}
+		config.RootCAs = x509.NewCertPool()
+		if !config.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, Usage("could not read CA file %q: it holds no certificate", access.CAFile)
+		}
+	}
+	return &Client{access: access, base: base, token: token, http: &http.Client{
+		Transport: &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: true, Proxy: http.ProxyFromEnvironment, ResponseHeaderTimeout: 90 * time.Second},
+		// The token must not follow a redirect to somewhere else.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}, nil
+}
+
+func loopback(host string) bool {
+	return host == "localhost" || host == "127.0.0.1" || host == "::1"
+}
+
+// Namespace is the configured namespace; empty means all.
+func (c *Client) Namespace() string { return c.access.Namespace }
+
+// Request is one call.
+type Request struct {
+	Method string
+	Path   string
+	Query  url.Values
+	// Body becomes JSON. Nil: none.
+	Body any
+	// Media of the body. Default: application/json.
+	Media string
+	// IfMatch is the version that is changed.
+	IfMatch string
+}
+
+// Answer is what came back.
+type Answer struct {
+	Status int
+	Header http.Header
+	Body   []byte
+}
+
+// Decode reads the answer's JSON.
+func (a Answer) Decode(into any) error {
+	decoder := json.NewDecoder(bytes.NewReader(a.Body))
+	decoder.UseNumber() // 1000000 stays 1000000
+	if err := decoder.Decode(into); err != nil {
+		return &Failure{Exit: ExitUnavailable, Cause: fmt.Sprintf("could not read the server's answer: %v", err), Next: "check that --server names a Fairway server"}
+	}
+	return nil
+}
+
+// Do makes a call. What the server refuses is a *Failure.
+func (c *Client) Do(ctx context.Context, r Request) (Answer, error) {
+	response, err := c.open(ctx, r)
+	if err != nil {
+		return Answer{}, err
+	}
+	defer response.Body.Close() //nolint:errcheck // only read
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		return Answer{}, c.unreachable(ctx, err)
+	}
+	return Answer{Status: response.StatusCode, Header: response.Header, Body: body}, nil
+}
+
+// Stream makes a call and hands the answer's body over; the caller closes it.
+func (c *Client) Stream(ctx context.Context, r Request) (io.ReadCloser, error) {
+	response, err := c.open(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return response.Body, nil
+}
+
+func (c *Client) open(ctx context.Context, r Request) (*http.Response, error) {
+	target := *c.base
+	target.Path = strings.TrimSuffix(target.Path, "/") + r.Path
+	target.RawQuery = r.Query.Encode()
+	var body io.Reader
+	if r.Body != nil {
+		raw, err := json.Marshal(r.Body)
+		if err != nil {
+			return nil, fmt.Errorf("could not write the request: %w", err)
+		}
+		body = bytes.NewReader(raw)
+	}
+	request, err := http.NewRequestWithContext(ctx, r.Method, target.String(), body)
+	if err != nil {
+		return nil, Usage("could not ask for %q: %v", r.Path, err)
+	}
+	request.Header.Set("Authorization", "Bearer "+c.token)
+	request.Header.Set("User-Agent", "fairway-cli")
+	if r.Body != nil {
+		media := r.Media
+		if media == "" {
+			media = "application/json"
+		}
+		request.Header.Set("Content-Type", media)
+	}
+	if r.IfMatch != "" {
+		request.Header.Set("If-Match", `"`+r.IfMatch+`"`)
+	}
+	began := time.Now()
+	response, err := c.http.Do(request)
+	if err != nil {
+		return nil, c.unreachable(ctx, err)
+	}
+	if c.Trace != nil {
+		_, _ = fmt.Fprintf(c.Trace, "%s %s -> %d in %s, trace %s\n", r.Method, target.RequestURI(), response.StatusCode,
+			time.Since(began).Round(time.Millisecond), response.Header.Get("Trace-Id"))
+	}
+	if response.StatusCode >= 200 && response.StatusCode < 300 {
+		return response, nil
+	}
+	defer response.Body.Close() //nolint:errcheck // only read
+	raw, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
+	if err != nil {
+		return nil, c.unreachable(ctx, err)
+	}
+	p := problem{}
+	if json.Unmarshal(raw, &p) != nil || p.Code == "" {
+		return nil, &Failure{Exit: ExitUnavailable, Cause: fmt.Sprintf("the server at %s answers %d without a reason", c.base.Host, response.StatusCode),
+			Next: "check that --server names a Fairway server"}
+	}
+	return nil, p.failure()
+}
+
+func (c *Client) unreachable(ctx context.Context, err error) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return &Failure{Exit: ExitTimeout, Cause: fmt.Sprintf("the server at %s did not answer in time", c.base.Host), Next: "try again, or give more time with --timeout"}
+	}
+	if ctx.Err() != nil {
+		return &Failure{Exit: ExitError, Cause: "interrupted"}
+	}
+	var unknown *tls.CertificateVerificationError
+	if errors.As(err, &unknown) {
+		return &Failure{Exit: ExitUnavailable, Cause: fmt.Sprintf("could not trust the server at %s: %v", c.base.Host, unknown.Err), Next: "name the file of its CA with --ca-file"}
+	}
+	var inner *url.Error
+	if errors.As(err, &inner) {
+		err = inner.Err
+	}
+	return &Failure{Exit: ExitUnavailable, Cause: fmt.Sprintf("could not reach the server at %s: %v", c.base.Host, err),
+		Next: "check that it runs: \"fairway sandbox status\" for a sandbox. What runs in the clusters goes on without it"}
+}
