@@ -55,7 +55,7 @@ func newSandbox() *cobra.Command {
 	cmd.PersistentFlags().StringVar(&flags.name, "name", "bank", "name of the sandbox")
 	cmd.PersistentFlags().StringVar(&flags.state, "state", state.DefaultRoot(), "folder that holds the sandboxes of this machine (or $"+state.RootVariable+")")
 	cmd.AddCommand(
-		newSandboxUp(flags), newSandboxDown(flags), newSandboxStatus(flags), newSandboxRun(flags),
+		newSandboxUp(flags), newSandboxDown(flags), newSandboxStatus(flags), newSandboxRun(flags), newSandboxNetpol(flags),
 		newSandboxHost(flags), newSandboxLink(flags), newSandboxSite(flags),
 		newSandboxKubeconfig(flags), newSandboxKubectl(flags), newSandboxLogs(flags),
 	)
@@ -128,6 +128,23 @@ func newSandboxRun(flags *sandboxFlags) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&box, "kubebox", "", "path of the kubebox binary; built when empty")
+	return cmd
+}
+
+// newSandboxNetpol enforces NetworkPolicies; the daemon starts one per cluster.
+func newSandboxNetpol(flags *sandboxFlags) *cobra.Command {
+	var cluster, kubeconfig string
+	cmd := &cobra.Command{
+		Use:    "netpol",
+		Short:  "Enforces the NetworkPolicies of a cluster on its real hosts",
+		Hidden: true,
+		Args:   cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return daemon.RunPolicyAgent(cmd.Context(), flags.folder(), cluster, kubeconfig)
+		},
+	}
+	cmd.Flags().StringVar(&cluster, "cluster", "", "name of the cluster")
+	cmd.Flags().StringVar(&kubeconfig, "kubeconfig", "", "kubeconfig of the agent's account")
 	return cmd
 }
 

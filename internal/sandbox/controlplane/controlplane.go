@@ -141,6 +141,17 @@ func (c Cluster) Kubeconfig(name, user string, groups ...string) (string, error)
 	return path, c.writeKubeconfig(authority, path, user, groups, c.URL())
 }
 
+// LocalKubeconfig does as Kubeconfig for a component in the root namespace that
+// reaches the API server over loopback, whatever links are cut.
+func (c Cluster) LocalKubeconfig(name, user string, groups ...string) (string, error) {
+	authority, err := c.Authority()
+	if err != nil {
+		return "", err
+	}
+	path := c.kubeconfig(name)
+	return path, c.writeKubeconfig(authority, path, user, groups, c.url("127.0.0.1"))
+}
+
 func (c Cluster) kubeconfig(name string) string { return filepath.Join(c.Dir, name+".kubeconfig") }
 
 func (c Cluster) writeKubeconfig(authority *pki.Authority, path, user string, groups []string, server string) error {

@@ -213,7 +213,7 @@ func (s *Sandbox) stopPlanesOf(ctx context.Context, site string) error {
 			continue
 		}
 		stop = append(stop, names(s.planes[c.Name].Processes())...)
-		stop = append(stop, c.Name+"/simulator", c.Name+"/netpol")
+		stop = append(stop, c.Name+"/simulator", policyProcess(c.Name))
 	}
 	return s.supervisor.Crash(ctx, stop...)
 }

@@ -5,6 +5,7 @@ package daemon
 
 import (
 	"context"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -20,7 +21,8 @@ const (
 )
 
 // furnish gives every member what a cluster needs before its first pod:
-// rights of its hosts' DNS servers, storage, simulated hosts.
+// simulated hosts, rights of its hosts' DNS servers, storage, enforcement of
+// NetworkPolicies.
 func (s *Sandbox) furnish(ctx context.Context) error {
 	members, err := s.members()
 	if err != nil {
@@ -60,5 +62,15 @@ func (s *Sandbox) furnishMember(ctx context.Context, c topology.ClusterPlan) err
 	if err != nil {
 		return err
 	}
-	return manifests.Apply(ctx, client, append(objects, volumes...))
+	policies, err := policyObjects()
+	if err != nil {
+		return err
+	}
+	if err := manifests.Apply(ctx, client, slices.Concat(objects, volumes, policies)); err != nil {
+		return err
+	}
+	if !s.RealHosts() {
+		return nil
+	}
+	return s.policyAgent(c)
 }

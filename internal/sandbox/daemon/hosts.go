@@ -69,6 +69,9 @@ func (s *Sandbox) bootHost(ctx context.Context, plan topology.HostPlan) error {
 	if err := h.Prepare(ctx); err != nil {
 		return err
 	}
+	if err := awaitPolicies(ctx, h); err != nil {
+		return err
+	}
 	if err := s.Supervise(h.Processes()...); err != nil {
 		return err
 	}

@@ -48,7 +48,7 @@ func (s *Sandbox) simulate(ctx context.Context, c topology.ClusterPlan) error {
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	kubeconfig, err := s.planes[c.Name].Kubeconfig("simulator", "system:fairway-sandbox-simulator", "system:masters")
+	kubeconfig, err := s.planes[c.Name].LocalKubeconfig("simulator", "system:fairway-sandbox-simulator", "system:masters")
 	if err != nil {
 		return err
 	}
