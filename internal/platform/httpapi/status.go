@@ -24,6 +24,9 @@ func FromStatus(code int, body []byte, subject string) *Problem {
 		reason = reasonOfCode(code)
 	}
 	message := plain(status.Message)
+	if strings.Contains(message, "failed to create typed patch object") {
+		return untyped(message, subject) // a 500 of the API server that is the client's mistake
+	}
 	switch reason {
 	case metav1.StatusReasonNotFound:
 		return missing(subject)
@@ -107,6 +110,26 @@ func badRequest(message, subject string) *Problem {
 			text, reason = "the field is given twice", "FieldDuplicate"
 		}
 		p.Causes = append(p.Causes, Cause{Field: m[2], Reason: reason, Message: text})
+	}
+	return p
+}
+
+// typed matches what server-side apply says of a field that does not fit the schema.
+var typed = regexp.MustCompile(`\.([A-Za-z][^\s:]*|[A-Za-z][^:]*\]): (field not declared in schema|expected [^\n]*|[^\n]*duplicate[^\n]*)`)
+
+// untyped finds the fields that server-side apply could not fit into the schema.
+func untyped(message, subject string) *Problem {
+	p := NewProblem(CodeInvalid, "could not accept %s: it does not fit the schema", subject).
+		WithNext("Correct or remove the fields named in causes. \"fairway explain\" lists the fields of a kind.")
+	for _, m := range typed.FindAllStringSubmatch(message, -1) {
+		cause := Cause{Field: m[1], Reason: "FieldValueInvalid", Message: m[2]}
+		if m[2] == "field not declared in schema" {
+			cause.Reason, cause.Message = "FieldUnknown", "no such field; see fairway explain"
+		}
+		p.Causes = append(p.Causes, cause)
+	}
+	if p.Causes == nil {
+		p.Causes = []Cause{{Reason: "FieldValueInvalid", Message: firstLines(message)}}
 	}
 	return p
 }

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const world = `# Two data centres of one city.
+apiVersion: fleet.fairway.cloud/v1alpha1
+kind: DataCenter
+metadata: {name: dc-cli}
+spec: {city: 上海, displayName: 上海张江一号, role: Active}
+---
+apiVersion: release.fairway.cloud/v1alpha1
+kind: Release
+metadata: {name: r-1, namespace: retail-sit}
+spec: {application: pay, kind: Retire, reason: a test}
+`
+
+// One server, one story: what a user does from the first apply to the delete.
+func TestCommands(t *testing.T) {
+	b := startServer(t)
+	file := filepath.Join(b.dir, "world.yaml")
+	if err := os.WriteFile(file, []byte(world), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	bad := filepath.Join(b.dir, "bad.yaml")
+	if err := os.WriteFile(bad, []byte(strings.Replace(world, "role:", "rolle:", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	steps := []struct {
+		reason string
+		words  string
+		code   int
+		out    []string
+		err    []string
+	}{
+		{"what differs is shown, and exits 1", "diff -f " + file, 1, []string{"datacenter.fleet.fairway.cloud/dc-cli", "+ spec.city: 上海"}, nil},
+		{"a dry run makes nothing", "apply -f " + file + " --dry-run=server", 0, []string{"dc-cli created (dry run)"}, nil},
+		{"so it is not there", "get datacenter dc-cli", 6, nil, []string{`could not find datacenter "dc-cli"`, "next:", "code: not-found"}},
+		{"an unknown field is refused with its path", "apply -f " + bad, 8, nil, []string{"bad.yaml, document 1", "spec.rolle: no such field"}},
+		{"objects are made, cluster-scoped first", "apply -f " + file, 0, []string{"dc-cli created", "release.release.fairway.cloud/r-1 created"}, nil},
+		{"the same again changes nothing", "apply -f " + file, 0, []string{"dc-cli unchanged"}, nil},
+		{"nothing differs then", "diff -f " + file, 0, nil, nil},
+		{"the requester is who asks", "get release r-1 -n retail-sit -o json", 0, []string{`"requester": "sandbox-admin"`}, nil},
+		{"tables show the kind's columns", "get releases -n retail-sit", 0, []string{"NAME", "APPLICATION", "r-1", "pay"}, nil},
+		{"short output for scripts", "get datacenters -o name", 0, []string{"datacenter.fleet.fairway.cloud/dc-cli"}, nil},
+		{"instances are a list even when there are none", "get instances -A -o json", 0, []string{`"items": []`}, nil},
+		{"describe shows what is wanted", "describe datacenter dc-cli", 0, []string{"DataCenter dc-cli", "city: 上海"}, nil},
+		{"explain shows fields", "explain datacenter.spec", 0, []string{"city <string> (required)", "FIELDS:"}, nil},
+		{"explain names what there is", "explain datacenter.spec.colour", 6, nil, []string{"displayName"}},
+		{"an unknown kind is an error of usage", "get elephants", 2, nil, []string{"there are", "applications"}},
+		{"a release is stopped by its application's name", "release stop pay -n retail-sit", 0, []string{"r-1 stopped"}, nil},
+		{"and shows it", "release status pay -n retail-sit", 0, []string{"Desired:", "Stop"}, nil},
+		{"a seat that is not there", "logs pay-1 -n retail-sit", 6, nil, []string{`could not find instance "pay-1"`}},
+		{"delete", "delete datacenter dc-cli --wait", 0, []string{"dc-cli deleted"}, nil},
+		{"version of both", "version", 0, []string{"client:", "server:"}, nil},
+		{"completion for shells", "completion bash", 0, []string{"fairway"}, nil},
+		{"a server that is not there", "get clusters --server https://127.0.0.1:1", 9, nil, []string{"could not reach the server at 127.0.0.1:1"}},
+		{"a token over http is refused", "get clusters --server http://10.0.0.1", 2, nil, []string{"https only"}},
+	}
+	for _, step := range steps {
+		out, errOut, code := run(t, strings.Fields(step.words)...)
+		if code != step.code {
+			t.Errorf("%s: fairway %s: want exit %d, got %d\n%s\n%s", step.reason, step.words, step.code, code, out, errOut)
+		}
+		for _, want := range step.out {
+			if !strings.Contains(out, want) {
+				t.Errorf("%s: fairway %s: stdout lacks %q:\n%s\n%s", step.reason, step.words, want, out, errOut)
+			}
+		}
+		for _, want := range step.err {
+			if !strings.Contains(errOut, want) {
+				t.Errorf("%s: fairway %s: stderr lacks %q:\n%s", step.reason, step.words, want, errOut)
+			}
+		}
+	}
+	evidence, err := os.ReadFile(filepath.Join(b.dir, "data", "evidence.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(evidence), `"kind":"outcome"`); n < 4 || n != strings.Count(string(evidence), `"kind":"intent"`) {
+		t.Errorf("each act has an intent and an outcome:\n%s", evidence)
+	}
+	token, err := os.ReadFile(filepath.Join(b.dir, "data", "admin.token"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(evidence), strings.TrimSpace(string(token))) {
+		t.Error("the token must not reach the evidence")
+	}
+}

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/fairway-cloud/fairway/internal/cli"
+	"github.com/fairway-cloud/fairway/internal/platform/kubetest"
+	"github.com/fairway-cloud/fairway/internal/sandbox/pki"
+)
+
+var hub *kubetest.Cluster
+
+func TestMain(m *testing.M) { os.Exit(kubetest.Main(m, &hub, kubetest.WithCRDs())) }
+
+// bench is a running server with the files that reach it.
+type bench struct {
+	dir     string
+	address string
+	stop    context.CancelFunc
+	ended   chan error
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// startServer starts "fairway server" as the sandbox does and waits until it is ready.
+func startServer(t *testing.T) *bench {
+	t.Helper()
+	if hub == nil {
+		t.Skip("no cluster under -short")
+	}
+	b := &bench{dir: t.TempDir(), address: freeAddress(t), ended: make(chan error, 1)}
+	prepareHub(t)
+	authority, err := pki.New("test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, err := authority.Issue(pki.Request{CommonName: "fairway", IPs: []net.IP{net.IPv4(127, 0, 0, 1)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(name string, content []byte) string {
+		path := filepath.Join(b.dir, name)
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	b.stop = cancel
+	o := serverOptions{
+		kubeconfig: write("hub.kubeconfig", hub.Kubeconfig()), listen: b.address, certFile: write("tls.crt", pair.Cert), keyFile: write("tls.key", pair.Key),
+		dataDir: filepath.Join(b.dir, "data"), loopback: true, drain: time.Second,
+	}
+	write("cli.yaml", []byte("server: https://"+b.address+"\ntokenFile: data/admin.token\ncaFile: ca.crt\n"))
+	write("ca.crt", authority.CertPEM())
+	go func() { b.ended <- runServer(ctx, o) }()
+	t.Cleanup(func() { b.end(t) })
+	t.Setenv(cli.ConfigVariable, filepath.Join(b.dir, "cli.yaml"))
+	deadline := time.Now().Add(30 * time.Second)
+	for {
+		out, _, code := run(t, "get", "clusters", "-o", "json")
+		if code == 0 && strings.Contains(out, "items") {
+			return b
+		}
+		select {
+		case err := <-b.ended:
+			t.Fatalf("the server ended: %v", err)
+		case <-time.After(100 * time.Millisecond):
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the server is not ready: %s", out)
+		}
+	}
+}
+
+func (b *bench) end(t *testing.T) {
+	t.Helper()
+	b.stop()
+	select {
+	case err := <-b.ended:
+		if err != nil {
+			t.Errorf("the server must stop without an error: %v", err)
+		}
+		b.ended <- nil
+	case <-time.After(20 * time.Second):
+		t.Error("the server does not stop")
+	}
+}
+
+func prepareHub(t *testing.T) {
+	t.Helper()
+	for _, o := range []client.Object{
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "fairway-system"}},
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "retail-sit"}},
+		&rbacv1.ClusterRoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Name: "test-administrators"},
+			Subjects:   []rbacv1.Subject{{Kind: "Group", APIGroup: "rbac.authorization.k8s.io", Name: "fairway:administrators"}},
+			RoleRef:    rbacv1.RoleRef{APIGroup: "rbac.authorization.k8s.io", Kind: "ClusterRole", Name: "cluster-admin"},
+		},
+	} {
+		if err := hub.Client().Create(context.Background(), o); client.IgnoreAlreadyExists(err) != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// run runs the command line as a user would, and returns what it prints.
+func run(t *testing.T, words ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	root := newRoot()
+	out, errOut := &bytes.Buffer{}, &bytes.Buffer{}
+	root.SetOut(out)
+	root.SetErr(errOut)
+	root.SetArgs(words)
+	err := root.ExecuteContext(context.Background())
+	if err == nil {
+		return out.String(), errOut.String(), 0
+	}
+	return out.String(), errOut.String() + err.Error(), exitCode(err)
+}
+
+func TestSecondServerRefuses(t *testing.T) {
+	dir := t.TempDir()
+	unlock, err := ownFolder(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ownFolder(dir); err == nil || !strings.Contains(err.Error(), "another server uses data folder") {
+		t.Errorf("a second server on the same folder must refuse, got %v", err)
+	}
+	unlock()
+	again, err := ownFolder(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again()
+}
+
+func TestExitCodes(t *testing.T) {
+	if got := exitCode(coded(&cli.Failure{Exit: cli.ExitConflict})); got != 5 {
+		t.Errorf("want 5, got %d", got)
+	}
+	if got := exitCode(errors.New("x")); got != 1 {
+		t.Errorf("want 1, got %d", got)
+	}
+}
