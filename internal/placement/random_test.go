@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package placement_test
+
+import (
+	"fmt"
+	"math/rand"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/fairway-cloud/fairway/internal/placement"
+)
+
+// TestHardRules compares decisions about random fleets with rules that are so dumb
+// that they cannot be wrong: exact counts, only permitted cells, distinct numbers,
+// seats that stay, and hosts that hold everything in whatever order it comes.
+func TestHardRules(t *testing.T) {
+	for range 20 {
+		rapid.Check(t, hardRules)
+	}
+}
+
+func hardRules(t *rapid.T) {
+	s, components := drawFleet(t)
+	var previous []placement.Assignment
+	for round := range 3 {
+		r := placement.Request{Application: "retail-prod/pay", Tenant: "retail", Environment: "prod", Components: components, Previous: previous}
+		for _, p := range s.Pools {
+			r.Quotas = append(r.Quotas, placement.Quota{Pool: p.Name, Limit: drawQuota(t)})
+		}
+		d := placement.Place(s, r, placement.DefaultPolicy())
+		if diff := cmp.Diff(d, placement.Place(shuffled(s, int64(round)), shuffledRequest(r, int64(round)), placement.DefaultPolicy())); diff != "" {
+			t.Fatalf("the decision depends on the order of what it was given:\n%s", diff)
+		}
+		if !d.Refused {
+			judge(t, s, r, d)
+			s.Reserved = slices.DeleteFunc(s.Reserved, func(h placement.Reservation) bool { return h.Application == r.Application })
+			for _, a := range d.Assignments {
+				s.Reserved = append(s.Reserved, placement.Reservation{Application: r.Application, Tenant: "retail", Environment: "prod", Assignment: a})
+			}
+			previous = d.Assignments
+		} else if !slices.ContainsFunc(d.Reasons, func(x placement.Reason) bool { return x.Refusal }) {
+			t.Fatalf("refused without saying what lacks: %v", d.Reasons)
+		}
+		components = changeComponents(t, components)
+	}
+}
+
+func drawFleet(t *rapid.T) (placement.Snapshot, []placement.Component) {
+	s := placement.Snapshot{
+		Zones:  []placement.Zone{{Name: "business", Levels: []string{"basic"}}, {Name: "core", Levels: []string{"basic", "high"}}},
+		Levels: []placement.Level{{Name: "basic"}, {Name: "high", NeedsGuard: true}},
+	}
+	for _, site := range []string{"east", "west"} {
+		s.DCNs = append(s.DCNs, placement.DCN{Name: "dcn-" + site, DataCenter: site, Environment: "prod"})
+		for i := range rapid.IntRange(1, 2).Draw(t, "clusters of "+site) {
+			c := placement.Cluster{Name: fmt.Sprintf("%s-%d", site, i), DataCenter: site, Environment: rapid.SampledFrom([]string{"prod", "prod", "prod", "prod", "sit"}).Draw(t, "environment")}
+			c.GuardsPools = rapid.IntRange(0, 3).Draw(t, "guards") > 0
+			if rapid.IntRange(0, 5).Draw(t, "away") == 0 {
+				c.Away = "it does not answer"
+			}
+			s.Clusters = append(s.Clusters, c)
+		}
+	}
+	for i := range rapid.IntRange(2, 5).Draw(t, "pools") {
+		p := placement.Pool{
+			Name: fmt.Sprintf("pool-%d", i), Tenants: []string{rapid.SampledFrom([]string{"retail", "retail", "retail", "cards"}).Draw(t, "tenant")},
+			Level: rapid.SampledFrom([]string{"basic", "basic", "basic", "high"}).Draw(t, "level"), Kind: placement.RealHosts,
+			Zones: rapid.SampledFrom([][]string{{"business"}, {"core"}, {"business", "core"}, {"business", "core"}}).Draw(t, "zones"),
+		}
+		for _, c := range s.Clusters {
+			for j := range rapid.IntRange(1, 2).Draw(t, "racks") {
+				rack := placement.Rack{Cluster: c.Name, Name: fmt.Sprintf("rack-%d", j)}
+				for k := range rapid.IntRange(0, 3).Draw(t, "hosts") {
+					rack.Hosts = append(rack.Hosts, placement.Host{Name: fmt.Sprintf("%s-%d-%d-%d", c.Name, i, j, k), Room: placement.Amount{
+						CPU: int64(rapid.IntRange(1, 8).Draw(t, "cpu")) * 500, Memory: int64(rapid.IntRange(1, 8).Draw(t, "memory")) << 29, Instances: int64(rapid.IntRange(2, 12).Draw(t, "instances")),
+					}})
+				}
+				p.Racks = append(p.Racks, rack)
+			}
+		}
+		s.Pools = append(s.Pools, p)
+	}
+	var components []placement.Component
+	for i := range rapid.IntRange(1, 3).Draw(t, "components") {
+		components = append(components, placement.Component{
+			Name: fmt.Sprintf("c%d", i), Template: "t0", Zone: rapid.SampledFrom([]string{"business", "core"}).Draw(t, "zone"),
+			Level: rapid.SampledFrom([]string{"basic", "basic", "basic", "high"}).Draw(t, "level"), Size: drawSize(t), Counts: drawCounts(t),
+			InPlace: rapid.Bool().Draw(t, "in place"), MaxPerHost: int32(rapid.IntRange(0, 2).Draw(t, "per host")),
+		})
+	}
+	return s, components
+}
+
+func drawSize(t *rapid.T) placement.Amount {
+	return placement.Amount{CPU: int64(rapid.IntRange(0, 4).Draw(t, "cpu")) * 250, Memory: int64(rapid.IntRange(0, 4).Draw(t, "memory")) << 28, Instances: 1}
+}
+
+func drawCounts(t *rapid.T) []placement.Count {
+	return []placement.Count{
+		{DCN: "dcn-east", Count: int32(rapid.IntRange(0, 4).Draw(t, "east"))},
+		{DCN: "dcn-west", Count: int32(rapid.IntRange(0, 4).Draw(t, "west"))},
+	}
+}
+
+func drawQuota(t *rapid.T) placement.Amount {
+	return placement.Amount{CPU: 1 << 20, Memory: 1 << 50, Instances: int64(rapid.IntRange(5, 40).Draw(t, "quota"))}
+}
+
+func changeComponents(t *rapid.T, components []placement.Component) []placement.Component {
+	out := slices.Clone(components)
+	for i := range out {
+		if rapid.Bool().Draw(t, "changes") {
+			out[i].Template += "'"
+			out[i].Size = drawSize(t)
+		}
+		if rapid.Bool().Draw(t, "scales") {
+			out[i].Counts = drawCounts(t)
+		}
+	}
+	return out
+}
+
+// judge holds a decision against the rules, one by one.
+func judge(t *rapid.T, s placement.Snapshot, r placement.Request, d placement.Decision) {
+	numbers := map[string]bool{}
+	perPool := map[string]int64{}
+	for _, c := range r.Components {
+		for _, count := range c.Counts {
+			var got int32
+			for _, a := range d.Assignments {
+				if a.Component == c.Name && a.Cell.DCN == count.DCN {
+					got += int32(len(a.Seats))
+				}
+			}
+			if got != count.Count {
+				t.Fatalf("%s has %d instances in %s, asked for are %d", c.Name, got, count.DCN, count.Count)
+			}
+		}
+	}
+	for _, a := range d.Assignments {
+		perPool[a.Cell.Pool] += int64(len(a.Seats))
+		c := r.Components[slices.IndexFunc(r.Components, func(c placement.Component) bool { return c.Name == a.Component })]
+		if len(a.Seats) > 0 {
+			permitted(t, s, c, a, before(r, a))
+		}
+		if a.Block%1000 != 0 {
+			t.Fatalf("block %d is no multiple of 1,000", a.Block)
+		}
+		for i, seat := range a.Seats {
+			number := fmt.Sprintf("%s-%d", a.Component, seat)
+			if numbers[number] || seat < a.Block || seat >= a.Block+1000 {
+				t.Fatalf("number %s is given twice or lies outside its block %d", number, a.Block)
+			}
+			numbers[number] = true
+			if int32(i) != seat-a.Block {
+				t.Fatalf("the numbers %v of %s are not the lowest of the block", a.Seats, a.Component)
+			}
+		}
+	}
+	for _, c := range r.Components {
+		stays(t, s, r, c, d)
+	}
+	holds(t, s, r, d)
+	for _, q := range r.Quotas {
+		var kept int64
+		for _, a := range r.Previous {
+			if a.Cell.Pool == q.Pool {
+				kept += int64(len(a.Seats))
+			}
+		}
+		if perPool[q.Pool] > max(q.Limit.Instances, kept) {
+			t.Fatalf("pool %s: %d instances, quota %d", q.Pool, perPool[q.Pool], q.Limit.Instances)
+		}
+	}
+}
+
+func before(r placement.Request, a placement.Assignment) int {
+	for _, p := range r.Previous {
+		if p.Component == a.Component && p.Cell == a.Cell {
+			return len(p.Seats)
+		}
+	}
+	return 0
+}
+
+func permitted(t *rapid.T, s placement.Snapshot, c placement.Component, a placement.Assignment, there int) {
+	for _, p := range s.Pools {
+		if p.Name == a.Cell.Pool && (!slices.Contains(p.Tenants, "retail") || p.Level != c.Level || !slices.Contains(p.Zones, c.Zone)) {
+			t.Fatalf("%s is in pool %s, which it may not use", c.Name, p.Name)
+		}
+	}
+	for _, cluster := range s.Clusters {
+		if cluster.Name != a.Cell.Cluster {
+			continue
+		}
+		if cluster.Environment != "prod" || "dcn-"+cluster.DataCenter != a.Cell.DCN {
+			t.Fatalf("%s of %s is in cluster %s", c.Name, a.Cell.DCN, cluster.Name)
+		}
+		if cluster.Away != "" && len(a.Seats) > there {
+			t.Fatalf("%s grows in cluster %s, which is away", c.Name, cluster.Name)
+		}
+		if c.Level == "high" && !cluster.GuardsPools && len(a.Seats) > there {
+			t.Fatalf("%s grows in cluster %s, which does not guard its pools", c.Name, cluster.Name)
+		}
+	}
+	if c.Zone == "business" && c.Level == "high" {
+		t.Fatalf("zone business does not accept level high")
+	}
+}
+
+// stays wants that a component which keeps its template loses no seat unless it
+// shrinks there.
+func stays(t *rapid.T, _ placement.Snapshot, r placement.Request, c placement.Component, d placement.Decision) {
+	for _, count := range c.Counts {
+		var had, lost int
+		for _, p := range r.Previous {
+			if p.Component != c.Name || p.Cell.DCN != count.DCN || p.Template != c.Template {
+				continue
+			}
+			had += len(p.Seats)
+			for _, a := range d.Assignments {
+				if a.Component == c.Name && a.Cell == p.Cell {
+					lost += max(len(p.Seats)-len(a.Seats), 0)
+				}
+			}
+		}
+		if allowed := max(had-int(count.Count), 0); lost > allowed {
+			t.Fatalf("%s in %s lost %d seats, %d had to go", c.Name, count.DCN, lost, allowed)
+		}
+	}
+}
+
+// holds fills the hosts of every room in random orders, each instance on a random
+// host that has room: nobody may be left over, old instances that still run while
+// new ones come included.
+func holds(t *rapid.T, s placement.Snapshot, r placement.Request, d placement.Decision) {
+	type room struct{ cluster, pool, rack string }
+	wanted := map[room][]placement.Amount{}
+	grown := map[room]bool{}
+	add := func(a placement.Assignment) {
+		k := room{a.Cell.Cluster, a.Cell.Pool, a.Cell.Rack}
+		for range a.Seats {
+			wanted[k] = append(wanted[k], a.Size)
+		}
+	}
+	for _, a := range d.Assignments {
+		add(a)
+		c := r.Components[slices.IndexFunc(r.Components, func(c placement.Component) bool { return c.Name == a.Component })]
+		var p placement.Assignment
+		for _, x := range r.Previous {
+			if x.Component == a.Component && x.Cell == a.Cell {
+				p = x
+			}
+		}
+		if p.Template != a.Template && !c.InPlace {
+			add(p)
+		}
+		if len(a.Seats) > 0 && (p.Template != a.Template || len(a.Seats) > len(p.Seats)) {
+			grown[room{a.Cell.Cluster, a.Cell.Pool, a.Cell.Rack}] = true
+		}
+	}
+	for _, p := range s.Pools {
+		for _, rack := range p.Racks {
+			k := room{rack.Cluster, p.Name, rack.Name}
+			if !grown[k] {
+				continue // nothing new: hosts may have been lost since
+			}
+			for seed := range 5 {
+				if !fill(rand.New(rand.NewSource(int64(seed))), rack.Hosts, wanted[k]) {
+					t.Fatalf("the hosts %v of %v cannot hold %v in every order", rack.Hosts, k, wanted[k])
+				}
+			}
+		}
+	}
+}
+
+func fill(random *rand.Rand, hosts []placement.Host, wanted []placement.Amount) bool {
+	left := slices.Clone(hosts)
+	for _, i := range random.Perm(len(wanted)) {
+		var fitting []int
+		for j := range left {
+			if wanted[i].Within(left[j].Room) {
+				fitting = append(fitting, j)
+			}
+		}
+		if len(fitting) == 0 {
+			return false
+		}
+		h := &left[fitting[random.Intn(len(fitting))]]
+		h.Room = h.Room.Plus(wanted[i].Times(-1))
+	}
+	return true
+}
+
+func shuffled(s placement.Snapshot, seed int64) placement.Snapshot {
+	random := rand.New(rand.NewSource(seed))
+	s.Clusters, s.Pools, s.DCNs, s.Reserved = slices.Clone(s.Clusters), slices.Clone(s.Pools), slices.Clone(s.DCNs), slices.Clone(s.Reserved)
+	random.Shuffle(len(s.Clusters), func(i, j int) { s.Clusters[i], s.Clusters[j] = s.Clusters[j], s.Clusters[i] })
+	random.Shuffle(len(s.Pools), func(i, j int) { s.Pools[i], s.Pools[j] = s.Pools[j], s.Pools[i] })
+	random.Shuffle(len(s.Reserved), func(i, j int) { s.Reserved[i], s.Reserved[j] = s.Reserved[j], s.Reserved[i] })
+	for i := range s.Pools {
+		racks := slices.Clone(s.Pools[i].Racks)
+		random.Shuffle(len(racks), func(i, j int) { racks[i], racks[j] = racks[j], racks[i] })
+		s.Pools[i].Racks = racks
+	}
+	return s
+}
+
+func shuffledRequest(r placement.Request, seed int64) placement.Request {
+	random := rand.New(rand.NewSource(seed))
+	r.Components, r.Previous, r.Quotas = slices.Clone(r.Components), slices.Clone(r.Previous), slices.Clone(r.Quotas)
+	random.Shuffle(len(r.Components), func(i, j int) { r.Components[i], r.Components[j] = r.Components[j], r.Components[i] })
+	random.Shuffle(len(r.Previous), func(i, j int) { r.Previous[i], r.Previous[j] = r.Previous[j], r.Previous[i] })
+	random.Shuffle(len(r.Quotas), func(i, j int) { r.Quotas[i], r.Quotas[j] = r.Quotas[j], r.Quotas[i] })
+	return r
+}
