@@ -53,6 +53,7 @@ type Sandbox struct {
 	phases []control.Phase
 	state  control.State
 	urls   control.URLs
+	saving sync.Mutex // held while the state file changes
 	acts   sync.Mutex // held while hosts, links or sites are switched
 	retry  chan struct{}
 	down   chan control.DownRequest
@@ -182,6 +183,8 @@ func (s *Sandbox) RealHosts() bool { return !s.Options.Missing.Containers() }
 
 // remember changes what outlives the daemon.
 func (s *Sandbox) remember(change func(*state.Saved)) error {
+	s.saving.Lock()
+	defer s.saving.Unlock()
 	saved, err := s.Options.Folder.Load()
 	if err != nil {
 		return err

@@ -12,9 +12,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -124,8 +126,11 @@ func (f Folder) Create(content []byte) error {
 		return err
 	}
 	index := 0
-	for slices.Contains(taken, index) {
+	for index <= topology.MaxIndex && (slices.Contains(taken, index) || inUse(topology.FirstPort(index))) {
 		index++
+	}
+	if index > topology.MaxIndex {
+		return fmt.Errorf("could not number sandbox %q: all %d numbers are taken; take down another sandbox first", f.Name, topology.MaxIndex+1)
 	}
 	mark := make([]byte, 16)
 	if _, err := rand.Read(mark); err != nil {
@@ -135,6 +140,16 @@ func (f Folder) Create(content []byte) error {
 		return err
 	}
 	return f.Save(Saved{Index: index, Mark: hex.EncodeToString(mark)})
+}
+
+// inUse tells whether someone listens on a port: a sandbox below another root.
+func inUse(port int) bool {
+	listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	if err != nil {
+		return true
+	}
+	listener.Close()
+	return false
 }
 
 // takenNumbers are the numbers of the other sandboxes below the root.
@@ -203,14 +218,24 @@ func (f Folder) Plan() (*topology.Plan, *topology.Sandbox, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	// "up --name" gives one topology several names.
+	sandbox.Metadata.Name = f.Name
 	plan, err := topology.Layout(sandbox, saved.Index)
 	return plan, sandbox, err
 }
+
+// lockPatience is how long Lock waits for the last holder, which may have been
+// killed a moment ago, to be gone.
+const lockPatience = 3 * time.Second
 
 // Lock makes the caller the sandbox's only supervisor until it ends or calls
 // the returned function.
 func (f Folder) Lock() (func(), error) {
 	unlock, err := lockFile(f.lockFile(), false)
+	for began := time.Now(); errors.Is(err, unix.EWOULDBLOCK) && time.Since(began) < lockPatience; {
+		time.Sleep(50 * time.Millisecond)
+		unlock, err = lockFile(f.lockFile(), false)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("could not take charge of sandbox %q, another supervisor has it: %w", f.Name, err)
 	}

@@ -31,24 +31,31 @@ type Identity struct {
 
 // Identify returns the identity of a living process.
 func Identify(pid int) (Identity, error) {
+	identity, ended, err := identify(pid)
+	if err == nil && ended {
+		return Identity{}, fmt.Errorf("could not identify process %d: %w", pid, unix.ESRCH)
+	}
+	return identity, err
+}
+
+// identify also says whether the process has ended and only waits for its
+// parent, or for its last threads, to be gone.
+func identify(pid int) (identity Identity, ended bool, err error) {
 	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		return Identity{}, fmt.Errorf("could not identify process %d: %w", pid, err)
+		return Identity{}, false, fmt.Errorf("could not identify process %d: %w", pid, err)
 	}
 	// The command's name, in parentheses, may hold anything, spaces and
 	// parentheses too: the fields are counted from its end.
 	fields := strings.Fields(string(content[bytes.LastIndexByte(content, ')')+1:]))
 	if len(fields) < 20 {
-		return Identity{}, fmt.Errorf("could not identify process %d: its stat file has %d fields", pid, len(fields))
-	}
-	if fields[0] == "Z" {
-		return Identity{}, fmt.Errorf("could not identify process %d: %w", pid, unix.ESRCH)
+		return Identity{}, false, fmt.Errorf("could not identify process %d: its stat file has %d fields", pid, len(fields))
 	}
 	start, err := strconv.ParseUint(fields[19], 10, 64)
 	if err != nil {
-		return Identity{}, fmt.Errorf("could not identify process %d: %w", pid, err)
+		return Identity{}, false, fmt.Errorf("could not identify process %d: %w", pid, err)
 	}
-	return Identity{PID: pid, Start: start, Boot: bootID()}, nil
+	return Identity{PID: pid, Start: start, Boot: bootID()}, fields[0] == "Z", nil
 }
 
 // Alive tells whether just this process still lives.
@@ -67,8 +74,9 @@ func (i Identity) open() (int, error) {
 	if err != nil {
 		return -1, err
 	}
-	// Checked after the descriptor is there: from now on it cannot change.
-	if !i.Alive() {
+	// Checked after the descriptor is there: from now on it cannot change. One
+	// whose main thread has ended still counts, others may hold its files.
+	if now, _, err := identify(i.PID); err != nil || now != i {
 		_ = unix.Close(fd)
 		return -1, unix.ESRCH
 	}

@@ -107,6 +107,10 @@ const (
 	firstHostAddress = 10
 )
 
+// FirstPort is the first port of the sandbox with an index, on which its etcd
+// listens.
+func FirstPort(index int) int { return firstPort + portsPerSandbox*index }
+
 // Layout decides every address and port of a valid sandbox with the given
 // index (0 to MaxIndex).
 func Layout(s *Sandbox, index int) (*Plan, error) {
@@ -116,7 +120,7 @@ func Layout(s *Sandbox, index int) (*Plan, error) {
 	if err := s.Validate(); err != nil {
 		return nil, fmt.Errorf("could not lay out sandbox %q: %w", s.Metadata.Name, err)
 	}
-	l := layout{second: byte(128 + 4*index), port: firstPort + portsPerSandbox*index}
+	l := layout{second: byte(128 + 4*index), port: FirstPort(index)}
 	plan := &Plan{
 		Sandbox: s.Metadata.Name, Index: index,
 		PodCIDR:  l.prefix(1, 0, 16),
