@@ -25,7 +25,8 @@ type caller struct {
 // flags adds the flags that say where the server is.
 func (c *caller) flags(command *cobra.Command) {
 	f := command.Flags()
-	f.StringVar(&c.access.Server, "server", "", "address of the server (default: from the configuration, else the running sandbox)")
+	f.StringVar(&c.access.Config, "config", "", "client file with the server's address and your token's file (default: $FAIRWAY_CONFIG, ~/.config/fairway/config.yaml, or the running sandbox's)")
+	f.StringVar(&c.access.Server, "server", "", "address of the server (default: from the client file)")
 	f.StringVar(&c.access.TokenFile, "token-file", "", "file that holds your token, mode 0600")
 	f.StringVar(&c.access.CAFile, "ca-file", "", "certificate of who signed the server's")
 	f.DurationVar(&c.timeout, "timeout", 5*time.Minute, "how long the command may take, waiting included")

@@ -7,8 +7,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"net/url"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -24,6 +27,7 @@ func newClusterCommand() *cobra.Command {
 	command := &cobra.Command{Use: "cluster", Short: "Takes clusters into the fleet"}
 	c := &caller{}
 	var kubeconfig, dataCenter, environment string
+	var classes map[string]string
 	var wait bool
 	join := &cobra.Command{
 		Use:     "join NAME --kubeconfig FILE --data-center NAME --environment NAME",
@@ -48,6 +52,11 @@ func newClusterCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if len(classes) > 0 {
+				if err := giveStorageClasses(ctx, api, kind, given[0], classes); err != nil {
+					return err
+				}
+			}
 			if wait {
 				if _, err := api.Wait(ctx, kind, "", given[0], progress(cmd)); err != nil {
 					return err
@@ -62,9 +71,24 @@ func newClusterCommand() *cobra.Command {
 	f.StringVar(&kubeconfig, "kubeconfig", "", "file of a kubeconfig with its credentials inside, - for standard input (required)")
 	f.StringVar(&dataCenter, "data-center", "", "data centre that the cluster stands in (required)")
 	f.StringVar(&environment, "environment", "", "environment that the cluster serves (required)")
+	f.StringToStringVar(&classes, "storage-class", nil, "KIND=CLASS: the cluster's storage class for volumes of the kind Local, Shared or Block; repeatable")
 	f.BoolVar(&wait, "wait", false, "wait until the cluster is ready")
 	command.AddCommand(join)
 	return command
+}
+
+// giveStorageClasses says which of the cluster's storage classes give the volumes
+// of the model.
+func giveStorageClasses(ctx context.Context, api *cli.Client, kind cli.Kind, name string, classes map[string]string) error {
+	list := []any{}
+	for _, volume := range slices.Sorted(maps.Keys(classes)) {
+		list = append(list, cli.Object{"kind": volume, "className": classes[volume]})
+	}
+	_, err := api.Do(ctx, cli.Request{
+		Method: http.MethodPatch, Path: kind.Path("", name), Query: url.Values{"fieldManager": {cli.Manager}}, Media: "application/apply-patch+yaml",
+		Body: cli.Object{"apiVersion": kind.Group + "/" + kind.Version, "kind": kind.Kind, "metadata": cli.Object{"name": name}, "spec": cli.Object{"storageClasses": list}},
+	})
+	return err
 }
 
 func readKubeconfig(path string, stdin io.Reader) (string, error) {

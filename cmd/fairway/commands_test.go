@@ -33,6 +33,7 @@ func TestCommands(t *testing.T) {
 	if err := os.WriteFile(bad, []byte(strings.Replace(world, "role:", "rolle:", 1)), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	token := filepath.Join(b.dir, "data", "admin.token")
 	steps := []struct {
 		reason string
 		words  string
@@ -61,8 +62,9 @@ func TestCommands(t *testing.T) {
 		{"delete", "delete datacenter dc-cli --wait", 0, []string{"dc-cli deleted"}, nil},
 		{"version of both", "version", 0, []string{"client:", "server:"}, nil},
 		{"completion for shells", "completion bash", 0, []string{"fairway"}, nil},
-		{"a server that is not there", "get clusters --server https://127.0.0.1:1", 9, nil, []string{"could not reach the server at 127.0.0.1:1"}},
-		{"a token over http is refused", "get clusters --server http://10.0.0.1", 2, nil, []string{"https only"}},
+		{"a server that is not there", "get clusters --server https://127.0.0.1:1 --token-file " + token, 9, nil, []string{"could not reach the server at 127.0.0.1:1"}},
+		{"a token is sent to its own server only", "get clusters --server https://127.0.0.1:1", 2, nil, []string{"no token is given"}},
+		{"a token over http is refused", "get clusters --server http://10.0.0.1 --token-file " + token, 2, nil, []string{"https only"}},
 	}
 	for _, step := range steps {
 		out, errOut, code := run(t, strings.Fields(step.words)...)
@@ -87,11 +89,11 @@ func TestCommands(t *testing.T) {
 	if n := strings.Count(string(evidence), `"kind":"outcome"`); n < 4 || n != strings.Count(string(evidence), `"kind":"intent"`) {
 		t.Errorf("each act has an intent and an outcome:\n%s", evidence)
 	}
-	token, err := os.ReadFile(filepath.Join(b.dir, "data", "admin.token"))
+	secret, err := os.ReadFile(token)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if strings.Contains(string(evidence), strings.TrimSpace(string(token))) {
+	if strings.Contains(string(evidence), strings.TrimSpace(string(secret))) {
 		t.Error("the token must not reach the evidence")
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/fairway-cloud/fairway/internal/cli"
+	"github.com/fairway-cloud/fairway/internal/cli/config"
 	"github.com/fairway-cloud/fairway/internal/platform/kubetest"
 	"github.com/fairway-cloud/fairway/internal/sandbox/pki"
 )
@@ -79,7 +80,7 @@ func startServer(t *testing.T) *bench {
 	write("ca.crt", authority.CertPEM())
 	go func() { b.ended <- runServer(ctx, o) }()
 	t.Cleanup(func() { b.end(t) })
-	t.Setenv(cli.ConfigVariable, filepath.Join(b.dir, "cli.yaml"))
+	t.Setenv(config.Variable, filepath.Join(b.dir, "cli.yaml"))
 	deadline := time.Now().Add(30 * time.Second)
 	for {
 		out, _, code := run(t, "get", "clusters", "-o", "json")

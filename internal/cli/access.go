@@ -6,117 +6,62 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"strings"
 
-	"sigs.k8s.io/yaml"
-
+	"github.com/fairway-cloud/fairway/internal/cli/config"
 	"github.com/fairway-cloud/fairway/internal/sandbox/state"
 )
 
-// ConfigVariable names the environment variable with the path of the configuration.
-const ConfigVariable = "FAIRWAY_CONFIG"
-
-// SandboxConfig is the file, in the folder of a sandbox, with which the command
-// line reaches it.
-const SandboxConfig = "cli.yaml"
-
-// Access says how to reach a server. It is the content of the configuration file.
+// Access says how to reach a server, and as whom.
 type Access struct {
+	// Config is the client file to use. Default: see config.Find.
+	Config string
 	// Server is the address, such as https://fairway.bank.example:8443.
-	Server string `json:"server"`
-	// TokenFile holds the token; its mode must be 0600. Relative paths begin at
-	// the configuration's own folder.
-	TokenFile string `json:"tokenFile"`
+	Server string
+	// TokenFile holds the token; its mode must be 0600.
+	TokenFile string
 	// CAFile holds the certificate of who signed the server's. Default: the system's.
-	CAFile string `json:"caFile,omitempty"`
+	CAFile string
 	// Namespace that is used where none is given. Default: all.
-	Namespace string `json:"namespace,omitempty"`
+	Namespace string
 }
 
-// FindAccess completes what flags give with the configuration: $FAIRWAY_CONFIG,
-// else ~/.config/fairway/config.yaml, else that of the one running sandbox.
+// FindAccess completes what flags give with the client file. A token belongs to
+// the server that its file names: with a server given by hand, the file's token
+// is not sent there.
 func FindAccess(given Access) (Access, error) {
 	if given.Server != "" && given.TokenFile != "" {
 		return given, nil
 	}
-	found, path, err := readConfig()
-	if err != nil {
-		return given, err
-	}
-	if path == "" && given.Server == "" {
+	path, err := config.Find(given.Config, state.DefaultRoot())
+	switch {
+	case errors.Is(err, config.ErrNone) && given.Server == "":
 		return given, &Failure{Exit: ExitUsage, Cause: "could not find a server: no configuration, and no sandbox runs here",
 			Next: "bring a sandbox up with \"fairway sandbox up\", or name a server with --server and --token-file"}
+	case errors.Is(err, config.ErrNone):
+		return given, noToken(given)
+	case err != nil:
+		return given, &Failure{Exit: ExitUsage, Cause: err.Error()}
 	}
-	if given.Server == "" {
-		given.Server = found.Server
+	file, err := config.Load(path)
+	if err != nil {
+		return given, &Failure{Exit: ExitUsage, Cause: err.Error(), Next: "correct the file, or name another with --config"}
+	}
+	if given.Server != "" && given.Server != file.Server {
+		return given, noToken(given)
+	}
+	for into, value := range map[*string]string{
+		&given.Server: file.Server, &given.TokenFile: file.TokenFile, &given.CAFile: file.CAFile, &given.Namespace: file.Namespace,
+	} {
+		if *into == "" {
+			*into = value
+		}
 	}
 	if given.TokenFile == "" {
-		given.TokenFile = beside(path, found.TokenFile)
-	}
-	if given.CAFile == "" {
-		given.CAFile = beside(path, found.CAFile)
-	}
-	if given.Namespace == "" {
-		given.Namespace = found.Namespace
+		return given, noToken(given)
 	}
 	return given, nil
 }
 
-func beside(config, path string) string {
-	if path == "" || filepath.IsAbs(path) {
-		return path
-	}
-	return filepath.Join(filepath.Dir(config), path)
-}
-
-func readConfig() (Access, string, error) {
-	paths, err := configPaths()
-	if err != nil {
-		return Access{}, "", err
-	}
-	for _, path := range paths {
-		raw, err := os.ReadFile(filepath.Clean(path))
-		if errors.Is(err, fs.ErrNotExist) && os.Getenv(ConfigVariable) == "" {
-			continue
-		}
-		if err != nil {
-			return Access{}, "", &Failure{Exit: ExitUsage, Cause: fmt.Sprintf("could not read configuration %q: %v", path, err)}
-		}
-		access := Access{}
-		if err := yaml.UnmarshalStrict(raw, &access); err != nil {
-			return Access{}, "", &Failure{Exit: ExitUsage, Cause: fmt.Sprintf("could not read configuration %q: %v", path, err),
-				Next: "it holds server, tokenFile, caFile and namespace"}
-		}
-		return access, path, nil
-	}
-	return Access{}, "", nil
-}
-
-func configPaths() ([]string, error) {
-	if path := os.Getenv(ConfigVariable); path != "" {
-		return []string{path}, nil
-	}
-	var paths []string
-	if dir, err := os.UserConfigDir(); err == nil {
-		paths = append(paths, filepath.Join(dir, "fairway", "config.yaml"))
-		if _, err := os.Stat(paths[0]); err == nil {
-			return paths, nil
-		}
-	}
-	sandboxes, err := filepath.Glob(filepath.Join(state.DefaultRoot(), "*", SandboxConfig))
-	if err != nil {
-		return paths, nil //nolint:nilerr // an odd folder name means no sandbox
-	}
-	if len(sandboxes) > 1 {
-		var names []string
-		for _, s := range sandboxes {
-			names = append(names, filepath.Base(filepath.Dir(s)))
-		}
-		return nil, &Failure{Exit: ExitUsage, Cause: "could not choose a server: several sandboxes are here: " + strings.Join(names, ", "),
-			Next: fmt.Sprintf("choose one with %s=%s", ConfigVariable, sandboxes[0])}
-	}
-	return append(paths, sandboxes...), nil
+func noToken(a Access) error {
+	return &Failure{Exit: ExitUsage, Cause: fmt.Sprintf("could not log in to %s: no token is given for it", a.Server), Next: "name the file of your token with --token-file"}
 }
