@@ -19,8 +19,8 @@ func Steps() []daemon.Step {
 		{Phase: daemon.PhaseRegistry, Name: "the bank's images", Run: wherever(pushImages)},
 		{Phase: daemon.PhaseServer, Name: "kinds, rights and policies", Run: wherever(installHub)},
 		{Phase: daemon.PhaseServer, Name: "fairway server", Run: wherever(startServer)},
-		{Phase: daemon.PhaseBank, Name: "members join", Run: wherever(joinMembers)},
 		{Phase: daemon.PhaseBank, Name: "the bank's world", Run: wherever(describeWorld)},
+		{Phase: daemon.PhaseBank, Name: "members join", Run: wherever(joinMembers)},
 		{Phase: daemon.PhaseBank, Name: "applications", Run: wherever(releaseApplications)},
 		{Phase: daemon.PhaseBank, Name: "entries", Run: wherever(publishEntries)},
 	}

@@ -24,7 +24,8 @@ import (
 	"github.com/fairway-cloud/fairway/internal/sandbox/topology"
 )
 
-// joinMembers joins each cluster that serves an environment.
+// joinMembers joins each cluster that serves an environment, and waits until
+// clusters, tenants and pools are ready to take applications.
 func joinMembers(ctx context.Context, s *daemon.Sandbox, t *topology.Sandbox) error {
 	for _, c := range t.Spec.Clusters {
 		if c.Environment == "" {
@@ -48,12 +49,7 @@ func joinMembers(ctx context.Context, s *daemon.Sandbox, t *topology.Sandbox) er
 			return err
 		}
 	}
-	return awaitReady(ctx, s, "clusters")
-}
-
-// describeWorld applies what the bank is made of and waits for its pools.
-func describeWorld(ctx context.Context, s *daemon.Sandbox, t *topology.Sandbox) error {
-	if err := apply(ctx, s, t.Spec.Fairway.World); err != nil {
+	if err := awaitReady(ctx, s, "clusters"); err != nil {
 		return err
 	}
 	if err := awaitReady(ctx, s, "tenants"); err != nil {
@@ -63,6 +59,11 @@ func describeWorld(ctx context.Context, s *daemon.Sandbox, t *topology.Sandbox) 
 		return nil
 	}
 	return awaitReady(ctx, s, "pools")
+}
+
+// describeWorld applies what the bank is made of.
+func describeWorld(ctx context.Context, s *daemon.Sandbox, t *topology.Sandbox) error {
+	return apply(ctx, s, t.Spec.Fairway.World)
 }
 
 func apply(ctx context.Context, s *daemon.Sandbox, folders []string, more ...string) error {
