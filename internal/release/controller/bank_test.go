@@ -13,9 +13,9 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clocktesting "k8s.io/utils/clock/testing"
@@ -31,11 +31,8 @@ import (
 	tenancyv1 "github.com/fairway-cloud/fairway/api/tenancy/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/app"
 	"github.com/fairway-cloud/fairway/internal/app/apptest"
-	"github.com/fairway-cloud/fairway/internal/approval"
-	"github.com/fairway-cloud/fairway/internal/audit"
 	placementcontroller "github.com/fairway-cloud/fairway/internal/placement/controller"
 	"github.com/fairway-cloud/fairway/internal/platform/members/memberstest"
-	"github.com/fairway-cloud/fairway/internal/release"
 	"github.com/fairway-cloud/fairway/internal/release/controller"
 	"github.com/fairway-cloud/fairway/internal/release/releasetest"
 	"github.com/fairway-cloud/fairway/internal/release/rendering"
@@ -45,7 +42,7 @@ func schemeOf(t testing.TB) *runtime.Scheme {
 	t.Helper()
 	s := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
-		appv1.AddToScheme, deliveryv1.AddToScheme, fleetv1.AddToScheme,
+		corev1.AddToScheme, appv1.AddToScheme, deliveryv1.AddToScheme, fleetv1.AddToScheme,
 		placementv1.AddToScheme, releasev1.AddToScheme, tenancyv1.AddToScheme,
 	} {
 		if err := add(s); err != nil {
@@ -58,8 +55,10 @@ func schemeOf(t testing.TB) *runtime.Scheme {
 // bank is a hub without a server, the real scheduler and renderer, and members
 // that deliver at once.
 type bank struct {
-	t       testing.TB
-	hub     client.Client
+	t   testing.TB
+	hub client.Client
+	// real says that the hub is an API server.
+	real    bool
 	fuse    *fuse
 	clock   *clocktesting.FakePassiveClock
 	source  *memberstest.Source
@@ -72,93 +71,9 @@ type bank struct {
 	lowest map[string]int32
 }
 
-var errKilled = errors.New("killed")
-
-// fuse ends the process, as it were, at a write of the release room.
-type fuse struct {
-	writes int
-	// at is the write at which it blows. 0: never.
-	at int
-	// after says that the write at which it blows still happens.
-	after bool
-	blown bool
-	// off lets the writes of members pass uncounted.
-	off bool
-}
-
-func (f *fuse) write(do func() error) error {
-	if f.off {
-		return do()
-	}
-	if f.blown {
-		return errKilled
-	}
-	f.writes++
-	if f.at == 0 || f.writes < f.at {
-		return do()
-	}
-	f.blown = true
-	if f.after {
-		_ = do()
-	}
-	return errKilled
-}
-
-type journal struct {
-	fuse *fuse
-	acts []audit.Act
-	open map[string]bool
-	away bool
-}
-
-func (j *journal) Intent(_ context.Context, act audit.Act) (string, error) {
-	if j.away {
-		return "", errors.New("the disk is full")
-	}
-	if j.fuse.blown {
-		return "", errKilled
-	}
-	j.acts = append(j.acts, act)
-	id := fmt.Sprint(len(j.acts))
-	j.open[id] = true
-	return id, nil
-}
-
-func (j *journal) Outcome(_ context.Context, id string, _ audit.Outcome) error {
-	delete(j.open, id)
-	return nil
-}
-
-type gate struct {
-	refuse string
-	err    error
-	acts   []approval.Act
-}
-
-func (g *gate) Check(_ context.Context, act approval.Act) (approval.Verdict, error) {
-	g.acts = append(g.acts, act)
-	return approval.Verdict{Allowed: g.refuse == "", Reason: g.refuse}, g.err
-}
-
-// finder finds everybody who is asked for.
-type finder map[string]release.Instance
-
-func (f finder) Find(_ context.Context, _ string, seats []string) ([]release.Instance, error) {
-	var out []release.Instance
-	for _, s := range seats {
-		if i, ok := f[s]; ok {
-			out = append(out, i)
-		}
-	}
-	return out, nil
-}
-
+// newBank makes a bank on a hub that is not a server.
 func newBank(t testing.TB) *bank {
-	b := &bank{
-		t: t, fuse: &fuse{off: true}, clock: clocktesting.NewFakePassiveClock(apptest.Now), source: memberstest.New(t),
-		members: map[string]*releasetest.Member{}, gate: &gate{}, finder: finder{}, lowest: map[string]int32{},
-	}
-	b.journal = &journal{fuse: b.fuse, open: map[string]bool{}}
+	b := emptyBank(t)
 	b.hub = fake.NewClientBuilder().WithScheme(schemeOf(t)).
 		WithStatusSubresource(&appv1.Application{}, &appv1.Revision{}, &deliveryv1.Delivery{}, &placementv1.Placement{}, &releasev1.Release{}).
 		WithInterceptorFuncs(b.interceptors()).Build()
@@ -167,14 +82,41 @@ func newBank(t testing.TB) *bank {
 	return b
 }
 
-// interceptors count generations, which the fake does not, and blow the fuse.
+// newRealBank makes a bank on a real API server.
+func newRealBank(t testing.TB, hub client.WithWatch) *bank {
+	b := emptyBank(t)
+	b.real = true
+	b.hub = interceptor.NewClient(hub, b.interceptors())
+	for _, name := range []string{"retail-prod", "fairway-cluster-east-1", "fairway-cluster-west-1"} {
+		b.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
+	}
+	b.world()
+	b.start()
+	return b
+}
+
+func emptyBank(t testing.TB) *bank {
+	b := &bank{
+		t: t, fuse: &fuse{off: true}, clock: clocktesting.NewFakePassiveClock(apptest.Now), source: memberstest.New(t),
+		members: map[string]*releasetest.Member{}, gate: &gate{}, finder: finder{}, lowest: map[string]int32{},
+	}
+	b.journal = &journal{fuse: b.fuse, open: map[string]bool{}}
+	return b
+}
+
+// interceptors count generations, where nobody else does, and blow the fuse.
 func (b *bank) interceptors() interceptor.Funcs {
+	generation := func(o client.Object, n int64) {
+		if !b.real {
+			o.SetGeneration(n)
+		}
+	}
 	return interceptor.Funcs{
 		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
-			return b.fuse.write(func() error { o.SetGeneration(1); return c.Create(ctx, o, opts...) })
+			return b.fuse.write(func() error { generation(o, 1); return c.Create(ctx, o, opts...) })
 		},
 		Update: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.UpdateOption) error {
-			return b.fuse.write(func() error { o.SetGeneration(o.GetGeneration() + 1); return c.Update(ctx, o, opts...) })
+			return b.fuse.write(func() error { generation(o, o.GetGeneration()+1); return c.Update(ctx, o, opts...) })
 		},
 		Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {
 			return b.fuse.write(func() error { return c.Patch(ctx, o, p, opts...) })
@@ -196,70 +138,6 @@ func (b *bank) start() {
 		Placer:   &placementcontroller.Placer{Hub: b.hub, Direct: b.hub, Clock: b.clock},
 		Renderer: &rendering.Renderer{Hub: b.hub, Members: b.source},
 	}
-}
-
-func (b *bank) create(objects ...client.Object) {
-	b.t.Helper()
-	off := b.fuse.off
-	b.fuse.off = true
-	defer func() { b.fuse.off = off }()
-	for _, o := range objects {
-		if err := b.hub.Create(b.t.Context(), o); err != nil {
-			b.t.Fatal(err)
-		}
-	}
-}
-
-func (b *bank) world() {
-	bankWorld := apptest.Bank()
-	for _, l := range bankWorld.Levels {
-		b.create(&tenancyv1.SecurityLevel{ObjectMeta: metav1.ObjectMeta{Name: l.Name}, Spec: tenancyv1.SecurityLevelSpec{Rank: l.Rank}})
-	}
-	for _, z := range bankWorld.Zones {
-		zone := &fleetv1.NetworkZone{ObjectMeta: metav1.ObjectMeta{Name: z.Name}, Spec: fleetv1.NetworkZoneSpec{AcceptedLevels: z.Accepts}}
-		for _, f := range z.Flows {
-			zone.Spec.Flows = append(zone.Spec.Flows, fleetv1.ZoneFlow{To: f.To, Ports: f.Ports})
-		}
-		b.create(zone)
-	}
-	tenant := &tenancyv1.Tenant{ObjectMeta: metav1.ObjectMeta{Name: "retail"}}
-	racks := map[string]string{"dmz": "a", "business": "a", "core": "b"}
-	for zone, hosts := range map[string]int{"dmz": 1, "business": 2, "core": 1} {
-		pool := &fleetv1.Pool{
-			ObjectMeta: metav1.ObjectMeta{Name: "retail-" + zone},
-			Spec:       fleetv1.PoolSpec{Tenant: "retail", SecurityLevel: "level-3", Zones: []string{zone}},
-		}
-		for _, site := range []string{"east", "west"} {
-			rack := fleetv1.PoolRack{Cluster: site + "-1", Rack: site + "-" + racks[zone]}
-			for i := range hosts {
-				name := fmt.Sprintf("%s-%s-%d", site, zone, i+1)
-				rack.Hosts = append(rack.Hosts, name)
-				rack.Room = append(rack.Room, fleetv1.HostRoom{Host: name, Resources: fleetv1.Resources{
-					CPU: resource.MustParse("8"), Memory: resource.MustParse("16Gi"), Instances: 110,
-				}})
-			}
-			pool.Status.Racks = append(pool.Status.Racks, rack)
-		}
-		b.create(pool)
-		tenant.Spec.Quotas = append(tenant.Spec.Quotas, tenancyv1.Quota{
-			Environment: "prod", Pool: pool.Name, Instances: 40, CPU: resource.MustParse("16"), Memory: resource.MustParse("64Gi"),
-		})
-	}
-	b.create(tenant)
-	for _, site := range []string{"east", "west"} {
-		b.create(
-			&fleetv1.DCN{ObjectMeta: metav1.ObjectMeta{Name: "dcn-" + site + "-1"}, Spec: fleetv1.DCNSpec{DataCenter: "dc-" + site, Environment: "prod"}},
-			&fleetv1.Cluster{
-				ObjectMeta: metav1.ObjectMeta{Name: site + "-1"},
-				Spec:       fleetv1.ClusterSpec{DataCenter: "dc-" + site, Environment: "prod", StorageClasses: []fleetv1.StorageClass{{Kind: "Shared", ClassName: "shared"}}},
-				Status: fleetv1.ClusterStatus{PodAdmission: "Policy", Conditions: []metav1.Condition{{
-					Type: fleetv1.ConditionReachable, Status: metav1.ConditionTrue, Reason: "Answers", LastTransitionTime: metav1.NewTime(apptest.Now),
-				}}},
-			})
-		b.members[site+"-1"] = &releasetest.Member{}
-		b.source.AddClient(site+"-1", b.hub)
-	}
-	b.create(&appv1.Application{ObjectMeta: metav1.ObjectMeta{Namespace: "retail-prod", Name: "mobile-bank"}})
 }
 
 // revise makes a Revision of mobile-bank and returns its name.
@@ -411,7 +289,13 @@ func (b *bank) reach(cluster string, answers bool) {
 		condition = metav1.Condition{Type: fleetv1.ConditionReachable, Status: metav1.ConditionFalse, Reason: "Silent", Message: "it does not answer since 08:00"}
 	}
 	meta.SetStatusCondition(&c.Status.Conditions, condition)
-	if err := b.hub.Patch(b.t.Context(), &c, client.MergeFrom(before)); err != nil {
+	patch := b.hub.Patch
+	if b.real {
+		patch = func(ctx context.Context, o client.Object, p client.Patch, _ ...client.PatchOption) error {
+			return b.hub.Status().Patch(ctx, o, p)
+		}
+	}
+	if err := patch(b.t.Context(), &c, client.MergeFrom(before)); err != nil {
 		b.t.Fatal(err)
 	}
 }
