@@ -52,9 +52,20 @@ type Reconciler struct {
 	links   links
 }
 
+// errStale says that the Delivery was read before its last change: read it again.
+var errStale = errors.New("the Delivery has changed meanwhile")
+
 // Reconcile moves one Delivery's member a step closer to its wish. Deleting a
 // Delivery changes nothing in the member.
 func (r *Reconciler) Reconcile(ctx context.Context, d *v1alpha1.Delivery) (ctrl.Result, error) {
+	result, err := r.round(ctx, d)
+	if errors.Is(err, errStale) {
+		return ctrl.Result{RequeueAfter: time.Second / 5}, nil
+	}
+	return result, err
+}
+
+func (r *Reconciler) round(ctx context.Context, d *v1alpha1.Delivery) (ctrl.Result, error) {
 	if !d.DeletionTimestamp.IsZero() {
 		return ctrl.Result{}, nil
 	}
@@ -115,7 +126,12 @@ func (r *Reconciler) report(ctx context.Context, before, after *v1alpha1.Deliver
 	if sameStatus(before.Status, after.Status) {
 		return nil
 	}
-	err := r.Hub.Status().Patch(ctx, after, client.MergeFrom(before))
+	// What was compared with may be old: the cache is behind what this controller wrote
+	// itself a moment ago. A patch against an old base would leave parts of it standing.
+	err := r.Hub.Status().Patch(ctx, after, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+	if apierrors.IsConflict(err) {
+		return errStale
+	}
 	if apierrors.IsNotFound(err) {
 		return nil // deleted meanwhile: nothing to report on
 	}

@@ -6,7 +6,6 @@ package controller
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -19,7 +18,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	v1alpha1 "github.com/fairway-cloud/fairway/api/delivery/v1alpha1"
-	fleetv1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/platform/members"
 )
 
@@ -53,20 +51,13 @@ func (r *Reconciler) waiting(_ context.Context, rendering client.Object) []recon
 }
 
 // engage is called for each member that connects: it makes the member know this
-// leadership, and has all its Deliveries looked at, now and when it goes away.
+// leadership, and has all its Deliveries looked at, now and when it goes away. Those
+// that this process has not met yet are looked at in any case.
 func (r *Reconciler) engage(ctx context.Context, m members.Member) error {
 	bounded, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if err := raiseEpoch(bounded, m, r.epoch()); err != nil && !errors.Is(err, ErrSuperseded) {
 		return err // where another leads, watching goes on; writing does not
-	}
-	deliveries := &v1alpha1.DeliveryList{}
-	if err := r.Hub.List(ctx, deliveries, client.InNamespace(fleetv1.ClusterNamespacePrefix+m.Name())); err != nil {
-		return fmt.Errorf("could not list the deliveries of cluster %q: %w", m.Name(), err)
-	}
-	for i := range deliveries.Items {
-		d := &deliveries.Items[i]
-		r.links.remember(m.Name(), d.Spec.Namespace, client.ObjectKeyFromObject(d))
 	}
 	r.links.wakeAll(m.Name())
 	context.AfterFunc(ctx, func() { r.links.wakeAll(m.Name()) })

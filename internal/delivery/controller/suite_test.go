@@ -273,11 +273,10 @@ func (w *world) setReady(pod *corev1.Pod, ready bool) {
 	if ready {
 		status = corev1.ConditionTrue
 	}
+	before := pod.DeepCopy()
 	pod.Status.Phase = corev1.PodRunning
 	pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: status}}
-	if err := w.plain().Status().Update(w.t.Context(), pod); err != nil {
-		w.t.Fatal(err)
-	}
+	w.must(w.plain().Status().Patch(w.t.Context(), pod, client.MergeFrom(before)))
 }
 
 // plain is somebody else's client to the member.
