@@ -27,18 +27,20 @@ import (
 
 // serverOptions are the flags of "fairway server".
 type serverOptions struct {
-	kubeconfig     string
-	listen         string
-	certFile       string
-	keyFile        string
-	dataDir        string
-	tokenFile      string
-	metricsAddress string
-	pprofAddress   string
-	loopback       bool
-	plainRegistry  []string
-	drain          time.Duration
-	verbosity      int
+	kubeconfig      string
+	listen          string
+	certFile        string
+	keyFile         string
+	dataDir         string
+	tokenFile       string
+	metricsAddress  string
+	pprofAddress    string
+	loopback        bool
+	registries      []string
+	plainRegistries []string
+	dnsNetworks     []string
+	drain           time.Duration
+	verbosity       int
 }
 
 func init() { commands = append(commands, newServerCommand) }
@@ -67,7 +69,9 @@ second server on the same folder refuses to start.`,
 	flags.StringVar(&o.metricsAddress, "metrics-address", "", "loopback address that serves /metrics without a token, such as 127.0.0.1:9443; empty: none")
 	flags.StringVar(&o.pprofAddress, "pprof-address", "", "loopback address that serves /debug/pprof; empty: none")
 	flags.BoolVar(&o.loopback, "allow-loopback-members", false, "accept members on this machine's own addresses, as the sandbox has them")
-	flags.StringSliceVar(&o.plainRegistry, "plain-http-registry", nil, "registry (host:port) that is asked for image digests over plain HTTP; repeatable")
+	flags.StringSliceVar(&o.registries, "registry", nil, "registry that is asked for image digests, name or name=host:port; no other is asked; repeatable")
+	flags.StringSliceVar(&o.plainRegistries, "plain-http-registry", nil, "the same, over plain HTTP; repeatable")
+	flags.StringSliceVar(&o.dnsNetworks, "dns-network", nil, "network of name servers that instances may ask besides the cluster's own; repeatable")
 	flags.DurationVar(&o.drain, "drain", 10*time.Second, "time that requests under way have to end when the server stops")
 	flags.IntVar(&o.verbosity, "verbosity", 0, "0: what changed; 1: and why")
 	for _, name := range []string{"kubeconfig", "tls-cert", "tls-key", "data-dir"} {
@@ -109,8 +113,12 @@ func runServer(ctx context.Context, o serverOptions) (err error) {
 	if err != nil {
 		return err
 	}
+	images, err := newResolver(o)
+	if err != nil {
+		return err
+	}
 	h := &house{
-		options: o, log: logger, mgr: mgr, lock: lock, identity: who, recorder: evidence, gate: approval.Unrestricted{},
+		options: o, log: logger, mgr: mgr, lock: lock, identity: who, recorder: evidence, gate: approval.Unrestricted{}, images: images,
 		store: store, sink: readmodel.NewSink(store, logger),
 	}
 	h.members = connections.New(connections.Options{Fence: lock, Log: mgr.GetLogger().WithName("members"), Loopback: o.loopback})

@@ -7,16 +7,24 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"time"
 
+	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 
+	app "github.com/fairway-cloud/fairway/internal/app/controller"
 	"github.com/fairway-cloud/fairway/internal/approval"
 	"github.com/fairway-cloud/fairway/internal/audit"
 	delivery "github.com/fairway-cloud/fairway/internal/delivery/controller"
+	fleet "github.com/fairway-cloud/fairway/internal/fleet/controller"
+	"github.com/fairway-cloud/fairway/internal/images/registry"
+	placement "github.com/fairway-cloud/fairway/internal/placement/controller"
 	"github.com/fairway-cloud/fairway/internal/platform/httpapi"
 	"github.com/fairway-cloud/fairway/internal/platform/leadership"
 	"github.com/fairway-cloud/fairway/internal/platform/members/connections"
 	"github.com/fairway-cloud/fairway/internal/platform/readmodel"
+	release "github.com/fairway-cloud/fairway/internal/release/controller"
+	"github.com/fairway-cloud/fairway/internal/release/rendering"
 )
 
 // house is what the parts of the server are wired from.
@@ -29,6 +37,7 @@ type house struct {
 	gate     approval.Gate
 	recorder audit.Recorder
 	members  *connections.Connections
+	images   *registry.Resolver
 	store    *readmodel.Store
 	sink     *readmodel.Sink
 }
@@ -39,11 +48,18 @@ type part struct {
 	add  func(*house, context.Context) error
 }
 
-// parts lists everything that runs in a server.
+// parts lists everything that runs in a server. Controllers run on the leader
+// only; the read model's writer and the API run on every replica.
 var parts = []part{
-	{"members", func(h *house, _ context.Context) error { return h.mgr.Add(h.members) }},
-	{"readmodel", (*house).addReadModel},
+	{"members", (*house).addMembers},
+	{"fleet", (*house).addFleet},
+	{"app.revisions", (*house).addApp},
+	{"placement.expiry", (*house).addExpiry},
+	{"release.steps", (*house).addReleases},
+	{"release.automatic", (*house).addAutomatic},
 	{"delivery.apply", (*house).addDelivery},
+	{"delivery.feed", (*house).addFeed},
+	{"readmodel", (*house).addReadModel},
 	{"server", (*house).addAPI},
 }
 
@@ -57,9 +73,43 @@ func (h *house) wire(ctx context.Context) error {
 	return nil
 }
 
+func (h *house) addMembers(context.Context) error { return h.mgr.Add(h.members) }
+
+func (h *house) addFleet(context.Context) error {
+	return fleet.Setup(h.mgr, fleet.Options{Connections: h.members, Gate: h.gate, Recorder: h.recorder})
+}
+
+func (h *house) addApp(context.Context) error {
+	return (&app.Reconciler{Hub: h.mgr.GetClient(), Resolver: h.images, Recorder: h.recorder, Now: time.Now}).SetupWithManager(h.mgr)
+}
+
+func (h *house) addExpiry(context.Context) error {
+	return (&placement.Expiry{Hub: h.mgr.GetClient(), Clock: clock.RealClock{}, Events: h.mgr.GetEventRecorder("fairway-placement")}).SetupWithManager(h.mgr)
+}
+
+func (h *house) addReleases(context.Context) error {
+	hub, direct := h.mgr.GetClient(), h.mgr.GetAPIReader()
+	return (&release.Reconciler{
+		Hub: hub, Direct: direct,
+		Placer:    &placement.Placer{Hub: hub, Direct: direct, Clock: clock.RealClock{}},
+		Renderer:  &rendering.Renderer{Hub: hub, Members: h.members, DNSNetworks: h.options.dnsNetworks},
+		Instances: &release.Finder{Hub: hub, Members: h.members},
+		Gate:      h.gate, Recorder: h.recorder, Clock: clock.RealClock{}, Events: h.mgr.GetEventRecorder("fairway-release"),
+	}).SetupWithManager(h.mgr)
+}
+
+func (h *house) addAutomatic(context.Context) error {
+	return (&release.Automatic{Hub: h.mgr.GetClient(), Recorder: h.recorder}).SetupWithManager(h.mgr)
+}
+
 func (h *house) addDelivery(context.Context) error {
 	return (&delivery.Reconciler{
 		Hub: h.mgr.GetClient(), Renderings: h.mgr.GetAPIReader(), Members: h.members, Fence: h.lock, Epoch: h.lock.Epoch,
 		Gate: h.gate, Recorder: h.recorder, Events: h.mgr.GetEventRecorder("fairway-delivery"),
 	}).SetupWithManager(h.mgr)
+}
+
+func (h *house) addFeed(context.Context) error {
+	(&delivery.Feed{Hub: h.mgr.GetClient(), Members: h.members, Sink: h.sink}).Start()
+	return nil
 }

@@ -28,6 +28,17 @@ type JoinRequest struct {
 	DataCenter string `json:"dataCenter"`
 	// Environment that the cluster serves.
 	Environment string `json:"environment"`
+	// StorageClasses says which storage class of the cluster provides which kind of
+	// volume. Default: none, volumes cannot be placed there.
+	StorageClasses []JoinStorage `json:"storageClasses,omitempty"`
+}
+
+// JoinStorage maps one kind of volume to a storage class of the cluster.
+type JoinStorage struct {
+	// Kind is Local, Shared or Block.
+	Kind string `json:"kind"`
+	// ClassName is the cluster's storage class.
+	ClassName string `json:"className"`
 }
 
 // JoinFunc takes a cluster in. Its errors say what is wrong with the kubeconfig
@@ -198,7 +209,7 @@ func (s *Server) join(w http.ResponseWriter, r *http.Request) error {
 	decoder := json.NewDecoder(bytes.NewReader(httpapi.Body(r)))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&request); err != nil {
-		return httpapi.NewProblem(httpapi.CodeBadRequest, "could not read the body: it holds kubeconfig, dataCenter and environment, and nothing else")
+		return httpapi.NewProblem(httpapi.CodeBadRequest, "could not read the body: it holds kubeconfig, dataCenter, environment and perhaps storageClasses, and nothing else")
 	}
 	if err := s.config.Join(r.Context(), name, request); err != nil {
 		return err

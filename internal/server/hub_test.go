@@ -129,7 +129,7 @@ var allow = approval.Verdict{Allowed: true, Reason: "a test allows it"}
 // nowhere is a Source without members.
 type nowhere struct{}
 
-func (nowhere) Get(string) (members.Member, error)                            { return nil, members.ErrNotConnected }
+func (nowhere) Get(string) (members.Member, error)                          { return nil, members.ErrNotConnected }
 func (nowhere) OnConnect(func(ctx context.Context, m members.Member) error) {}
 
 // site is a server under test with its ports.

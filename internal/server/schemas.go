@@ -84,6 +84,9 @@ func extraSchemas() map[string]any {
 			"kubeconfig":  textField("A kubeconfig with its credentials inside: no files, commands or proxies."),
 			"dataCenter":  textField("The DataCenter that the cluster stands in."),
 			"environment": textField("The Environment that the cluster serves."),
+			"storageClasses": listOf(objectOf([]any{"kind", "className"}, map[string]any{
+				"kind": textField("Local, Shared or Block."), "className": textField("The cluster's storage class that provides it."),
+			})),
 		}),
 		"app.Findings": objectOf([]any{"findings"}, map[string]any{"findings": listOf(objectOf([]any{"severity", "message"}, map[string]any{
 			"severity": textField("Error stops a Revision, Warning does not."), "component": textField("The component."),

@@ -17,8 +17,15 @@ import (
 func FromStatus(code int, body []byte, subject string) *Problem {
 	status := metav1.Status{}
 	if err := json.Unmarshal(body, &status); err != nil || status.Kind != "Status" {
-		status = metav1.Status{Code: int32(code), Message: http.StatusText(code)} //nolint:gosec // an HTTP status fits
+		status = metav1.Status{Message: http.StatusText(code)}
 	}
+	status.Code = int32(code) //nolint:gosec // an HTTP status fits
+	return FromAPIStatus(status, subject)
+}
+
+// FromAPIStatus is FromStatus for a status that was decoded already.
+func FromAPIStatus(status metav1.Status, subject string) *Problem {
+	code := int(status.Code)
 	reason := status.Reason
 	if reason == "" {
 		reason = reasonOfCode(code)

@@ -99,4 +99,3 @@ func (l *Lock) Epoch() int64 {
 	defer l.mu.Unlock()
 	return l.epoch
 }
-
