@@ -10,3 +10,5 @@
 // calls to the hub that impersonate the person. A foreign object answers exactly
 // as a missing one.
 package server
+
+//go:generate go test -short -run TestOpenAPIIsCurrent -update .
