@@ -93,6 +93,7 @@ func (d *Decision) claim(s Seen) {
 	}
 	if places(s.Release) && !s.RevisionFound {
 		d.stall(releasev1.ReasonNotFound, "revision %q of application %q is not there: name one that is", s.Release.Spec.Revision, s.Release.Spec.Application)
+		d.Next = s.Limits.retry()
 		return
 	}
 	if why := heldBack(s); why != "" {

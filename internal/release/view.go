@@ -4,6 +4,7 @@
 package release
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -138,7 +139,7 @@ func (v view) progress() []releasev1.ClusterProgress {
 		c.Message = v.message(p)
 		all = append(all, c)
 	}
-	slices.SortFunc(all, func(a, b releasev1.ClusterProgress) int { return compare(a.Cluster, b.Cluster) })
+	slices.SortFunc(all, func(a, b releasev1.ClusterProgress) int { return cmp.Compare(a.Cluster, b.Cluster) })
 	return all
 }
 
@@ -185,7 +186,7 @@ func (v view) complaint(d *deliveryv1.Delivery) string {
 		return ""
 	}
 	if c := find(d.Status.Conditions, deliveryv1.ConditionStalled); c != nil && c.Status == metav1.ConditionTrue {
-		return c.Message
+		return cmp.Or(c.Message, c.Reason)
 	}
 	return ""
 }
@@ -250,14 +251,4 @@ func counts(d *deliveryv1.Delivery, name string) *deliveryv1.WorkloadStatus {
 		}
 	}
 	return nil
-}
-
-func compare(a, b string) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }

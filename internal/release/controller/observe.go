@@ -75,7 +75,7 @@ func (r *Reconciler) observeHolder(ctx context.Context, s *release.Seen) error {
 
 func (r *Reconciler) revisionFound(ctx context.Context, rel *releasev1.Release) (bool, error) {
 	revision := &appv1.Revision{}
-	err := r.Hub.Get(ctx, client.ObjectKey{Namespace: rel.Namespace, Name: rel.Spec.Revision}, revision)
+	err := r.Direct.Get(ctx, client.ObjectKey{Namespace: rel.Namespace, Name: rel.Spec.Revision}, revision)
 	if client.IgnoreNotFound(err) != nil {
 		return false, fmt.Errorf("could not read revision %q: %w", rel.Spec.Revision, err)
 	}

@@ -50,7 +50,7 @@ func (r *Reconciler) place(ctx context.Context, rel *releasev1.Release) error {
 
 func (r *Reconciler) revision(ctx context.Context, rel *releasev1.Release) (*appv1.Revision, error) {
 	revision := &appv1.Revision{}
-	if err := r.Hub.Get(ctx, client.ObjectKey{Namespace: rel.Namespace, Name: rel.Spec.Revision}, revision); err != nil {
+	if err := r.Direct.Get(ctx, client.ObjectKey{Namespace: rel.Namespace, Name: rel.Spec.Revision}, revision); err != nil {
 		return nil, fmt.Errorf("could not read revision %q: %w", rel.Spec.Revision, err)
 	}
 	if err := canonical.Verify(revision.Spec.Content, revision.Spec.Digest); err != nil {
