@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package controller_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clocktesting "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
+	fleetv1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
+	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
+	releasev1 "github.com/fairway-cloud/fairway/api/release/v1alpha1"
+	tenancyv1 "github.com/fairway-cloud/fairway/api/tenancy/v1alpha1"
+	"github.com/fairway-cloud/fairway/internal/app"
+	"github.com/fairway-cloud/fairway/internal/app/apptest"
+	"github.com/fairway-cloud/fairway/internal/placement/controller"
+	"github.com/fairway-cloud/fairway/internal/release"
+	"github.com/fairway-cloud/fairway/internal/release/releasetest"
+)
+
+// hub has one pool of four hosts of 1 CPU in dc-east, for zone business.
+type hub struct {
+	client.Client
+	t      *testing.T
+	clock  *clocktesting.FakePassiveClock
+	placer *controller.Placer
+	// lost makes the answers of status writes get lost.
+	lost bool
+}
+
+func newHub(t *testing.T) *hub {
+	s := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{appv1.AddToScheme, fleetv1.AddToScheme, placementv1.AddToScheme, releasev1.AddToScheme, tenancyv1.AddToScheme} {
+		if err := add(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h := &hub{t: t, clock: clocktesting.NewFakePassiveClock(apptest.Now)}
+	pool := &fleetv1.Pool{ObjectMeta: metav1.ObjectMeta{Name: "retail-business"}, Spec: fleetv1.PoolSpec{Tenant: "retail", SecurityLevel: "level-3", Zones: []string{"business"}}}
+	rack := fleetv1.PoolRack{
+		Cluster: "east-1", Rack: "east-a", Hosts: []string{"h1", "h2", "h3", "h4"},
+		Capacity: fleetv1.Resources{CPU: resource.MustParse("4"), Memory: resource.MustParse("8Gi"), Instances: 40},
+	}
+	pool.Status.Racks = []fleetv1.PoolRack{rack}
+	h.Client = fake.NewClientBuilder().WithScheme(s).WithStatusSubresource(&placementv1.Placement{}).WithObjects(
+		pool,
+		&fleetv1.Cluster{
+			ObjectMeta: metav1.ObjectMeta{Name: "east-1"}, Spec: fleetv1.ClusterSpec{DataCenter: "dc-east", Environment: "prod"},
+			Status: fleetv1.ClusterStatus{PodAdmission: "Policy", Conditions: []metav1.Condition{{Type: fleetv1.ConditionReachable, Status: metav1.ConditionTrue}}},
+		},
+		&fleetv1.DCN{ObjectMeta: metav1.ObjectMeta{Name: "dcn-east-1"}, Spec: fleetv1.DCNSpec{DataCenter: "dc-east", Environment: "prod"}},
+		&fleetv1.NetworkZone{ObjectMeta: metav1.ObjectMeta{Name: "business"}, Spec: fleetv1.NetworkZoneSpec{AcceptedLevels: []string{"level-3"}}},
+		&tenancyv1.SecurityLevel{ObjectMeta: metav1.ObjectMeta{Name: "level-3"}},
+		&tenancyv1.Tenant{ObjectMeta: metav1.ObjectMeta{Name: "retail"}, Spec: tenancyv1.TenantSpec{Quotas: []tenancyv1.Quota{{
+			Environment: "prod", Pool: "retail-business", Instances: 100, CPU: resource.MustParse("100"), Memory: resource.MustParse("1Ti"),
+		}}}},
+	).WithInterceptorFuncs(interceptor.Funcs{SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
+		if h.lost {
+			return errors.New("killed")
+		}
+		return c.SubResource(sub).Patch(ctx, o, p, opts...)
+	}}).Build()
+	h.placer = &controller.Placer{Hub: h.Client, Direct: h.Client, Clock: h.clock}
+	return h
+}
+
+// revision of an application with n instances of 250m CPU.
+func (h *hub) revision(application string, n int32) *appv1.Revision {
+	h.t.Helper()
+	a := apptest.MobileBank(apptest.With("account", func(c *appv1.Component) {
+		c.Instances, c.DependsOn = []appv1.InstanceCount{{DCN: "dcn-east-1", Count: n}}, nil
+	}))
+	a.Name, a.Spec.Components, a.Spec.Exposure = application, a.Spec.Components[1:2], nil
+	frozen, err := app.Freeze(a, apptest.Images(a), apptest.Bank())
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return &appv1.Revision{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "retail-prod", Name: app.RevisionName(application, frozen.Digest)},
+		Spec:       appv1.RevisionSpec{Application: application, Content: frozen.Text, Digest: frozen.Digest},
+	}
+}
+
+func (h *hub) place(name, application string, n int32) (*placementv1.Placement, error) {
+	revision := h.revision(application, n)
+	r := releasetest.New(name, revision.Name, func(r *releasev1.Release) { r.Spec.Application = application })
+	return h.placer.Place(h.t.Context(), r, revision)
+}
+
+func (h *hub) placements() map[string]string {
+	h.t.Helper()
+	var list placementv1.PlacementList
+	if err := h.List(h.t.Context(), &list); err != nil {
+		h.t.Fatal(err)
+	}
+	out := map[string]string{}
+	for _, p := range list.Items {
+		c := meta.FindStatusCondition(p.Status.Conditions, placementv1.ConditionReserved)
+		if c == nil {
+			out[p.Name] = "fresh"
+			continue
+		}
+		out[p.Name] = c.Reason + " " + p.Status.Release
+	}
+	return out
+}
+
+func TestReservationsCount(t *testing.T) {
+	h := newHub(t)
+	first, err := h.place("one", "pay", 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(first.Name, "pay-") || len(first.Name) != len("pay-")+10 {
+		t.Errorf("name %q: want the application and ten digits of the digest", first.Name)
+	}
+	// Nothing runs yet; what is reserved counts all the same.
+	_, err = h.place("two", "loan", 7)
+	refusal := release.Refused(err)
+	if refusal == nil || refusal.Reason != "NotPlaced" || !strings.Contains(refusal.Message, "lacks 0.25 CPU and 512 MiB on rack east-a for 1 instance; one host more would do") {
+		t.Fatalf("16 instances of 250m fit on four hosts of 1 CPU, 10 are reserved and 7 asked for: %v", err)
+	}
+	if _, err := h.place("three", "loan", 6); err != nil {
+		t.Fatalf("6 more fit: %v", err)
+	}
+	// Retired, the room is free again.
+	if err := h.placer.Free(t.Context(), "retail-prod", "pay", ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.place("four", "card", 10); err != nil {
+		t.Fatalf("the room of what was retired is free: %v", err)
+	}
+}
+
+func TestPlacedOncePerRelease(t *testing.T) {
+	h := newHub(t)
+	h.lost = true
+	if _, err := h.place("one", "pay", 4); err == nil {
+		t.Fatal("the process should have been killed before it could mark the placement")
+	}
+	h.lost = false
+	// Meanwhile another decision would come out otherwise.
+	if _, err := h.place("other", "loan", 4); err != nil {
+		t.Fatal(err)
+	}
+	first, err := h.place("one", "pay", 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := h.place("one", "pay", 4)
+	if err != nil || first.Name != second.Name {
+		t.Fatalf("%q and %q, %v: one Release has one Placement", first.Name, second.Name, err)
+	}
+	if n := len(h.placements()); n != 2 {
+		t.Errorf("%d placements, want 2: %v", n, h.placements())
+	}
+}
+
+func TestSuperseded(t *testing.T) {
+	h := newHub(t)
+	old, err := h.place("one", "pay", 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.clock.SetTime(h.clock.Now().Add(48 * time.Hour))
+	now, err := h.place("two", "pay", 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]int32{0, 1, 2}, now.Spec.Assignments[0].Seats); diff != "" {
+		t.Errorf("seats stay and the lowest free number is added (-want +got):\n%s", diff)
+	}
+	for range 2 { // again after a kill
+		if err := h.placer.Free(t.Context(), "retail-prod", "pay", now.Name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := map[string]string{old.Name: "Superseded one", now.Name: "InUse two"}
+	if diff := cmp.Diff(want, h.placements()); diff != "" {
+		t.Errorf("only what runs holds room, however old it is (-want +got):\n%s", diff)
+	}
+}
+
+func TestExpiry(t *testing.T) {
+	h := newHub(t)
+	used, err := h.place("one", "pay", 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.lost = true
+	_, _ = h.place("gone", "loan", 2)
+	h.lost = false
+
+	expiry := &controller.Expiry{Hub: h, Clock: h.clock}
+	look := func() (next time.Duration) {
+		var list placementv1.PlacementList
+		if err := h.List(t.Context(), &list); err != nil {
+			t.Fatal(err)
+		}
+		for i := range list.Items {
+			result, err := expiry.Reconcile(t.Context(), &list.Items[i])
+			if err != nil {
+				t.Fatal(err)
+			}
+			next = max(next, result.RequeueAfter)
+		}
+		return next
+	}
+	if next := look(); next != time.Hour {
+		t.Errorf("looked at again in %s, want in an hour, when the proposal expires", next)
+	}
+	h.clock.SetTime(h.clock.Now().Add(time.Hour))
+	look()
+	if diff := cmp.Diff(map[string]string{used.Name: "InUse one"}, h.placements()); diff != "" {
+		t.Errorf("the proposal goes, what is used stays (-want +got):\n%s", diff)
+	}
+	if err := h.Get(t.Context(), client.ObjectKeyFromObject(used), &placementv1.Placement{}); apierrors.IsNotFound(err) {
+		t.Error("what a Release uses never expires")
+	}
+}
