@@ -111,8 +111,9 @@ func (v Inventory) Equal(other Inventory) bool {
 		v.Sequence == other.Sequence && maps.Equal(v.Objects, other.Objects)
 }
 
-// Unwanted lists what the inventory names and the wish does not, sorted. To act
-// on it, the member must first have listed those kinds in full.
+// Unwanted lists what the inventory names, the wish does not, and may go, sorted. To
+// act on it, the member must first have listed those kinds in full. Volume claims and
+// the namespace may go only when the application is retired.
 func Unwanted(wish Wish, inventory Inventory) []Identity {
 	wanted := make(map[Identity]bool, len(wish.Objects))
 	for _, object := range wish.Objects {
@@ -120,7 +121,7 @@ func Unwanted(wish Wish, inventory Inventory) []Identity {
 	}
 	var unwanted []Identity
 	for id := range inventory.Objects {
-		if !wanted[id] {
+		if !wanted[id] && (wish.Retire || !id.holdsData() && !id.isNamespace()) {
 			unwanted = append(unwanted, id)
 		}
 	}

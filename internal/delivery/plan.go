@@ -287,10 +287,6 @@ func prune(seen Seen, decision *Decision) {
 	}
 	for _, id := range unwanted {
 		switch {
-		case id.holdsData():
-			decision.say("%s is no longer wanted and stays, since it holds data: it goes when the application is retired", id)
-		case id.isNamespace():
-			decision.say("%s stays", id)
 		case id.isWorkload() || workloadsGone:
 			remove(seen, id, decision)
 		default:
