@@ -4,6 +4,7 @@
 package controller
 
 import (
+	"slices"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -166,4 +167,13 @@ func TestRestart(t *testing.T) {
 		}
 		return w.seats(b, map[string]string{"a2": "account-1", "b2": "account-2"})
 	})
+}
+
+func seatsOf(pods []corev1.Pod) []string {
+	var seats []string
+	for _, pod := range pods {
+		seats = append(seats, pod.Labels[appv1.LabelSeat])
+	}
+	slices.Sort(seats)
+	return seats
 }
