@@ -5,11 +5,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"net/http"
-	"net/url"
 	"os"
 	"slices"
 
@@ -47,15 +47,10 @@ func newClusterCommand() *cobra.Command {
 				return err
 			}
 			_, err = api.Do(ctx, cli.Request{Method: http.MethodPost, Path: kind.Path("", given[0]) + "/join", Body: cli.Object{
-				"kubeconfig": content, "dataCenter": dataCenter, "environment": environment,
+				"kubeconfig": content, "dataCenter": dataCenter, "environment": environment, "storageClasses": storageClasses(classes),
 			}})
 			if err != nil {
 				return err
-			}
-			if len(classes) > 0 {
-				if err := giveStorageClasses(ctx, api, kind, given[0], classes); err != nil {
-					return err
-				}
 			}
 			if wait {
 				if _, err := api.Wait(ctx, kind, "", given[0], progress(cmd)); err != nil {
@@ -77,18 +72,14 @@ func newClusterCommand() *cobra.Command {
 	return command
 }
 
-// giveStorageClasses says which of the cluster's storage classes give the volumes
-// of the model.
-func giveStorageClasses(ctx context.Context, api *cli.Client, kind cli.Kind, name string, classes map[string]string) error {
+// storageClasses says which of the cluster's storage classes give the volumes of
+// the model.
+func storageClasses(classes map[string]string) []any {
 	list := []any{}
 	for _, volume := range slices.Sorted(maps.Keys(classes)) {
 		list = append(list, cli.Object{"kind": volume, "className": classes[volume]})
 	}
-	_, err := api.Do(ctx, cli.Request{
-		Method: http.MethodPatch, Path: kind.Path("", name), Query: url.Values{"fieldManager": {cli.Manager}}, Media: "application/apply-patch+yaml",
-		Body: cli.Object{"apiVersion": kind.Group + "/" + kind.Version, "kind": kind.Kind, "metadata": cli.Object{"name": name}, "spec": cli.Object{"storageClasses": list}},
-	})
-	return err
+	return list
 }
 
 func readKubeconfig(path string, stdin io.Reader) (string, error) {
@@ -129,7 +120,11 @@ Exit code 0: no error was found, warnings perhaps. 1: at least one error.`,
 				return err
 			}
 			if len(given) == 1 {
-				return cli.Check(ctx, api, kind, api.Namespace(), given[0], nil, cli.Output(output), cmd.OutOrStdout())
+				findings, err := api.Check(ctx, kind, api.Namespace(), given[0], nil)
+				if err != nil {
+					return err
+				}
+				return cli.ShowFindings(cmd.OutOrStdout(), kind, given[0], findings, cli.Output(output))
 			}
 			documents, err := s.read(ctx, api, cmd)
 			if err != nil {
@@ -140,10 +135,11 @@ Exit code 0: no error was found, warnings perhaps. 1: at least one error.`,
 				if d.Kind.Kind != kind.Kind {
 					continue
 				}
-				err := cli.Check(ctx, api, kind, cli.NamespaceOf(d.Object), cli.NameOf(d.Object), d.Object, cli.Output(output), cmd.OutOrStdout())
-				if err != nil && worst == nil {
-					worst = err
+				findings, err := api.Check(ctx, kind, cli.NamespaceOf(d.Object), cli.NameOf(d.Object), d.Object)
+				if err == nil {
+					err = cli.ShowFindings(cmd.OutOrStdout(), kind, cli.NameOf(d.Object), findings, cli.Output(output))
 				}
+				worst = errors.Join(worst, err)
 			}
 			return worst
 		}),

@@ -224,12 +224,8 @@ func newExplainCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			answer, err := api.Do(ctx, cli.Request{Method: http.MethodGet, Path: "/openapi.json"})
+			document, err := openAPI(ctx, api)
 			if err != nil {
-				return err
-			}
-			document := cli.Object{}
-			if err := answer.Decode(&document); err != nil {
 				return err
 			}
 			var fields []string

@@ -83,7 +83,7 @@ func latestRevision(ctx context.Context, api *cli.Client, cmd *cobra.Command, ap
 	if err != nil {
 		return "", err
 	}
-	o, err := api.WaitRevision(ctx, kind, api.Namespace(), application, progress(cmd))
+	o, err := api.WaitRevision(ctx, kind, api.Namespace(), application, 0, progress(cmd))
 	if err != nil {
 		return "", err
 	}

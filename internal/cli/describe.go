@@ -21,30 +21,31 @@ func Describe(w io.Writer, k Kind, o Object, now time.Time) error {
 	if k.Namespaced {
 		fmt.Fprintf(b, "Namespace:  %s\n", NamespaceOf(o))
 	}
-	fmt.Fprintf(b, "Age:        %s\n", Age(str(meta["creationTimestamp"]), now))
-	if err := section(b, "Labels", meta["labels"]); err != nil {
-		return err
+	fmt.Fprintf(b, "Created:    %s\n", orNone(atAndAge(str(meta["creationTimestamp"]), now)))
+	labels, _ := meta["labels"].(map[string]any)
+	for i, k := range keysOf(labels) {
+		title := "Labels:   "
+		if i > 0 {
+			title = "          "
+		}
+		fmt.Fprintf(b, "%s  %s=%s\n", title, Plain(k), Plain(str(labels[k])))
 	}
-	if err := section(b, "Wanted", o["spec"]); err != nil {
-		return err
-	}
+	section(b, "Wanted", o["spec"], now)
 	status, _ := o["status"].(map[string]any)
 	rest := map[string]any{}
 	for key, v := range status {
-		if key != "conditions" {
+		if key != "conditions" && key != "observedGeneration" {
 			rest[key] = v
 		}
 	}
-	if err := section(b, "Status", rest); err != nil {
-		return err
-	}
+	section(b, "Status", rest, now)
 	if conditions := Conditions(o); len(conditions) > 0 {
 		fmt.Fprintln(b, "Conditions:")
-		rows := [][]string{{"  TYPE", "STATUS", "REASON", "SINCE", "MESSAGE"}}
+		rows := [][]string{{"TYPE", "STATUS", "REASON", "SINCE", "MESSAGE"}}
 		for _, c := range conditions {
-			rows = append(rows, []string{"  " + Plain(c.Type), Plain(c.Status), Plain(c.Reason), Age(c.LastTransitionTime, now), Plain(c.Message)})
+			rows = append(rows, []string{Plain(c.Type), Plain(c.Status), Plain(c.Reason), Age(c.LastTransitionTime, now), Plain(c.Message)})
 		}
-		if err := WriteTable(b, rows); err != nil {
+		if err := writeRows(b, "  ", rows); err != nil {
 			return err
 		}
 	}
@@ -52,20 +53,11 @@ func Describe(w io.Writer, k Kind, o Object, now time.Time) error {
 	return err
 }
 
-func section(b *bytes.Buffer, title string, value any) error {
-	m, _ := value.(map[string]any)
-	if len(m) == 0 {
-		return nil
+func section(b *bytes.Buffer, title string, value any, now time.Time) {
+	if m, _ := value.(map[string]any); len(m) > 0 {
+		fmt.Fprintf(b, "%s:\n", title)
+		tree(b, "  ", m, now)
 	}
-	text := &bytes.Buffer{}
-	if err := writeYAML(text, m); err != nil {
-		return err
-	}
-	fmt.Fprintf(b, "%s:\n", title)
-	for line := range strings.Lines(text.String()) {
-		b.WriteString("  " + Plain(strings.TrimSuffix(line, "\n")) + "\n")
-	}
-	return nil
 }
 
 // DescribeInstance shows the card of an instance.
@@ -113,13 +105,10 @@ func cardTable(b *bytes.Buffer, title string, list any, columns []string, now ti
 	}
 	fmt.Fprintf(b, "%s:\n", title)
 	heading := []string{}
-	for i, c := range columns {
+	for _, c := range columns {
 		c = strings.ToUpper(c)
 		if c == "TIME" {
 			c = "AGE"
-		}
-		if i == 0 {
-			c = "  " + c
 		}
 		heading = append(heading, c)
 	}
@@ -127,7 +116,7 @@ func cardTable(b *bytes.Buffer, title string, list any, columns []string, now ti
 	for _, item := range items {
 		m, _ := item.(map[string]any)
 		row := []string{}
-		for i, c := range columns {
+		for _, c := range columns {
 			value := ""
 			if v := m[c]; v != nil {
 				value = Plain(fmt.Sprint(v))
@@ -135,14 +124,11 @@ func cardTable(b *bytes.Buffer, title string, list any, columns []string, now ti
 			if c == "time" {
 				value = Age(value, now)
 			}
-			if i == 0 {
-				value = "  " + value
-			}
 			row = append(row, value)
 		}
 		rows = append(rows, row)
 	}
-	return WriteTable(b, rows)
+	return writeRows(b, "  ", rows)
 }
 
 // Explain shows what a field of a kind means, from the server's schemas. path is

@@ -8,36 +8,49 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/http"
+	"slices"
 	"time"
 )
 
+// application is the kind that a Revision is made from.
+const application = "Application"
+
+// asksAgain are reasons of the condition Revised that pass by themselves.
+var asksAgain = []string{"RegistryUnreachable"}
+
 // WaitRevision looks at an application until the Revision of what was last
-// applied is there. It fails when a person is needed first.
-func (c *Client) WaitRevision(ctx context.Context, k Kind, namespace, name string, progress io.Writer) (Object, error) {
-	told := ""
+// applied is there. It fails when a person is needed first, and that for longer
+// than grace. The application is returned in both cases.
+func (c *Client) WaitRevision(ctx context.Context, k Kind, namespace, name string, grace time.Duration, progress io.Writer) (Object, error) {
+	told, refused := "", time.Time{}
 	for {
 		o, err := c.Get(ctx, k, namespace, name)
-		if err != nil {
+		if err != nil && !passing(err) {
 			return nil, err
 		}
-		status, _ := o["status"].(map[string]any)
 		revised := condition(o, "Revised")
-		if current(o) && status["observedGeneration"] != nil {
-			if revised.Status == "True" && str(status["latestRevision"]) != "" {
-				return o, nil
+		speaks := err == nil && current(o) && revised.Status != ""
+		text := "waiting for its revision"
+		switch {
+		case speaks && revised.Status == "True" && statusText(o, "latestRevision") != "":
+			return o, nil
+		case speaks && revised.Status == "False" && !slices.Contains(asksAgain, revised.Reason):
+			if refused.IsZero() {
+				refused = time.Now()
 			}
-			if revised.Status == "False" {
-				return nil, &Failure{Exit: ExitInvalid, Cause: fmt.Sprintf("%s %q has no revision of what was applied: %s", k.Singular, name, Plain(revised.Message)),
-					Code: revised.Reason, Next: "correct it and apply it again, or name an earlier revision with --revision"}
+			if time.Since(refused) >= grace {
+				return o, &Failure{Exit: ExitInvalid, Cause: fmt.Sprintf("%s %q has no revision of what was applied: %s", k.Singular, name, Plain(revised.Message)),
+					Code: revised.Reason, Next: "correct it and apply it again; what runs is not touched"}
 			}
+		case speaks && revised.Message != "":
+			text = revised.Message
 		}
-		if told == "" {
-			told = "waiting"
-			_, _ = fmt.Fprintf(progress, "waiting for the revision of %s %q\n", k.Singular, name)
+		if told != text {
+			told = text
+			_, _ = fmt.Fprintf(progress, "%s %q: %s\n", k.Singular, name, Plain(text))
 		}
 		if err := pause(ctx, 500*time.Millisecond); err != nil {
-			return nil, err
+			return o, late(err, fmt.Sprintf("%s %q: %s", k.Singular, name, Plain(told)))
 		}
 	}
 }
@@ -66,58 +79,5 @@ func DescribeRelease(w io.Writer, o Object, now time.Time) error {
 		return err
 	}
 	_, err := w.Write(b.Bytes())
-	return err
-}
-
-// Check runs the go-live checks over an application and shows the findings. An
-// error among them is a failure. o nil means the stored application.
-func Check(ctx context.Context, c *Client, k Kind, namespace, name string, o Object, output Output, w io.Writer) error {
-	if namespace == "" {
-		return Usage("could not check application %q: name its namespace with -n", name)
-	}
-	request := Request{Method: http.MethodPost, Path: k.Path(namespace, name) + "/check"}
-	if o != nil {
-		request.Body = o
-	}
-	answer, err := c.Do(ctx, request)
-	if err != nil {
-		return err
-	}
-	result := struct {
-		Findings []struct {
-			Severity  string `json:"severity"`
-			Component string `json:"component"`
-			Rule      string `json:"rule"`
-			Message   string `json:"message"`
-		} `json:"findings"`
-	}{}
-	if err := answer.Decode(&result); err != nil {
-		return err
-	}
-	wrong := 0
-	rows := [][]string{{"SEVERITY", "COMPONENT", "RULE", "WHAT TO CHANGE"}}
-	for _, f := range result.Findings {
-		if f.Severity == "Error" {
-			wrong++
-		}
-		rows = append(rows, []string{Plain(f.Severity), Plain(f.Component), Plain(f.Rule), Plain(f.Message)})
-	}
-	switch {
-	case output == JSON:
-		raw := Object{}
-		if err := answer.Decode(&raw); err != nil {
-			return err
-		}
-		err = writeJSON(w, raw)
-	case output != Table:
-		return Usage("could not show as %q: -o takes json", output)
-	case len(result.Findings) == 0:
-		_, err = fmt.Fprintf(w, "%s %q: nothing to change\n", k.Singular, name)
-	default:
-		err = WriteTable(w, rows)
-	}
-	if err == nil && wrong > 0 {
-		err = &Failure{Exit: ExitError, Cause: fmt.Sprintf("%s %q may not go live: %d of the findings are errors", k.Singular, name, wrong), Next: "change what the findings name"}
-	}
 	return err
 }

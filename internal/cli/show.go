@@ -4,7 +4,6 @@
 package cli
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -44,6 +43,8 @@ type View struct {
 	Output Output
 	// Namespaces shows the namespace of each object.
 	Namespaces bool
+	// NoHeadings leaves the headings of tables out.
+	NoHeadings bool
 	// Now is the time from which ages are counted.
 	Now time.Time
 }
@@ -105,7 +106,10 @@ func (v View) rows(items []Object) ([][]string, error) {
 		}
 		cells = append(cells, cell)
 	}
-	rows := [][]string{heading}
+	var rows [][]string
+	if !v.NoHeadings {
+		rows = append(rows, heading)
+	}
 	for _, o := range items {
 		var row []string
 		if v.Namespaces && v.Kind.Namespaced {
@@ -115,11 +119,7 @@ func (v View) rows(items []Object) ([][]string, error) {
 			row = append(row, NameOf(o))
 		}
 		for i, c := range columns {
-			out := &bytes.Buffer{}
-			if err := cells[i].Execute(out, o); err != nil {
-				out.Reset()
-			}
-			row = append(row, v.cell(c, out.String()))
+			row = append(row, v.cell(c, found(cells[i], o)))
 		}
 		rows = append(rows, row)
 	}
@@ -133,13 +133,53 @@ func (v View) cell(c Column, value string) string {
 	return Plain(value)
 }
 
+// found is what a path finds in an object, as text.
+func found(path *jsonpath.JSONPath, o Object) string {
+	results, err := path.FindResults(o)
+	if err != nil {
+		return ""
+	}
+	var parts []string
+	for _, group := range results {
+		for _, value := range group {
+			if value.IsValid() && value.CanInterface() {
+				if text := textOf(value.Interface()); text != "" {
+					parts = append(parts, text)
+				}
+			}
+		}
+	}
+	return strings.Join(parts, ",")
+}
+
+// textOf is a value as a cell shows it; nothing is "".
+func textOf(value any) string {
+	switch v := value.(type) {
+	case nil:
+		return ""
+	case []any:
+		parts := make([]string, 0, len(v))
+		for _, entry := range v {
+			parts = append(parts, textOf(entry))
+		}
+		return strings.Join(parts, ",")
+	case map[string]any:
+		raw, err := json.Marshal(v)
+		if err != nil {
+			return ""
+		}
+		return string(raw)
+	}
+	return fmt.Sprint(value)
+}
+
 // Age is the time since a moment, in few characters.
 func Age(moment string, now time.Time) string {
 	at, err := time.Parse(time.RFC3339, moment)
 	if err != nil {
 		return ""
 	}
-	return duration.HumanDuration(now.Sub(at))
+	return duration.HumanDuration(max(now.Sub(at), 0))
 }
 
 // Plain keeps what a cell shows to one line without control characters, with
@@ -177,24 +217,34 @@ func str(v any) string {
 	return s
 }
 
+// width counts a Chinese character as two columns, whatever the locale says.
+var width = &runewidth.Condition{}
+
+// none stands for what is not set.
+const none = "<none>"
+
 // WriteTable aligns cells by the width that a terminal gives them: Chinese
-// characters take two columns.
-func WriteTable(w io.Writer, rows [][]string) error {
+// characters take two columns. An empty cell says that nothing is set.
+func WriteTable(w io.Writer, rows [][]string) error { return writeRows(w, "", rows) }
+
+func writeRows(w io.Writer, indent string, rows [][]string) error {
 	var widths []int
 	for _, row := range rows {
 		for i, cell := range row {
 			if i == len(widths) {
 				widths = append(widths, 0)
 			}
-			widths[i] = max(widths[i], runewidth.StringWidth(cell))
+			widths[i] = max(widths[i], width.StringWidth(orNone(cell)))
 		}
 	}
 	for _, row := range rows {
 		line := &strings.Builder{}
+		line.WriteString(indent)
 		for i, cell := range row {
+			cell = orNone(cell)
 			line.WriteString(cell)
 			if i < len(row)-1 {
-				line.WriteString(strings.Repeat(" ", widths[i]-runewidth.StringWidth(cell)+3))
+				line.WriteString(strings.Repeat(" ", widths[i]-width.StringWidth(cell)+3))
 			}
 		}
 		if _, err := fmt.Fprintln(w, strings.TrimRight(line.String(), " ")); err != nil {
@@ -202,6 +252,13 @@ func WriteTable(w io.Writer, rows [][]string) error {
 		}
 	}
 	return nil
+}
+
+func orNone(cell string) string {
+	if strings.TrimSpace(cell) == "" {
+		return none
+	}
+	return cell
 }
 
 func writeJSON(w io.Writer, value any) error {

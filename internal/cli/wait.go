@@ -6,6 +6,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -62,36 +63,82 @@ func number(v any) (float64, bool) {
 	return f, err == nil
 }
 
+// passing says whether a failure may pass while something is waited for: the
+// server restarts, or is busy.
+func passing(err error) bool { return ExitOf(err) == ExitUnavailable }
+
+// late adds what was waited for to a failure of patience.
+func late(err error, told string) error {
+	var f *Failure
+	if told != "" && errors.As(err, &f) && f.Exit == ExitTimeout {
+		f.Cause += ": " + told
+	}
+	return err
+}
+
 // Wait looks at an object until it is Ready. It fails when a person is needed
 // (Stalled), and when the context ends. What is waited for is told to progress.
 func (c *Client) Wait(ctx context.Context, k Kind, namespace, name string, progress io.Writer) (Object, error) {
-	told := ""
+	told := map[string]string{}
+	last := ""
 	for {
 		o, err := c.Get(ctx, k, namespace, name)
-		if err != nil && ExitOf(err) != ExitUnavailable {
+		if err != nil && !passing(err) {
 			return nil, err
 		}
 		if err == nil && current(o) {
-			if ready := condition(o, "Ready"); ready.Status == "True" {
+			last = c.tellProgress(o, k, told, progress)
+			if condition(o, "Ready").Status == "True" {
 				return o, nil
-			} else if text := ready.Message; text != "" && text != told {
-				told = text
-				_, _ = fmt.Fprintf(progress, "%s %q: %s\n", k.Singular, name, Plain(text))
+			}
+			if spec, _ := o["spec"].(map[string]any); spec["desired"] == "Stop" {
+				return o, &Failure{Exit: ExitError, Cause: fmt.Sprintf("%s %q was stopped: %s", k.Singular, name, last), Next: "start another one, or a Rollback"}
 			}
 			if stalled := condition(o, "Stalled"); stalled.Status == "True" {
 				return o, &Failure{Exit: ExitError, Cause: fmt.Sprintf("%s %q needs a person: %s", k.Singular, name, Plain(stalled.Message)),
-					Next: fmt.Sprintf("fairway describe %s %s", k.Singular, name), Code: stalled.Reason}
+					Next: "fairway describe " + describeWords(k, namespace, name), Code: stalled.Reason}
 			}
 		}
 		if err := pause(ctx, time.Second); err != nil {
-			if told != "" {
-				if f, ok := err.(*Failure); ok && f.Exit == ExitTimeout {
-					f.Cause += fmt.Sprintf(": %s %q: %s", k.Singular, name, told)
-				}
-			}
-			return nil, err
+			return nil, late(err, fmt.Sprintf("%s %q: %s", k.Singular, name, last))
 		}
 	}
+}
+
+func describeWords(k Kind, namespace, name string) string {
+	if k.Namespaced {
+		return fmt.Sprintf("%s %s -n %s", k.Singular, name, namespace)
+	}
+	return k.Singular + " " + name
+}
+
+// tellProgress says what changed: a line per cluster of a release, and what keeps
+// the object from being ready, which is returned.
+func (c *Client) tellProgress(o Object, k Kind, told map[string]string, progress io.Writer) string {
+	status, _ := o["status"].(map[string]any)
+	clusters, _ := status["clusters"].([]any)
+	for _, entry := range clusters {
+		cluster, _ := entry.(map[string]any)
+		name := str(cluster["cluster"])
+		if cluster["wanted"] == nil || name == "" {
+			continue
+		}
+		text := fmt.Sprintf("%v of %v new, %v ready, %v old", cluster["updated"], cluster["wanted"], cluster["ready"], cluster["old"])
+		if message := str(cluster["message"]); message != "" {
+			text += " (" + Plain(message) + ")"
+		}
+		if told["cluster "+name] != text {
+			told["cluster "+name] = text
+			_, _ = fmt.Fprintf(progress, "%s: %s\n", Plain(name), text)
+		}
+	}
+	ready := condition(o, "Ready")
+	text := Plain(ready.Message)
+	if ready.Status != "True" && text != "" && told["Ready"] != text {
+		told["Ready"] = text
+		_, _ = fmt.Fprintf(progress, "%s %q: %s\n", k.Singular, NameOf(o), text)
+	}
+	return text
 }
 
 // WaitGone looks at an object until it is not there any more.
@@ -101,11 +148,26 @@ func (c *Client) WaitGone(ctx context.Context, k Kind, namespace, name string) e
 		if ExitOf(err) == ExitNotFound {
 			return nil
 		}
-		if err != nil && ExitOf(err) != ExitUnavailable {
+		if err != nil && !passing(err) {
 			return err
 		}
 		if err := pause(ctx, time.Second); err != nil {
 			return err
 		}
+	}
+}
+
+// pause waits for a moment, or until the command ends.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return &Failure{Exit: ExitTimeout, Cause: "it took longer than --timeout", Next: "what was begun goes on; look again later"}
+		}
+		return &Failure{Exit: ExitError, Cause: "interrupted"}
 	}
 }

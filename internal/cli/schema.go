@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Fairway Authors
 
-package manifest
+package cli
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,24 +13,24 @@ import (
 // serverSets are required fields that the server fills in itself.
 var serverSets = []string{"spec.requester"}
 
-// Check holds objects to the schemas of the server's OpenAPI document: unknown
-// fields, missing ones, wrong types and values that no enum has, each with its
-// path. What only the server can know, it says when the object is sent.
-func Check(objects []Object, document map[string]any) error {
-	schemas := within(document, "components", "schemas")
-	var problems []error
-	for _, o := range objects {
-		schema, ok := schemas[o.Kind.Schema()].(map[string]any)
+// checkSchemas holds documents to the schemas of the server's OpenAPI document:
+// unknown fields, missing ones, wrong types and values that no enum has, each
+// with its path. What only the server can know, it says when the object is sent.
+func checkSchemas(documents []Document, openAPI Object) []string {
+	schemas := within(openAPI, "components", "schemas")
+	var problems []string
+	for _, d := range documents {
+		schema, ok := schemas[d.Kind.Room+"."+d.Kind.Kind].(map[string]any)
 		if !ok {
 			continue
 		}
 		c := &checking{}
-		c.value("", o.Object, schema)
+		c.value("", d.Object, schema)
 		for _, p := range c.problems {
-			problems = append(problems, fmt.Errorf("%s: %s: %s", o.Where, o, p))
+			problems = append(problems, d.Where+": "+p)
 		}
 	}
-	return errors.Join(problems...)
+	return problems
 }
 
 func within(value any, path ...string) map[string]any {
@@ -47,9 +46,9 @@ type checking struct{ problems []string }
 
 func (c *checking) say(path, format string, args ...any) {
 	if path == "" {
-		path = "the object"
+		path = "object"
 	}
-	c.problems = append(c.problems, path+" "+fmt.Sprintf(format, args...))
+	c.problems = append(c.problems, path+": "+fmt.Sprintf(format, args...))
 }
 
 func (c *checking) value(path string, value any, schema map[string]any) {
@@ -61,7 +60,7 @@ func (c *checking) value(path string, value any, schema map[string]any) {
 	}
 	types := typesOf(schema)
 	if len(types) > 0 && !slices.ContainsFunc(types, func(t string) bool { return isType(value, t) }) {
-		c.say(path, "must be %s, it is %s", strings.Join(types, " or "), nameOf(value))
+		c.say(path, "must be %s, it is %s", strings.Join(types, " or "), sortOf(value))
 		return
 	}
 	switch v := value.(type) {
@@ -108,7 +107,7 @@ func (c *checking) object(path string, object, schema map[string]any) {
 		if _, given := object[name]; given || slices.Contains(serverSets, below) || within(properties, name)["default"] != nil {
 			continue
 		}
-		c.say(below, "is needed")
+		c.say(below, "it is needed")
 	}
 }
 
@@ -120,10 +119,10 @@ func (c *checking) unknown(path, name string, properties map[string]any) {
 		}
 	}
 	if best != "" && near < 3 {
-		c.say(path, "is not a field; do you mean %q?", best)
+		c.say(path, "no such field; do you mean %q?", best)
 		return
 	}
-	c.say(path, "is not a field; \"fairway explain\" lists those that there are")
+	c.say(path, "no such field; \"fairway explain\" lists those that there are")
 }
 
 func (c *checking) enum(path string, value any, schema map[string]any) {
@@ -140,7 +139,7 @@ func (c *checking) enum(path string, value any, schema map[string]any) {
 	for _, v := range values {
 		known = append(known, fmt.Sprint(v))
 	}
-	c.say(path, "is %q; it can be %s", fmt.Sprint(value), strings.Join(known, ", "))
+	c.say(path, "%q is not one of %s", fmt.Sprint(value), strings.Join(known, ", "))
 }
 
 func typesOf(schema map[string]any) []string {
@@ -175,7 +174,7 @@ func isType(value any, t string) bool {
 	return t == "null"
 }
 
-func nameOf(value any) string {
+func sortOf(value any) string {
 	switch v := value.(type) {
 	case map[string]any:
 		return "an object"

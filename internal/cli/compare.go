@@ -4,104 +4,11 @@
 package cli
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"net/http"
-	"net/url"
 	"reflect"
 	"slices"
 	"strings"
-	"time"
 )
-
-// Manager is the name under which the command line manages fields.
-const Manager = "fairway-cli"
-
-// ApplyOptions say how objects are applied.
-type ApplyOptions struct {
-	// DryRun checks and changes nothing.
-	DryRun bool
-	// Force takes fields over that others manage.
-	Force bool
-	// Patience is how long a namespace that is being made is waited for.
-	Patience time.Duration
-}
-
-// Applied is what applying did.
-type Applied struct {
-	Object Object
-	// Word is created, configured or unchanged.
-	Word string
-}
-
-// Apply applies one object.
-func (c *Client) Apply(ctx context.Context, d Document, o ApplyOptions) (Applied, error) {
-	namespace, name := NamespaceOf(d.Object), NameOf(d.Object)
-	before, err := c.Get(ctx, d.Kind, namespace, name)
-	if err != nil && ExitOf(err) != ExitNotFound {
-		return Applied{}, at(d, err)
-	}
-	query := url.Values{"fieldManager": {Manager}}
-	if o.DryRun {
-		query.Set("dryRun", "All")
-	}
-	if o.Force {
-		query.Set("force", "true")
-	}
-	request := Request{Method: http.MethodPatch, Path: d.Kind.Path(namespace, name), Query: query, Body: d.Object, Media: "application/apply-patch+yaml"}
-	answer, err := c.Do(ctx, request)
-	for deadline := time.Now().Add(o.Patience); err != nil && ExitOf(err) == ExitNotFound && time.Now().Before(deadline); {
-		if waited := pause(ctx, time.Second); waited != nil {
-			return Applied{}, waited
-		}
-		answer, err = c.Do(ctx, request)
-	}
-	if err != nil {
-		return Applied{}, at(d, err)
-	}
-	result := Applied{Word: "configured"}
-	if err := answer.Decode(&result.Object); err != nil {
-		return result, err
-	}
-	switch {
-	case answer.Status == http.StatusCreated:
-		result.Word = "created"
-	case o.DryRun && len(Compare(before, result.Object)) == 0, !o.DryRun && version(before) == version(result.Object):
-		result.Word = "unchanged"
-	}
-	return result, nil
-}
-
-// at says which document a failure belongs to.
-func at(d Document, err error) error {
-	var f *Failure
-	if errors.As(err, &f) {
-		named := *f
-		named.Cause = d.Where + ": " + f.Cause
-		return &named
-	}
-	return fmt.Errorf("%s: %w", d.Where, err)
-}
-
-func version(o Object) string {
-	meta, _ := o["metadata"].(map[string]any)
-	return str(meta["resourceVersion"])
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			return &Failure{Exit: ExitTimeout, Cause: "it took longer than --timeout", Next: "what was begun goes on; look again later"}
-		}
-		return &Failure{Exit: ExitError, Cause: "interrupted"}
-	}
-}
 
 // Difference is one field that differs.
 type Difference struct {

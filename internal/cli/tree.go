@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Fairway Authors
 
-package print
+package cli
 
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 )
@@ -16,14 +17,14 @@ const longText = 160
 // leading names come first wherever they appear.
 var leading = []string{"name", "type", "kind", "status", "reason", "severity", "rule", "component", "cluster", "dcn"}
 
-// Tree writes an object for people: names and values, indented, lists of like
+// tree writes an object for people: names and values, indented, lists of like
 // things as tables, long text cut.
-func Tree(w io.Writer, indent string, object map[string]any, now time.Time) {
-	keys := Keys(object, leading...)
+func tree(w io.Writer, indent string, object map[string]any, now time.Time) {
+	keys := keysFirst(object)
 	wide := 0
 	for _, k := range keys {
 		if isPlain(object[k]) {
-			wide = max(wide, Width(title(k)))
+			wide = max(wide, width.StringWidth(Plain(k)))
 		}
 	}
 	for _, k := range keys {
@@ -32,17 +33,33 @@ func Tree(w io.Writer, indent string, object map[string]any, now time.Time) {
 			if len(v) == 0 {
 				continue
 			}
-			fmt.Fprintf(w, "%s%s:\n", indent, title(k))
-			Tree(w, indent+"  ", v, now)
+			fmt.Fprintf(w, "%s%s:\n", indent, Plain(k))
+			tree(w, indent+"  ", v, now)
 		case []any:
 			if len(v) == 0 {
 				continue
 			}
-			list(w, indent, k, v, now)
+			treeList(w, indent, k, v, now)
 		default:
-			fmt.Fprintf(w, "%s%s:%s%s\n", indent, title(k), strings.Repeat(" ", wide-Width(title(k))+2), short(moment(k, v, now)))
+			fmt.Fprintf(w, "%s%s:%s%s\n", indent, Plain(k), strings.Repeat(" ", wide-width.StringWidth(Plain(k))+2), short(moment(k, v, now)))
 		}
 	}
+}
+
+// keysFirst are the names in an object, the leading ones first.
+func keysFirst(object map[string]any) []string {
+	var keys []string
+	for _, k := range leading {
+		if _, ok := object[k]; ok {
+			keys = append(keys, k)
+		}
+	}
+	for _, k := range keysOf(object) {
+		if !slices.Contains(leading, k) {
+			keys = append(keys, k)
+		}
+	}
+	return keys
 }
 
 func isPlain(v any) bool {
@@ -53,23 +70,23 @@ func isPlain(v any) bool {
 	return true
 }
 
-func list(w io.Writer, indent, key string, items []any, now time.Time) {
-	if !isObject(items[0]) {
+func treeList(w io.Writer, indent, key string, items []any, now time.Time) {
+	if !isMap(items[0]) {
 		texts := make([]string, 0, len(items))
 		for _, item := range items {
-			texts = append(texts, Text(item))
+			texts = append(texts, textOf(item))
 		}
-		fmt.Fprintf(w, "%s%s:  %s\n", indent, title(key), short(strings.Join(texts, ", ")))
+		fmt.Fprintf(w, "%s%s:  %s\n", indent, Plain(key), short(strings.Join(texts, ", ")))
 		return
 	}
-	fmt.Fprintf(w, "%s%s:\n", indent, title(key))
-	if t, ok := tableOf(items, now); ok {
-		t.Write(w, indent+"  ", true)
+	fmt.Fprintf(w, "%s%s:\n", indent, Plain(key))
+	if rows, ok := tableOf(items, now); ok {
+		_ = writeRows(w, indent+"  ", rows)
 		return
 	}
 	for i, item := range items {
 		o, _ := item.(map[string]any)
-		head := Field(o, "name")
+		head := str(o["name"])
 		if head == "" {
 			head = fmt.Sprint(i)
 		}
@@ -79,12 +96,12 @@ func list(w io.Writer, indent, key string, items []any, now time.Time) {
 				rest[k] = v
 			}
 		}
-		fmt.Fprintf(w, "%s  %s:\n", indent, Clean(head))
-		Tree(w, indent+"    ", rest, now)
+		fmt.Fprintf(w, "%s  %s:\n", indent, Plain(head))
+		tree(w, indent+"    ", rest, now)
 	}
 }
 
-func isObject(v any) bool {
+func isMap(v any) bool {
 	_, ok := v.(map[string]any)
 	return ok
 }
@@ -93,40 +110,42 @@ func isObject(v any) bool {
 const mostColumns = 7
 
 // tableOf makes a table of like objects that hold plain values only.
-func tableOf(items []any, now time.Time) (Table, bool) {
+func tableOf(items []any, now time.Time) ([][]string, bool) {
 	all := map[string]any{}
 	for _, item := range items {
 		o, ok := item.(map[string]any)
 		if !ok {
-			return Table{}, false
+			return nil, false
 		}
 		for k, v := range o {
 			if !isPlain(v) {
-				return Table{}, false
+				return nil, false
 			}
 			if k != "observedGeneration" && k != "message" {
 				all[k] = nil
 			}
 		}
 	}
-	keys := Keys(all, leading...)
+	keys := keysFirst(all)
 	for _, item := range items {
-		if Lookup(item, "message") != nil {
+		if o, _ := item.(map[string]any); o["message"] != nil {
 			keys = append(keys, "message") // the longest comes last
 			break
 		}
 	}
 	if len(keys) > mostColumns {
-		return Table{}, false
+		return nil, false
 	}
-	t := Table{}
+	headings := make([]string, 0, len(keys))
 	for _, k := range keys {
-		t.Columns = append(t.Columns, heading(k))
+		headings = append(headings, heading(k))
 	}
+	rows := [][]string{headings}
 	for _, item := range items {
 		var row []string
 		for _, k := range keys {
-			text := Field(item, k)
+			o, _ := item.(map[string]any)
+			text := textOf(o[k])
 			if k == "lastTransitionTime" || k == "since" || k == "time" {
 				text = Age(text, now)
 			}
@@ -135,42 +154,38 @@ func tableOf(items []any, now time.Time) (Table, bool) {
 			}
 			row = append(row, text)
 		}
-		t.Rows = append(t.Rows, row)
+		rows = append(rows, row)
 	}
-	return t, true
+	return rows, true
 }
 
 func heading(key string) string {
 	if key == "lastTransitionTime" {
-		return "since"
+		return "SINCE"
 	}
-	return strings.ToLower(title(key))
+	return strings.ToUpper(words(key))
 }
 
-// title turns a JSON name into words: "maxLength" becomes "Max length".
-func title(key string) string {
+// words turns a JSON name into words: "maxLength" becomes "max length".
+func words(key string) string {
 	out := ""
-	upper := false
-	for i, r := range key {
+	upper := true
+	for _, r := range key {
 		isUpper := r >= 'A' && r <= 'Z'
-		switch {
-		case i == 0:
-			out += strings.ToUpper(string(r))
-		case isUpper && !upper:
-			out += " " + strings.ToLower(string(r))
-		default:
-			out += strings.ToLower(string(r))
+		if isUpper && !upper {
+			out += " "
 		}
+		out += string(r)
 		upper = isUpper
 	}
-	return Clean(out)
+	return Plain(out)
 }
 
 // moment shows times as time and age.
 func moment(key string, v any, now time.Time) string {
-	text := Text(v)
+	text := textOf(v)
 	if strings.HasSuffix(key, "At") || strings.HasSuffix(key, "Time") || strings.HasSuffix(key, "Seen") {
-		if shown := Moment(text, now); shown != "" {
+		if shown := atAndAge(text, now); shown != "" {
 			return shown
 		}
 	}
@@ -179,13 +194,22 @@ func moment(key string, v any, now time.Time) string {
 
 func short(text string) string {
 	whole := text
-	text = Clean(text)
+	text = Plain(text)
 	if text == "" {
-		return None
+		return none
 	}
 	runes := []rune(text)
 	if len(runes) <= longText {
 		return text
 	}
 	return fmt.Sprintf("%s... (%d bytes; -o yaml shows all)", string(runes[:longText/2]), len(whole))
+}
+
+// atAndAge is the time with its age; "" for what is no time.
+func atAndAge(moment string, now time.Time) string {
+	at, err := time.Parse(time.RFC3339, moment)
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprintf("%s (%s ago)", at.Local().Format("2006-01-02 15:04:05 -07:00"), Age(moment, now))
 }
