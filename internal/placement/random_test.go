@@ -10,8 +10,10 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"pgregory.net/rapid"
 
+	tenancyv1 "github.com/fairway-cloud/fairway/api/tenancy/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/placement"
 )
 
@@ -30,7 +32,7 @@ func hardRules(t *rapid.T) {
 	for round := range 3 {
 		r := placement.Request{Application: "retail-prod/pay", Tenant: "retail", Environment: "prod", Components: components, Previous: previous}
 		for _, p := range s.Pools {
-			r.Quotas = append(r.Quotas, placement.Quota{Pool: p.Name, Limit: drawQuota(t)})
+			r.Quotas = append(r.Quotas, drawQuota(t, p.Name))
 		}
 		d := placement.Place(s, r, placement.DefaultPolicy())
 		if diff := cmp.Diff(d, placement.Place(shuffled(s, int64(round)), shuffledRequest(r, int64(round)), placement.DefaultPolicy())); diff != "" {
@@ -107,8 +109,11 @@ func drawCounts(t *rapid.T) []placement.Count {
 	}
 }
 
-func drawQuota(t *rapid.T) placement.Amount {
-	return placement.Amount{CPU: 1 << 20, Memory: 1 << 50, Instances: int64(rapid.IntRange(5, 40).Draw(t, "quota"))}
+func drawQuota(t *rapid.T, pool string) tenancyv1.Quota {
+	return tenancyv1.Quota{
+		Environment: "prod", Pool: pool, Instances: int64(rapid.IntRange(5, 40).Draw(t, "quota")),
+		CPU: resource.MustParse("1000"), Memory: resource.MustParse("1Ti"),
+	}
 }
 
 func changeComponents(t *rapid.T, components []placement.Component) []placement.Component {
@@ -173,8 +178,8 @@ func judge(t *rapid.T, s placement.Snapshot, r placement.Request, d placement.De
 				kept += int64(len(a.Seats))
 			}
 		}
-		if perPool[q.Pool] > max(q.Limit.Instances, kept) {
-			t.Fatalf("pool %s: %d instances, quota %d", q.Pool, perPool[q.Pool], q.Limit.Instances)
+		if perPool[q.Pool] > max(q.Instances, kept) {
+			t.Fatalf("pool %s: %d instances, quota %d", q.Pool, perPool[q.Pool], q.Instances)
 		}
 	}
 }

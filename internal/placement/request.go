@@ -3,6 +3,8 @@
 
 package placement
 
+import tenancyv1 "github.com/fairway-cloud/fairway/api/tenancy/v1alpha1"
+
 // Request asks for room for one Revision.
 type Request struct {
 	// Application as "<namespace>/<name>".
@@ -13,16 +15,10 @@ type Request struct {
 	// Previous is what the application's Placement in force says: seats and
 	// numbers stay with it.
 	Previous []Assignment
-	// Quotas of the tenant in this environment, by pool.
-	Quotas []Quota
+	// Quotas of the tenant.
+	Quotas []tenancyv1.Quota
 	// HostKind asks for real or simulated hosts. Empty: real ones.
 	HostKind HostKind
-}
-
-// Quota bounds what a tenant's reservations in one pool add up to.
-type Quota struct {
-	Pool  string
-	Limit Amount
 }
 
 // Component is one component of the Revision.

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/api/resource"
 
+	tenancyv1 "github.com/fairway-cloud/fairway/api/tenancy/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/placement"
 )
 
@@ -51,7 +52,7 @@ func TestStories(t *testing.T) {
 type stage struct {
 	t        *testing.T
 	snapshot placement.Snapshot
-	quotas   []placement.Quota
+	quotas   []tenancyv1.Quota
 	requests map[string]*placement.Request
 	inForce  map[string][]placement.Assignment
 }
@@ -106,10 +107,9 @@ func (s *stage) do(verb string, w []string) []string {
 			}
 		}
 	case "quota": // quota POOL INSTANCES CPU MEMORY
-		limit := size(s.t, w[2], w[3])
-		limit.Instances, _ = strconv.ParseInt(w[1], 10, 64)
-		s.quotas = slices.DeleteFunc(s.quotas, func(q placement.Quota) bool { return q.Pool == w[0] })
-		s.quotas = append(s.quotas, placement.Quota{Pool: w[0], Limit: limit})
+		n, _ := strconv.ParseInt(w[1], 10, 64)
+		s.quotas = slices.DeleteFunc(s.quotas, func(q tenancyv1.Quota) bool { return q.Pool == w[0] })
+		s.quotas = append(s.quotas, tenancyv1.Quota{Environment: "prod", Pool: w[0], Instances: n, CPU: resource.MustParse(w[2]), Memory: resource.MustParse(w[3])})
 	case "component": // component TENANT/APP NAME KIND ZONE LEVEL TEMPLATE CPU MEMORY DCN=N…
 		s.component(w)
 	case "remove": // remove TENANT/APP COMPONENT

@@ -86,16 +86,6 @@ func Open(text, digest string) (*Document, error) {
 	return &d, nil
 }
 
-// cluster returns the plan of one cluster, or nil.
-func (d *Document) cluster(name string) *ClusterPlan {
-	for i := range d.Clusters {
-		if d.Clusters[i].Cluster == name {
-			return &d.Clusters[i]
-		}
-	}
-	return nil
-}
-
 // workload returns the target of that name, or nil.
 func (p *ClusterPlan) workload(name string) *deliveryv1.Workload {
 	for i := range p.Workloads {

@@ -93,7 +93,7 @@ func (v view) elsewhere(cluster string, t deliveryv1.Workload) bool {
 			}
 		}
 		for _, w := range d.Status.Workloads {
-			if w.Component == t.Component && (name != cluster || w.Name != t.Name) && !(w.Instances == 0 && w.Leaving == 0 && settled(d)) {
+			if w.Component == t.Component && (name != cluster || w.Name != t.Name) && (w.Instances > 0 || w.Leaving > 0 || !settled(d)) {
 				return true
 			}
 		}

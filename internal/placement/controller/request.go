@@ -17,17 +17,10 @@ import (
 func requestOf(content app.Content, application string, tenant *tenancyv1.Tenant, pools []placement.Pool, held []placementv1.Placement) placement.Request {
 	r := placement.Request{
 		Application: application, Tenant: content.Tenant, Environment: content.Environment,
-		HostKind: hostKindOf(content.Tenant, pools), Previous: previous(held),
+		HostKind: hostKindOf(content.Tenant, pools), Previous: previous(held), Quotas: tenant.Spec.Quotas,
 	}
 	for i, c := range content.Spec.Components {
 		r.Components = append(r.Components, componentOf(content.Spec, c, content.Components[i]))
-	}
-	for _, q := range tenant.Spec.Quotas {
-		if q.Environment == content.Environment {
-			r.Quotas = append(r.Quotas, placement.Quota{
-				Pool: q.Pool, Limit: placement.Amount{CPU: q.CPU.MilliValue(), Memory: q.Memory.Value(), Instances: q.Instances},
-			})
-		}
 	}
 	return r
 }
