@@ -85,7 +85,7 @@ checks find.`,
 		Example: `  fairway apply -R -f examples/bank/world
   fairway apply -f mobile-bank.yaml --wait
   fairway apply -f mobile-bank.yaml --dry-run=server`,
-		Args: args(cobra.NoArgs),
+		Args: cobra.NoArgs,
 		RunE: c.run(func(ctx context.Context, api *cli.Client, cmd *cobra.Command, _ []string) (err error) {
 			if a.DryRun, err = dryRun(dry); err != nil {
 				return err

@@ -35,7 +35,10 @@ func (c *caller) flags(command *cobra.Command) {
 
 // scope adds -n, and says which namespace is meant.
 func (c *caller) scope(command *cobra.Command) {
-	command.Flags().StringVarP(&c.access.Namespace, "namespace", "n", "", "namespace, <tenant>-<environment> (default: from the configuration)")
+	command.Flags().StringVarP(&c.access.Namespace, "namespace", "n", "", "namespace, <tenant>-<environment> (default: from the client file)")
+	if err := command.RegisterFlagCompletionFunc("namespace", c.completeNamespaces); err != nil {
+		panic(err) // the flag is not there
+	}
 }
 
 func (c *caller) open() (*cli.Client, error) {
@@ -70,16 +73,6 @@ func coded(err error) error {
 		return err
 	}
 	return &exitError{code: cli.ExitOf(err), err: err}
-}
-
-// args makes wrong arguments an error of usage.
-func args(check cobra.PositionalArgs) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, given []string) error {
-		if err := check(cmd, given); err != nil {
-			return coded(cli.Usage("%v", err))
-		}
-		return nil
-	}
 }
 
 // view says how what the command found is shown.
@@ -137,3 +130,21 @@ func (c *caller) completeApplications(cmd *cobra.Command, given []string, word s
 
 // progress is where a command says what it waits for.
 func progress(cmd *cobra.Command) io.Writer { return cmd.ErrOrStderr() }
+
+// complete completes a flag with its values.
+func complete(command *cobra.Command, flag string, values ...string) {
+	if err := command.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err) // the flag is not there
+	}
+}
+
+// completeNamespaces completes the namespaces that the person may see something in.
+func (c *caller) completeNamespaces(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	ctx, cancel := context.WithTimeout(cmd.Context(), 3*time.Second)
+	defer cancel()
+	api, err := c.open()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return api.Namespaces(ctx), cobra.ShellCompDirectiveNoFileComp
+}

@@ -33,7 +33,7 @@ func newClusterCommand() *cobra.Command {
 		Use:     "join NAME --kubeconfig FILE --data-center NAME --environment NAME",
 		Short:   "Takes a cluster in: checks the kubeconfig and the cluster, and keeps its credentials",
 		Example: "  fairway cluster join east-1 --kubeconfig east-1.kubeconfig --data-center dc-east --environment prod --wait",
-		Args:    args(cobra.ExactArgs(1)),
+		Args:    cobra.ExactArgs(1),
 		RunE: c.run(func(ctx context.Context, api *cli.Client, cmd *cobra.Command, given []string) error {
 			if kubeconfig == "" || dataCenter == "" || environment == "" {
 				return cli.Usage("--kubeconfig, --data-center and --environment are needed")
@@ -112,7 +112,7 @@ func newAppCommand() *cobra.Command {
 		Long: `Runs the go-live checks over the applications in files, or over a stored one.
 
 Exit code 0: no error was found, warnings perhaps. 1: at least one error.`,
-		Args:              args(cobra.MaximumNArgs(1)),
+		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: c.completeApplications,
 		RunE: c.run(func(ctx context.Context, api *cli.Client, cmd *cobra.Command, given []string) error {
 			kind, err := kindOf(ctx, api, "applications")
@@ -158,7 +158,7 @@ func newVersionCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "version",
 		Short: "Shows the versions of the command line and of the server",
-		Args:  args(cobra.NoArgs),
+		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, given []string) error {
 			_, _ = fmt.Fprintf(cmd.OutOrStdout(), "client: %s\n", version)
 			if only {

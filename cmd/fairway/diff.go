@@ -24,7 +24,7 @@ a Release would change in what runs and which components it would restart.
 
 Exit code 0: nothing differs. 1: something differs. Above 1: it could not be found out.`,
 		Example: "  fairway diff -f mobile-bank.yaml",
-		Args:    args(cobra.NoArgs),
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, given []string) error {
 			differs := false
 			err := c.run(func(ctx context.Context, api *cli.Client, cmd *cobra.Command, _ []string) error {

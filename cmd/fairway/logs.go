@@ -29,14 +29,14 @@ func newLogsCommand() *cobra.Command {
 		Use:               "logs SEAT",
 		Short:             "Shows the log of an instance",
 		Example:           "  fairway logs account-1 -n retail-prod --follow",
-		Args:              args(cobra.ExactArgs(1)),
+		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: c.completeSeats,
 		RunE: func(cmd *cobra.Command, given []string) error {
 			if follow && !cmd.Flags().Changed("timeout") {
 				c.timeout = 365 * 24 * time.Hour // until the user ends it
 			}
 			return c.run(func(ctx context.Context, api *cli.Client, cmd *cobra.Command, given []string) error {
-				row, err := findInstance(ctx, api, api.Namespace(), application, given[0])
+				row, err := api.FindInstance(ctx, api.Namespace(), application, given[0])
 				if err != nil {
 					return err
 				}
@@ -49,7 +49,7 @@ func newLogsCommand() *cobra.Command {
 				if since > 0 {
 					query.Set("since", since.String())
 				}
-				stream, err := api.Stream(ctx, cli.Request{Method: http.MethodGet, Path: instancePath(row) + "/logs", Query: query})
+				stream, err := api.Stream(ctx, cli.Request{Method: http.MethodGet, Path: row.Path() + "/logs", Query: query})
 				if err != nil {
 					return err
 				}
@@ -64,7 +64,7 @@ func newLogsCommand() *cobra.Command {
 	c.flags(command)
 	c.scope(command)
 	f := command.Flags()
-	f.StringVarP(&application, "application", "a", "", "application of the instance, where several have that seat")
+	f.StringVarP(&application, "app", "a", "", "application of the instance, where several have that seat")
 	f.BoolVarP(&follow, "follow", "f", false, "go on as the instance writes")
 	f.BoolVarP(&previous, "previous", "p", false, "the log of the container that ended before this one")
 	f.BoolVar(&timestamps, "timestamps", false, "the time before each line")

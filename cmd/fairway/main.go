@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -48,12 +50,18 @@ func main() {
 	}
 }
 
-// exitCode is 1 for a failure unless the command says another: 2 wrong usage,
-// 3 denied, 4 approval pending, 5 conflict.
+// exitCode is 1 for a failure unless the command says another;
+// docs/reference/exit-codes.md lists them.
 func exitCode(err error) int {
 	var coded *exitError
 	if errors.As(err, &coded) {
 		return coded.code
+	}
+	// What cobra itself finds wrong with the command line carries no type.
+	for _, usage := range []string{"unknown command", "required flag"} {
+		if strings.HasPrefix(err.Error(), usage) {
+			return 2
+		}
 	}
 	return 1
 }
@@ -66,9 +74,41 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
+	if strings.HasPrefix(filepath.Base(os.Args[0]), "kubectl-fairway") {
+		// As a plugin of kubectl the help says how we are called.
+		root.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl fairway"}
+	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitError{code: 2, err: err} })
 	for _, command := range commands {
 		root.AddCommand(command())
 	}
+	strict(root)
 	return root
+}
+
+// strict makes wrong arguments an error of usage, with its exit code, in every
+// command; a group refuses what is not one of its commands.
+func strict(parent *cobra.Command) {
+	for _, c := range parent.Commands() {
+		strict(c)
+		if c.HasSubCommands() && !c.Runnable() {
+			c.Args = cobra.ArbitraryArgs
+			c.RunE = func(cmd *cobra.Command, args []string) error {
+				if len(args) == 0 {
+					return cmd.Help()
+				}
+				return &exitError{code: 2, err: fmt.Errorf("unknown command %q for %q; see --help", args[0], cmd.CommandPath())}
+			}
+		}
+		if check := c.Args; check != nil {
+			c.Args = func(cmd *cobra.Command, args []string) error {
+				err := check(cmd, args)
+				var already *exitError
+				if err == nil || errors.As(err, &already) {
+					return err
+				}
+				return &exitError{code: 2, err: fmt.Errorf("%w; see --help", err)}
+			}
+		}
+	}
 }

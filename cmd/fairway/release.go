@@ -41,7 +41,7 @@ func newReleaseStart() *cobra.Command {
 		Short: "Brings a Revision of the application into service",
 		Example: `  fairway release start mobile-bank -n retail-prod --reason "account 2.1" --wait
   fairway release start mobile-bank -n retail-prod --kind Rollback --revision mobile-bank-0a1b2c3d4e`,
-		Args:              args(cobra.ExactArgs(1)),
+		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: c.completeApplications,
 		RunE: c.run(func(ctx context.Context, api *cli.Client, cmd *cobra.Command, given []string) error {
 			spec := cli.Object{"application": given[0], "kind": kind, "reason": w.reason, "ticket": w.ticket}
@@ -148,7 +148,7 @@ func newReleaseStatus() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "status RELEASE | status APPLICATION",
 		Short: "Shows how far a release is; of an application, its newest one",
-		Args:  args(cobra.ExactArgs(1)),
+		Args:  cobra.ExactArgs(1),
 		RunE: c.run(func(ctx context.Context, api *cli.Client, cmd *cobra.Command, given []string) error {
 			kind, err := kindOf(ctx, api, "releases")
 			if err != nil {
@@ -199,7 +199,7 @@ func newReleaseStop() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "stop RELEASE | stop APPLICATION",
 		Short: "Stops a release: what is done stays, no further step is taken",
-		Args:  args(cobra.ExactArgs(1)),
+		Args:  cobra.ExactArgs(1),
 		RunE: c.run(func(ctx context.Context, api *cli.Client, cmd *cobra.Command, given []string) error {
 			kind, err := kindOf(ctx, api, "releases")
 			if err != nil {
@@ -230,15 +230,15 @@ func newInstanceCommand() *cobra.Command {
 		Use:               "restart SEAT...",
 		Short:             "Restarts instances, one after another, as a release",
 		Example:           `  fairway instance restart account-1 -n retail-prod --reason "stuck thread" --wait`,
-		Args:              args(cobra.MinimumNArgs(1)),
+		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: c.completeSeats,
 		RunE: c.run(func(ctx context.Context, api *cli.Client, cmd *cobra.Command, seats []string) error {
 			for _, seat := range seats {
-				row, err := findInstance(ctx, api, api.Namespace(), application, seat)
+				row, err := api.FindInstance(ctx, api.Namespace(), application, seat)
 				if err != nil {
 					return err
 				}
-				if of := fmt.Sprint(row["application"]); application == "" {
+				if of := row.Application; application == "" {
 					application = of
 				} else if application != of {
 					return cli.Usage("restart instances of one application at a time: %q belongs to %q", seat, of)
@@ -252,7 +252,7 @@ func newInstanceCommand() *cobra.Command {
 	c.flags(restart)
 	c.scope(restart)
 	w.flags(restart)
-	restart.Flags().StringVarP(&application, "application", "a", "", "application of the instances, where several have such a seat")
+	restart.Flags().StringVarP(&application, "app", "a", "", "application of the instances, where several have such a seat")
 	restart.Flags().BoolVar(&wait, "wait", false, "wait until the instances answer again")
 	restart.Flags().StringVarP(&output, "output", "o", "", "name, json or yaml (default: a line)")
 	command.AddCommand(restart)

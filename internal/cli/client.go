@@ -29,6 +29,8 @@ type Client struct {
 	http   *http.Client
 	// Trace gets a line for each request, with secrets left out. Nil: none.
 	Trace io.Writer
+
+	kinds Kinds
 }
 
 // NewClient reads the token and prepares the connection.
@@ -180,7 +182,7 @@ func (c *Client) unreachable(ctx context.Context, err error) error {
 		return &Failure{Exit: ExitTimeout, Cause: fmt.Sprintf("the server at %s did not answer in time", c.base.Host), Next: "try again, or give more time with --timeout"}
 	}
 	if ctx.Err() != nil {
-		return &Failure{Exit: ExitError, Cause: "interrupted"}
+		return &Failure{Exit: ExitInterrupted, Cause: "ended by you"}
 	}
 	var unknown *tls.CertificateVerificationError
 	if errors.As(err, &unknown) {

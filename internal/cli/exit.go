@@ -22,6 +22,7 @@ const (
 	ExitTimeout     = 7
 	ExitInvalid     = 8
 	ExitUnavailable = 9
+	ExitInterrupted = 130
 )
 
 // exits maps the API's problem codes to exit codes.

@@ -56,8 +56,11 @@ func (k Kind) FullName(name string) string { return k.Singular + "." + k.Group +
 // Kinds are all kinds that the server serves.
 type Kinds []Kind
 
-// Kinds asks the server what it serves.
+// Kinds asks the server what it serves, once.
 func (c *Client) Kinds(ctx context.Context) (Kinds, error) {
+	if c.kinds != nil {
+		return c.kinds, nil
+	}
 	answer, err := c.Do(ctx, Request{Method: http.MethodGet, Path: "/api/v1/kinds"})
 	if err != nil {
 		return nil, err
@@ -65,7 +68,14 @@ func (c *Client) Kinds(ctx context.Context) (Kinds, error) {
 	list := struct {
 		Items Kinds `json:"items"`
 	}{}
-	return list.Items, answer.Decode(&list)
+	if err := answer.Decode(&list); err != nil {
+		return nil, err
+	}
+	if len(list.Items) == 0 {
+		return nil, &Failure{Exit: ExitUnavailable, Cause: "could not go on: the server names no kinds", Next: "check that --server names a Fairway server"}
+	}
+	c.kinds = list.Items
+	return c.kinds, nil
 }
 
 // Find returns the kind that a word on the command line means: its name, plural,
@@ -122,16 +132,32 @@ type Selection struct {
 	SortBy        string
 	// Limit is the most objects. 0: all.
 	Limit int
+	// Continue begins where an earlier list ended.
+	Continue string
 }
 
 // pageSize is how many objects are asked for at once.
 const pageSize = 500
 
-// List reads objects, page by page.
+// More says what follows a list.
+type More struct {
+	// Continue is where the rest begins; empty where there is none.
+	Continue string `json:"continue"`
+	// Remaining is how many follow.
+	Remaining int `json:"remainingItemCount"`
+}
+
+// List reads all objects, or the first ones.
 func (c *Client) List(ctx context.Context, k Kind, s Selection) ([]Object, error) {
+	objects, _, err := c.Page(ctx, k, s)
+	return objects, err
+}
+
+// Page reads objects page by page, and says what follows.
+func (c *Client) Page(ctx context.Context, k Kind, s Selection) ([]Object, More, error) {
 	query := url.Values{}
 	for name, value := range map[string]string{
-		"namespace": s.Namespace, "labelSelector": s.LabelSelector, "fieldSelector": s.FieldSelector, "sort": s.SortBy,
+		"namespace": s.Namespace, "labelSelector": s.LabelSelector, "fieldSelector": s.FieldSelector, "sort": s.SortBy, "continue": s.Continue,
 	} {
 		if value != "" && (name != "namespace" || k.Namespaced) {
 			query.Set(name, value)
@@ -146,21 +172,46 @@ func (c *Client) List(ctx context.Context, k Kind, s Selection) ([]Object, error
 		query.Set("limit", fmt.Sprint(size))
 		answer, err := c.Do(ctx, Request{Method: http.MethodGet, Path: k.Path("", ""), Query: query})
 		if err != nil {
-			return nil, err
+			return nil, More{}, err
 		}
 		page := struct {
 			Items    []Object `json:"items"`
-			Metadata struct {
-				Continue string `json:"continue"`
-			} `json:"metadata"`
+			Metadata More     `json:"metadata"`
 		}{}
 		if err := answer.Decode(&page); err != nil {
-			return nil, err
+			return nil, More{}, err
 		}
 		items = append(items, page.Items...)
 		if page.Metadata.Continue == "" || (s.Limit > 0 && len(items) >= s.Limit) {
-			return items, nil
+			return items, page.Metadata, nil
 		}
 		query.Set("continue", page.Metadata.Continue)
 	}
+}
+
+// Namespaces lists where there are applications, or may be: those of each
+// tenant's environments. What cannot be asked is left out.
+func (c *Client) Namespaces(ctx context.Context) []string {
+	kinds, err := c.Kinds(ctx)
+	if err != nil {
+		return nil
+	}
+	found := map[string]any{}
+	if tenants, err := kinds.Find("tenants"); err == nil {
+		objects, _ := c.List(ctx, tenants, Selection{}) //nolint:errcheck // left out
+		for _, o := range objects {
+			spec, _ := o["spec"].(map[string]any)
+			environments, _ := spec["environments"].([]any)
+			for _, e := range environments {
+				found[NameOf(o)+"-"+str(e)] = true
+			}
+		}
+	}
+	if applications, err := kinds.Find("applications"); err == nil {
+		objects, _ := c.List(ctx, applications, Selection{}) //nolint:errcheck // left out
+		for _, o := range objects {
+			found[NamespaceOf(o)] = true
+		}
+	}
+	return keysOf(found)
 }

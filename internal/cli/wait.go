@@ -168,6 +168,6 @@ func pause(ctx context.Context, d time.Duration) error {
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 			return &Failure{Exit: ExitTimeout, Cause: "it took longer than --timeout", Next: "what was begun goes on; look again later"}
 		}
-		return &Failure{Exit: ExitError, Cause: "interrupted"}
+		return &Failure{Exit: ExitInterrupted, Cause: "ended by you; what was begun goes on"}
 	}
 }
