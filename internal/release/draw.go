@@ -160,6 +160,11 @@ func drawCluster(in Drawing, cluster string, out *Drawn) (ClusterPlan, bool, err
 
 func drawWorkloads(in Drawing, cluster string, rendered Rendered, plan *ClusterPlan, out *Drawn) error {
 	running := in.Running[cluster]
+	for _, w := range running.spec().Workloads {
+		if !slices.ContainsFunc(rendered.Workloads, func(r RenderedWorkload) bool { return r.Name == w.Name }) {
+			plan.Leaving = append(plan.Leaving, w)
+		}
+	}
 	for _, r := range rendered.Workloads {
 		assigned := assignment(in.Placement, r.Component, r.Cell)
 		if assigned == nil || len(assigned.Seats) == 0 {
@@ -175,7 +180,7 @@ func drawWorkloads(in Drawing, cluster string, rendered Rendered, plan *ClusterP
 		if oneCell(w) {
 			w.Seats = nil
 		}
-		reference, err := out.store(cluster, in.MemberNamespace, running.keep(w, r.Objects))
+		reference, err := out.store(cluster, in.MemberNamespace, running.keep(w, plan.Leaving, r.Objects))
 		if err != nil {
 			return err
 		}
@@ -183,29 +188,33 @@ func drawWorkloads(in Drawing, cluster string, rendered Rendered, plan *ClusterP
 		plan.Workloads = append(plan.Workloads, w)
 	}
 	slices.SortFunc(plan.Workloads, func(a, b deliveryv1.Workload) int { return cmp.Compare(a.Name, b.Name) })
-	for _, w := range running.spec().Workloads {
-		if plan.workload(w.Name) == nil {
-			plan.Leaving = append(plan.Leaving, w)
-		}
-	}
 	return nil
 }
 
-// keep puts the workload object that runs into the place of a newly rendered one
-// if template and cell are the same: its pods are not touched, whatever a newer
-// Fairway or member would make of them. What stands beside it, such as the
-// bounds of an autoscaler and files that are reloaded in place, is new.
-func (r Running) keep(w deliveryv1.Workload, rendered []Object) []Object {
-	is := workload(r.spec().Workloads, w.Name)
-	if is == nil || is.Kind != w.Kind || is.Template != w.Template || is.Cell != w.Cell {
-		return rendered
+// keep puts objects that run into the place of newly rendered ones, whatever a
+// newer Fairway or member would make of them:
+//
+//   - the workload object itself if template and cell are the same, so that its
+//     pods are not touched. What stands beside it, such as the bounds of an
+//     autoscaler and files that are reloaded in place, is new;
+//   - what a leaving workload uses too, such as files named by their content:
+//     both are applied side by side, and one object cannot be two.
+func (r Running) keep(w deliveryv1.Workload, leaving []deliveryv1.Workload, rendered []Object) []Object {
+	var kept []Object
+	for _, l := range leaving {
+		kept = append(kept, r.Objects[l.Rendering.Name]...)
+	}
+	if is := workload(r.spec().Workloads, w.Name); is != nil && is.Kind == w.Kind && is.Template == w.Template && is.Cell == w.Cell {
+		for _, o := range r.Objects[is.Rendering.Name] {
+			if o["kind"] == w.Kind {
+				kept = append(kept, o)
+			}
+		}
 	}
 	out := slices.Clone(rendered)
 	for i, o := range out {
-		for _, old := range r.Objects[is.Rendering.Name] {
-			if o["kind"] == w.Kind && identity(old) == identity(o) {
-				out[i] = old
-			}
+		if j := slices.IndexFunc(kept, func(k Object) bool { return identity(k) == identity(o) }); j >= 0 {
+			out[i] = kept[j]
 		}
 	}
 	return out
