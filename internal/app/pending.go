@@ -16,9 +16,6 @@ func NotCarriedOut(spec appv1.ApplicationSpec) []appv1.NotCarriedOut {
 	add := func(reason, field string, args ...any) {
 		out = append(out, appv1.NotCarriedOut{Field: fmt.Sprintf(field, args...), Reason: reason})
 	}
-	if spec.ReleasePolicy == appv1.ReleaseAutomatic {
-		add("the release room will start Releases by itself; until then start each with \"fairway release start\"", "releasePolicy")
-	}
 	if spec.Placement != nil && len(spec.Placement.AntiAffinity) > 0 {
 		add("the scheduler will keep components apart by name; until then it spreads each component by itself", "placement.antiAffinity")
 	}
