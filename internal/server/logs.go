@@ -97,6 +97,9 @@ func (s *Server) logs(w http.ResponseWriter, r *http.Request) error {
 	if string(pod.UID) != found.UID {
 		return httpapi.NewProblem(httpapi.CodeConflict, "could not read the log of %q: the pod has just been replaced", found.Seat).WithNext("Ask again in a moment.")
 	}
+	if pod.Spec.NodeName == "" {
+		return notStarted(found.Seat)
+	}
 	options.Container = pod.Spec.Containers[0].Name
 	stream, err := openLog(ctx, member.Config(), namespace, found.Pod, options)
 	if err != nil {
@@ -124,13 +127,17 @@ func openLog(ctx context.Context, config *rest.Config, namespace, pod string, op
 	return set.CoreV1().Pods(namespace).GetLogs(pod, options).Stream(ctx)
 }
 
+func notStarted(seat string) *httpapi.Problem {
+	return httpapi.NewProblem(httpapi.CodeConflict, "could not read the log of %q: its container has not started, or has no previous one", seat).
+		WithNext("See why with: fairway describe instance %s.", seat)
+}
+
 func memberProblem(seat, cluster string, err error) error {
 	switch {
 	case apierrors.IsNotFound(err):
 		return httpapi.NewProblem(httpapi.CodeConflict, "could not read the log of %q: the pod has just been replaced", seat).WithNext("Ask again in a moment.").Because(err)
 	case apierrors.IsBadRequest(err):
-		return httpapi.NewProblem(httpapi.CodeConflict, "could not read the log of %q: its container has not started, or has no previous one", seat).
-			WithNext("See why with: fairway describe instance %s.", seat).Because(err)
+		return notStarted(seat).Because(err)
 	case errors.Is(err, context.Canceled):
 		return httpapi.NewProblem(httpapi.CodeTimeout, "the client went away").Because(err)
 	}
