@@ -16,13 +16,17 @@ type Role string
 const (
 	// RoleViewer reads everything of the tenant except secrets.
 	RoleViewer Role = "Viewer"
-	// RoleDeveloper writes Applications outside production and reads the rest.
+	// RoleDeveloper writes and releases Applications and reads logs in environments
+	// whose class is not Production; in production a Developer is a Viewer.
 	RoleDeveloper Role = "Developer"
-	// RoleReleaser starts and stops Releases.
+	// RoleReleaser brings Applications into an environment, production included:
+	// writes them there, starts and stops Releases.
 	RoleReleaser Role = "Releaser"
-	// RoleDutyOperator restarts instances and reads logs.
+	// RoleDutyOperator restarts instances, stops Releases and reads logs.
 	RoleDutyOperator Role = "DutyOperator"
-	// RoleAdministrator manages the tenant's own members and quota requests.
+	// RoleAdministrator reads everything of the tenant, logs and role bindings
+	// included, and deletes applications that are out of service. Members and quotas
+	// are changed in the Tenant, by the platform's administrators.
 	RoleAdministrator Role = "Administrator"
 )
 
@@ -145,7 +149,8 @@ type Allowance struct {
 
 // TenantStatus is what Fairway made of a tenant.
 type TenantStatus struct {
-	// conditions: Ready says whether namespaces, roles and quotas are in place.
+	// conditions: Ready says whether namespaces, roles and quotas are in place;
+	// Stalled says that a person is needed, and what for.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -157,7 +162,15 @@ type TenantStatus struct {
 	// with applications cannot be deleted.
 	// +optional
 	Applications int64 `json:"applications,omitempty"`
-	// namespaces lists the hub namespaces of the tenant.
+	// inUse lists the environments in which the tenant has applications. They stay
+	// in spec.environments.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=8
+	InUse []string `json:"inUse,omitempty"`
+	// namespaces lists the hub namespaces of the tenant. They are never deleted by
+	// Fairway.
 	// +optional
 	// +listType=set
 	Namespaces []string `json:"namespaces,omitempty"`
@@ -174,6 +187,8 @@ type TenantStatus struct {
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 20 && self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="a tenant's name has at most 20 lower-case letters, digits and dashes"
+// +kubebuilder:validation:XValidation:rule="!self.metadata.name.matches('^(fairway|kube)(-|$)')",message="names that are or begin with fairway or kube belong to the platform: choose another"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.status) || !has(oldSelf.status.inUse) || oldSelf.status.inUse.all(e, e in self.spec.environments)",message="an environment with applications stays on the list: retire and delete them first (status.inUse)"
 type Tenant struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
@@ -193,8 +208,13 @@ type TenantList struct {
 	Items           []Tenant `json:"items"`
 }
 
-// ConditionReady sums up whether what the object asks for is in place.
-const ConditionReady = "Ready"
+// Condition types of a Tenant.
+const (
+	// ConditionReady sums up whether what the object asks for is in place.
+	ConditionReady = "Ready"
+	// ConditionStalled says that nothing moves until a person acts.
+	ConditionStalled = "Stalled"
+)
 
 // Labels of the hub namespaces that belong to a tenant.
 const (
