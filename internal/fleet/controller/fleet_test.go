@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -36,7 +37,8 @@ import (
 func running(t *testing.T, hub *kubetest.Cluster) *notes {
 	t.Helper()
 	skip := true
-	mgr, err := ctrl.NewManager(hub.Config(), ctrl.Options{
+	// With the server's own account, which may do what config/rbac says.
+	mgr, err := ctrl.NewManager(hub.UserConfig(t, "fairway", "fairway:system"), ctrl.Options{
 		Scheme: hubScheme(), Metrics: metricsserver.Options{BindAddress: "0"}, Controller: config.Controller{SkipNameValidation: &skip},
 	})
 	if err != nil {
@@ -87,7 +89,8 @@ func host(name, rack string) *corev1.Node {
 }
 
 func TestFleetOnRealServers(t *testing.T) {
-	fleet := kubetest.StartFleet(t, []string{"hub", "east-1", "west-1"}, kubetest.WithCRDsOn("hub"), kubetest.WithScheme(hubScheme()))
+	fleet := kubetest.StartFleet(t, []string{"hub", "east-1", "west-1"}, kubetest.WithCRDsOn("hub"), kubetest.WithScheme(hubScheme()),
+		kubetest.WithManifests("config/rbac"), kubetest.WithAdmission())
 	hub, east, west := fleet["hub"].Client(), fleet["east-1"].Client(), fleet["west-1"].Client()
 	ctx, whole := t.Context(), t
 	make := func(c client.Client, objects ...client.Object) {
@@ -147,9 +150,10 @@ func TestFleetOnRealServers(t *testing.T) {
 		}
 	})
 
-	// Fairway has an account of its own in the members.
+	// Fairway has an account of its own in the members, which may do what config/member says.
+	accounts := map[string][]byte{"east-1": account(t, fleet["east-1"]), "west-1": account(t, fleet["west-1"])}
 	for name, site := range map[string]string{"east-1": "dc-east", "west-1": "dc-west"} {
-		if _, err := joiner.Join(ctx, asked(name, site, fleet[name].Kubeconfig())); err != nil {
+		if _, err := joiner.Join(ctx, asked(name, site, accounts[name])); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -310,15 +314,22 @@ func TestFleetOnRealServers(t *testing.T) {
 	})
 
 	t.Run("marks are put back", func(t *testing.T) {
-		// Fairway's account is the administrator's here, so that the rules let it pass.
-		node := &corev1.Node{}
-		if err := east.Get(ctx, client.ObjectKey{Name: "east-biz-2"}, node); err != nil {
+		// Somebody takes the rule away first, which would refuse it.
+		rule := &admissionv1.ValidatingAdmissionPolicyBinding{ObjectMeta: metav1.ObjectMeta{Name: "fairway-nodes"}}
+		if err := east.Delete(ctx, rule); err != nil {
 			t.Fatal(err)
 		}
-		node.Spec.Taints = nil
-		if err := east.Update(ctx, node); err != nil {
-			t.Fatal(err)
-		}
+		eventually(t, "the taint is removed by hand", func() error {
+			if err := client.IgnoreNotFound(east.Delete(ctx, rule)); err != nil {
+				return err
+			}
+			node := &corev1.Node{}
+			if err := east.Get(ctx, client.ObjectKey{Name: "east-biz-2"}, node); err != nil {
+				return err
+			}
+			node.Spec.Taints = nil
+			return east.Update(ctx, node)
+		})
 		eventually(t, "the taint is back", carries(east, "east-biz-2", "retail-business/retail-business:NoSchedule"))
 	})
 

@@ -189,7 +189,7 @@ func reasonOf(err error) string {
 	case errors.Is(err, errRefused):
 		return err.Error()
 	case apierrors.IsForbidden(err):
-		return "Fairway's account there lacks rights: bind it to the ClusterRole fairway-member (config/rbac/member)"
+		return "Fairway's account there lacks rights: give it what config/member lists"
 	case apierrors.ReasonForError(err) != metav1.StatusReasonUnknown:
 		return "the cluster answers with " + string(apierrors.ReasonForError(err))
 	}

@@ -8,13 +8,15 @@ package controller
 
 import (
 	"context"
+	"fmt"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
@@ -56,10 +58,21 @@ func Setup(mgr ctrl.Manager, o Options) error {
 	hosts := &Hosts{hub: hub, members: o.Connections, sight: sight, gate: o.Gate, recorder: o.Recorder}
 	pools := &Pools{hub: hub, sight: sight, now: o.Now}
 
-	system := predicate.NewPredicateFuncs(func(object client.Object) bool { return object.GetNamespace() == fleetv1.SystemNamespace })
-	err := ctrl.NewControllerManagedBy(mgr).Named("fleet.health").
+	// The server reads Secrets in its own namespace only, and keeps none in memory.
+	own, err := cache.New(mgr.GetConfig(), cache.Options{
+		HTTPClient: mgr.GetHTTPClient(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(),
+		DefaultNamespaces: map[string]cache.Config{fleetv1.SystemNamespace: {}},
+	})
+	if err != nil {
+		return fmt.Errorf("could not watch the credentials of clusters: %w", err)
+	}
+	if err := mgr.Add(own); err != nil {
+		return fmt.Errorf("could not watch the credentials of clusters: %w", err)
+	}
+	secret := &metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"}}
+	err = ctrl.NewControllerManagedBy(mgr).Named("fleet.health").
 		For(&fleetv1.Cluster{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(clustersOf(hub)), builder.WithPredicates(system)).
+		WatchesRawSource(source.Kind(own, secret, handler.TypedEnqueueRequestsFromMapFunc(clustersOf(hub)))).
 		WatchesRawSource(later(o.Connections.OnChange, 0, one)).
 		WatchesRawSource(later(sight.OnChange, calm, one)).
 		Complete(health)
@@ -129,8 +142,8 @@ func all(hub client.Reader, empty func() client.ObjectList) handler.MapFunc {
 }
 
 // clustersOf maps a Secret to the Clusters whose credentials it holds.
-func clustersOf(hub client.Reader) handler.MapFunc {
-	return func(ctx context.Context, secret client.Object) []reconcile.Request {
+func clustersOf(hub client.Reader) handler.TypedMapFunc[*metav1.PartialObjectMetadata, reconcile.Request] {
+	return func(ctx context.Context, secret *metav1.PartialObjectMetadata) []reconcile.Request {
 		clusters := &fleetv1.ClusterList{}
 		if hub.List(ctx, clusters) != nil {
 			return nil

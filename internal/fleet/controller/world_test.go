@@ -6,6 +6,7 @@ package controller
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -24,6 +25,8 @@ import (
 	"github.com/fairway-cloud/fairway/internal/approval"
 	"github.com/fairway-cloud/fairway/internal/audit"
 	"github.com/fairway-cloud/fairway/internal/platform/kubetest"
+	"github.com/fairway-cloud/fairway/internal/sandbox/manifests"
+	"github.com/fairway-cloud/fairway/internal/sandbox/pki"
 )
 
 func init() { ctrl.SetLogger(logr.Discard()) }
@@ -135,7 +138,8 @@ func runOn(t *testing.T, cluster *kubetest.Cluster, instance *corev1.Pod, host s
 		Name: instance.Namespace, Labels: map[string]string{"app.kubernetes.io/managed-by": "fairway"},
 		Annotations: map[string]string{"fleet.fairway.cloud/pools": "retail-business"},
 	}}
-	if err := admin.Create(t.Context(), namespace); err != nil {
+	fairway := cluster.UserClient(t, "fairway", "system:masters")
+	if err := fairway.Create(t.Context(), namespace); err != nil {
 		t.Fatal(err)
 	}
 	instance.Spec.NodeSelector = map[string]string{poolLabel: "retail-business"}
@@ -146,4 +150,26 @@ func runOn(t *testing.T, cluster *kubetest.Cluster, instance *corev1.Pod, host s
 	if err := scheduler.SubResource("binding").Create(t.Context(), instance, &corev1.Binding{Target: corev1.ObjectReference{Kind: "Node", Name: host}}); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// account makes Fairway's account in a member and returns its kubeconfig.
+func account(t *testing.T, member *kubetest.Cluster) []byte {
+	t.Helper()
+	root, err := manifests.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	objects, err := manifests.Load(filepath.Join(root, "config", "member"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := manifests.Apply(t.Context(), member.Client(), objects); err != nil {
+		t.Fatal(err)
+	}
+	config := member.UserConfig(t, "fairway", "fairway:hub")
+	raw, err := pki.Kubeconfig(member.Name, "fairway", config.Host, config.CAData, pki.Pair{Cert: config.CertData, Key: config.KeyData})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
 }

@@ -225,7 +225,7 @@ func TestCannotConnect(t *testing.T) {
 				w.CertData, w.KeyData = config.CertData, config.KeyData
 				return Wish{Credentials: w}
 			},
-			want: ReasonForbidden, says: "fairway-member",
+			want: ReasonForbidden, says: "config/member",
 		},
 		"another cluster": {
 			reason: "the address leads to another cluster than the one that was joined",

@@ -87,7 +87,7 @@ func explain(server string, err error) (reason, message string) {
 	case apierrors.IsUnauthorized(err):
 		return ReasonUnauthorized, at + "it does not accept the credentials: put new ones into the cluster's Secret"
 	case apierrors.IsForbidden(err):
-		return ReasonForbidden, at + "the credentials lack rights: bind Fairway's account there to the ClusterRole fairway-member (config/rbac/member)"
+		return ReasonForbidden, at + "the credentials lack rights: give Fairway's account there what config/member lists"
 	case errors.As(err, &dns):
 		return ReasonUnreachable, at + "its name cannot be resolved: correct the address, or the hub's DNS"
 	case errors.Is(err, syscall.ECONNREFUSED):
