@@ -15,7 +15,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -27,7 +26,9 @@ import (
 
 var hub *kubetest.Cluster
 
-func TestMain(m *testing.M) { os.Exit(kubetest.Main(m, &hub, kubetest.WithCRDs())) }
+func TestMain(m *testing.M) {
+	os.Exit(kubetest.Main(m, &hub, kubetest.WithCRDs(), kubetest.WithAdmission(), kubetest.WithManifests("config/rbac")))
+}
 
 // bench is a running server with the files that reach it.
 type bench struct {
@@ -73,7 +74,7 @@ func startServer(t *testing.T) *bench {
 	ctx, cancel := context.WithCancel(context.Background())
 	b.stop = cancel
 	o := serverOptions{
-		kubeconfig: write("hub.kubeconfig", hub.Kubeconfig()), listen: b.address, certFile: write("tls.crt", pair.Cert), keyFile: write("tls.key", pair.Key),
+		kubeconfig: write("hub.kubeconfig", ownKubeconfig(t)), listen: b.address, certFile: write("tls.crt", pair.Cert), keyFile: write("tls.key", pair.Key),
 		dataDir: filepath.Join(b.dir, "data"), loopback: true, drain: time.Second,
 	}
 	write("cli.yaml", []byte("server: https://"+b.address+"\ntokenFile: data/admin.token\ncaFile: ca.crt\n"))
@@ -114,19 +115,21 @@ func (b *bench) end(t *testing.T) {
 
 func prepareHub(t *testing.T) {
 	t.Helper()
-	for _, o := range []client.Object{
-		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "fairway-system"}},
-		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "retail-sit"}},
-		&rbacv1.ClusterRoleBinding{
-			ObjectMeta: metav1.ObjectMeta{Name: "test-administrators"},
-			Subjects:   []rbacv1.Subject{{Kind: "Group", APIGroup: "rbac.authorization.k8s.io", Name: "fairway:administrators"}},
-			RoleRef:    rbacv1.RoleRef{APIGroup: "rbac.authorization.k8s.io", Kind: "ClusterRole", Name: "cluster-admin"},
-		},
-	} {
-		if err := hub.Client().Create(context.Background(), o); client.IgnoreAlreadyExists(err) != nil {
-			t.Fatal(err)
-		}
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "retail-sit"}}
+	if err := hub.Client().Create(context.Background(), namespace); client.IgnoreAlreadyExists(err) != nil {
+		t.Fatal(err)
 	}
+}
+
+// ownKubeconfig is the server's own account, with the rights of config/rbac and no others.
+func ownKubeconfig(t *testing.T) []byte {
+	t.Helper()
+	c := hub.UserConfig(t, "fairway", "fairway:system")
+	raw, err := pki.Kubeconfig("hub", "fairway", c.Host, c.CAData, pki.Pair{Cert: c.CertData, Key: c.KeyData})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
 }
 
 // run runs the command line as a user would, and returns what it prints.

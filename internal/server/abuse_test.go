@@ -181,6 +181,8 @@ func TestSystemIdentitiesAreRefused(t *testing.T) {
 	for name, person := range map[string]identity.Person{
 		"Group": {ID: "x", Groups: []string{"system:masters"}},
 		"User":  {ID: "system:admin"},
+		"Own":   {ID: "fairway"},
+		"Ours":  {ID: "x", Groups: []string{"fairway:system"}},
 		"Empty": {},
 	} {
 		s.people.mu.Lock()

@@ -12,6 +12,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -51,27 +52,33 @@ func NewHub(config *rest.Config) (*Hub, error) {
 	return &Hub{base: base, http: client}, nil
 }
 
-// impersonate writes who acts into the headers of a call. An empty identity and
-// the groups of Kubernetes itself are refused.
+// impersonate writes who acts into the headers of a call. An empty identity, what
+// belongs to Kubernetes itself, and Fairway's own accounts are refused: nobody
+// becomes the platform by the name that a directory gives him.
 func impersonate(h http.Header, person identity.Person) error {
 	if person.ID == "" {
 		return errors.New("could not call the hub: nobody is named as the one who acts")
 	}
-	if strings.HasPrefix(person.ID, "system:") {
-		return fmt.Errorf("could not call the hub as %q: names that begin with system: belong to Kubernetes", person.ID)
+	if strings.HasPrefix(person.ID, "system:") || person.ID == ownAccount {
+		return fmt.Errorf("could not call the hub as %q: that name belongs to the platform itself", person.ID)
 	}
 	h.Set("Impersonate-User", person.ID)
 	for _, g := range person.Groups {
-		if strings.HasPrefix(g, "system:") {
-			return fmt.Errorf("could not call the hub as a member of %q: groups that begin with system: belong to Kubernetes", g)
+		if strings.HasPrefix(g, "system:") || slices.Contains(ownGroups, g) {
+			return fmt.Errorf("could not call the hub as a member of %q: that group belongs to the platform itself", g)
 		}
 		h.Add("Impersonate-Group", g)
 	}
 	if person.Session != "" {
-		h.Set("Impersonate-Extra-Session.fairway.cloud", person.Session)
+		h["Impersonate-Extra-fairway.cloud%2fsession"] = []string{person.Session}
 	}
 	return nil
 }
+
+// The accounts of Fairway itself, on the hub and in members (config/rbac, config/member).
+const ownAccount = "fairway"
+
+var ownGroups = []string{"fairway:system", "fairway:hub"}
 
 // Call is one call to the hub.
 type Call struct {

@@ -123,8 +123,10 @@ func (h *heldWriter) release(w http.ResponseWriter) error {
 		w.Header()[name] = values
 	}
 	w.WriteHeader(h.status)
-	_, err := w.Write(h.body.Bytes())
-	if err != nil {
+	if h.body.Len() == 0 {
+		return nil
+	}
+	if _, err := w.Write(h.body.Bytes()); err != nil {
 		return NewProblem(CodeInternal, "the client went away before the answer").Because(err)
 	}
 	return nil
