@@ -126,17 +126,19 @@ func simulatedNode(h topology.HostPlan) *corev1.Node {
 	}
 }
 
-// ensureSimulated makes the node with its taint already on; what is there stays.
+// ensureSimulated makes the node with its taint already on, and says what it
+// offers before the simulator makes it ready; what is there stays.
 func ensureSimulated(ctx context.Context, api client.Client, h topology.HostPlan) error {
 	node := simulatedNode(h)
 	status := node.Status
 	err := api.Create(ctx, node)
 	if apierrors.IsAlreadyExists(err) {
-		return nil
+		err = api.Get(ctx, client.ObjectKeyFromObject(node), node)
 	}
-	if err == nil {
+	if err == nil && len(node.Status.Capacity) == 0 {
+		before := node.DeepCopy()
 		node.Status = status
-		err = api.Status().Update(ctx, node)
+		err = api.Status().Patch(ctx, node, client.StrategicMergeFrom(before))
 	}
 	if err != nil {
 		return fmt.Errorf("could not make simulated host %q: %w", h.Name, err)

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -22,11 +23,35 @@ import (
 const machineDir = "/run/fairway"
 
 // kubeletSettings are the kernel settings that a kubelet changes for the whole
-// machine when it starts.
+// machine when it starts, and the one that we raise for many of them.
 var kubeletSettings = []string{
 	"vm/overcommit_memory", "vm/panic_on_oom",
 	"kernel/panic", "kernel/panic_on_oops",
 	"kernel/keys/root_maxkeys", "kernel/keys/root_maxbytes",
+	inotifyInstances,
+}
+
+// inotifyInstances bounds the watchers of files of one user. Each host takes
+// about a dozen, so the usual 128 end with the tenth host; we raise it.
+const (
+	inotifyInstances = "fs/inotify/max_user_instances"
+	inotifyWanted    = 8192
+)
+
+// raiseInotify makes room for the watchers of many hosts.
+func raiseInotify() error {
+	path := filepath.Join("/proc/sys", inotifyInstances)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("could not read kernel setting %q: %w", inotifyInstances, err)
+	}
+	if now, err := strconv.Atoi(strings.TrimSpace(string(data))); err == nil && now >= inotifyWanted {
+		return nil
+	}
+	if err := os.WriteFile(path, []byte(strconv.Itoa(inotifyWanted)), 0o644); err != nil {
+		return fmt.Errorf("could not raise kernel setting %q to %d: %w", inotifyInstances, inotifyWanted, err)
+	}
+	return nil
 }
 
 // machineNote remembers the machine as it was before the first sandbox.
@@ -55,7 +80,7 @@ func ClaimMachine(sandbox string) error {
 		if !slices.Contains(note.Sandboxes, sandbox) {
 			note.Sandboxes = append(note.Sandboxes, sandbox)
 		}
-		return nil
+		return raiseInotify()
 	})
 }
 

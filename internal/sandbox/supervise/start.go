@@ -6,6 +6,7 @@ package supervise
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -100,4 +101,20 @@ func openLog(path string) (*os.File, error) {
 		return nil, fmt.Errorf("could not open a log: %w", err)
 	}
 	return log, nil
+}
+
+// lastLine is the last line of a log, as far as it is short.
+func lastLine(path string) string {
+	const enough = 2048
+	file, err := os.Open(path)
+	if err != nil {
+		return "(no log)"
+	}
+	defer file.Close()
+	if info, err := file.Stat(); err == nil && info.Size() > enough {
+		_, _ = file.Seek(-enough, io.SeekEnd)
+	}
+	content, _ := io.ReadAll(file)
+	lines := strings.Split(strings.TrimSpace(string(content)), "\n")
+	return lines[len(lines)-1]
 }

@@ -204,9 +204,17 @@ func (s *Supervisor) Status() []Status {
 	return list
 }
 
+// hopeless is how often a process that is waited for may die before the wait
+// ends.
+const hopeless = 5
+
 // Wait returns when the named processes (all when none is named) are ready or
-// done.
+// done. It gives up on one that dies again and again; that one is still kept.
 func (s *Supervisor) Wait(ctx context.Context, names ...string) error {
+	deaths := map[string]int{} // restarts when the wait began
+	for _, status := range s.Status() {
+		deaths[status.Name] = status.Restarts
+	}
 	for {
 		s.mu.Lock()
 		changed := s.changed
@@ -220,11 +228,18 @@ func (s *Supervisor) Wait(ctx context.Context, names ...string) error {
 		if len(waiting) == 0 {
 			return nil
 		}
+		for _, status := range waiting {
+			if status.State == Failed && status.Restarts-deaths[status.Name] >= hopeless {
+				return fmt.Errorf("could not keep %q running, it died %d times (%s); its log %s ends: %s",
+					status.Name, status.Restarts+1, status.Message, status.LogFile, lastLine(status.LogFile))
+			}
+		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
 			first := waiting[0]
-			return fmt.Errorf("could not wait for %q (%s: %s), see %s: %w", first.Name, first.State, first.Message, first.LogFile, context.Cause(ctx))
+			return fmt.Errorf("could not wait for %q (%s: %s); its log %s ends: %s: %w",
+				first.Name, first.State, first.Message, first.LogFile, lastLine(first.LogFile), context.Cause(ctx))
 		}
 	}
 }

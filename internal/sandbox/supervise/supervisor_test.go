@@ -172,6 +172,32 @@ func TestACommandThatIsNotThereIsShown(t *testing.T) {
 	}
 }
 
+func TestWaitGivesUpOnAProcessThatDiesAgainAndAgain(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	doomed := Process{
+		Name: "doomed", Argv: []string{"sh", "-c", "echo no room left; exit 3"}, LogFile: filepath.Join(dir, "log"),
+		Ready: func(context.Context) error { return errors.New("not yet") },
+	}
+	if err := s.Add(doomed); err != nil {
+		t.Fatal(err)
+	}
+	// As if it had died so often already: the real waits would add up to 15 s.
+	s.mu.Lock()
+	s.keepers[0].status.Restarts = -1
+	s.mu.Unlock()
+	done := make(chan error, 1)
+	go func() { done <- s.Wait(t.Context()) }()
+	eventually(t, "it died once", func() bool { return s.Status()[0].State == Failed })
+	s.mu.Lock()
+	s.keepers[0].status.Restarts = hopeless
+	s.mu.Unlock()
+	s.set(s.keepers[0], func(*Status) {})
+	if err := <-done; err == nil || !strings.Contains(err.Error(), "no room left") {
+		t.Errorf("the wait must end and say the log's last line, got %v", err)
+	}
+}
+
 func TestReleaseLeavesTheProcess(t *testing.T) {
 	s := open(t, t.TempDir())
 	if err := s.Add(sleeper("one")); err != nil {
