@@ -15,6 +15,9 @@ type Seen struct {
 	Wish Wish
 	// Problem is why the wish could not be read. Nothing is done then.
 	Problem *Problem
+	// PutBack are the objects that were put back a moment ago. Where somebody insists,
+	// they are put back at a measured pace.
+	PutBack map[Identity]bool
 	// Restarted are the UIDs that were reported as replaced before.
 	Restarted []string
 	// Inventory found in the member; zero if it has none.
@@ -71,6 +74,10 @@ func Plan(seen Seen) Decision {
 		planRetirement(seen, &decision)
 		return decision
 	}
+	if home := (Identity{Kind: "Namespace", Name: seen.Wish.Namespace}); seen.Live[home].Deleting {
+		decision.wait("%s is being removed by somebody; it is made again once it is gone", home)
+		return decision
+	}
 	intend(seen, &decision)
 	applyObjects(seen, &decision)
 	labelPods(seen, &decision)
@@ -102,11 +109,18 @@ func guard(seen Seen) *Problem {
 	return nil
 }
 
+// ours says whether an object that exists is Fairway's: it shows our field owner, or
+// is the very one that the inventory knows, if somebody has wiped its owners.
+func (s Seen) ours(id Identity) bool {
+	live, found := s.Live[id]
+	record := s.Inventory.Objects[id]
+	return found && (live.Ours || record.UID != "" && record.UID == live.UID)
+}
+
 // foreign refuses to take over what somebody else made.
 func foreign(seen Seen) *Problem {
 	for _, wanted := range seen.Wish.Objects {
-		live, found := seen.Live[wanted.Identity]
-		if !found || live.Ours {
+		if _, found := seen.Live[wanted.Identity]; !found || seen.ours(wanted.Identity) {
 			continue
 		}
 		return &Problem{ReasonForeignObject, fmt.Sprintf("%s exists and was not made by Fairway: remove or rename it, then the delivery goes on", wanted.Identity)}
@@ -188,6 +202,10 @@ func applyObject(seen Seen, wanted Wanted, decision *Decision) {
 	}
 	if len(live.Foreign) > 0 && action.Drift == "" {
 		action.Drift = driftOf(live)
+	}
+	if action.Drift != "" && seen.PutBack[wanted.Identity] {
+		decision.wait("somebody keeps changing %s: %s; it is put back again in a moment", wanted.Identity, action.Drift)
+		return
 	}
 	if action.Drift != "" {
 		decision.say("%s was changed by somebody else: %s", wanted.Identity, action.Drift)
@@ -281,7 +299,7 @@ func prune(seen Seen, decision *Decision) {
 	}
 	workloadsGone := true
 	for _, id := range unwanted {
-		if live, found := seen.Live[id]; found && live.Ours && id.isWorkload() {
+		if seen.ours(id) && id.isWorkload() {
 			workloadsGone = false
 		}
 	}
@@ -303,7 +321,7 @@ func remove(seen Seen, id Identity, decision *Decision) {
 	case !found:
 		delete(decision.Inventory.Objects, id)
 		decision.say("%s is gone", id)
-	case !live.Ours:
+	case !seen.ours(id):
 		delete(decision.Inventory.Objects, id)
 		decision.say("%s belongs to somebody else now and is left alone", id)
 	case live.Deleting:
@@ -347,7 +365,7 @@ func orElse(s, fallback string) string {
 func present(seen Seen, filter func(Identity) bool) []Identity {
 	var found []Identity
 	for _, id := range slices.SortedFunc(maps.Keys(seen.Inventory.Objects), compareIdentities) {
-		if live, exists := seen.Live[id]; exists && live.Ours && filter(id) {
+		if seen.ours(id) && filter(id) {
 			found = append(found, id)
 		}
 	}

@@ -183,7 +183,9 @@ func (s *step) run(ctx context.Context, actions []delivery.Action) error {
 		return err
 	}
 	for _, action := range actions {
-		if err := s.do(ctx, action); err != nil {
+		err := s.do(ctx, action)
+		count(action, err)
+		if err != nil {
 			return errors.Join(err, s.store(ctx))
 		}
 	}

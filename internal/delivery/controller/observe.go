@@ -57,6 +57,7 @@ func (r *Reconciler) observe(ctx context.Context, d *v1alpha1.Delivery, m member
 		v.seen.Wish = bare(d.Spec)
 	}
 	v.seen.Restarted = d.Status.Restarted
+	v.seen.PutBack = r.pace.recent(client.ObjectKeyFromObject(d))
 	if err := r.observeInventory(ctx, m, &v); err != nil {
 		return view{}, err
 	}
@@ -209,7 +210,7 @@ func observeUnwanted(ctx context.Context, m members.Member, seen *delivery.Seen)
 		if err != nil {
 			return fmt.Errorf("could not read %s in cluster %q: %w", id, m.Name(), err)
 		}
-		if object != nil && liveOf(object, false).Ours {
+		if object != nil && (liveOf(object, false).Ours || string(object.GetUID()) == seen.Inventory.Objects[id].UID) {
 			seen.Listed, seen.ListProblem = false, fmt.Sprintf("the cluster's list of kind %s is not complete: it lacks %s, which is there", id.Kind, id)
 			return nil
 		}

@@ -50,6 +50,7 @@ type Reconciler struct {
 
 	library library
 	links   links
+	pace    pace
 }
 
 // errStale says that the Delivery was read before its last change: read it again.
@@ -111,7 +112,7 @@ const soon = 5 * time.Second
 
 // patience is how long one round with a member may take, so that a slow member holds
 // no worker for good.
-const patience = time.Minute
+const patience = 30 * time.Second
 
 // slowly is when a Delivery is looked at although nothing was reported: 10 to 15
 // minutes, each Delivery at its own time.

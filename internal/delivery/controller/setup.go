@@ -6,7 +6,9 @@ package controller
 import (
 	"context"
 	"errors"
+	"time"
 
+	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -21,6 +23,9 @@ import (
 	"github.com/fairway-cloud/fairway/internal/platform/members"
 )
 
+// limiter tries what failed again after a second, then ever later, up to a minute.
+var limiter = workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](time.Second, time.Minute)
+
 // SetupWithManager runs the reconciler: on changes of Deliveries, arrival of
 // Renderings, and on what members report.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
@@ -30,7 +35,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		For(&v1alpha1.Delivery{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WatchesMetadata(&v1alpha1.Rendering{}, handler.EnqueueRequestsFromMapFunc(r.waiting), builder.WithPredicates(arrivals)).
 		WatchesRawSource(source.Func(r.links.attach)).
-		WithOptions(controller.Options{MaxConcurrentReconciles: 8}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: 8, RateLimiter: limiter}).
 		Complete(reconcile.AsReconciler(r.Hub, r))
 }
 

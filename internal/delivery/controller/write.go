@@ -23,6 +23,12 @@ import (
 	"github.com/fairway-cloud/fairway/internal/delivery"
 )
 
+// Annotations on the inventory: on whose behalf the member was written to last.
+const (
+	annotationPerson  = "delivery.fairway.cloud/person"
+	annotationRelease = "delivery.fairway.cloud/release"
+)
+
 var owner = client.FieldOwner(delivery.FieldOwner)
 
 // do carries one action out. Repeating it does no harm.
@@ -121,6 +127,10 @@ func (s *step) learn(action delivery.Action, object *unstructured.Unstructured) 
 		record.Replicas = action.Wanted.Workload.Replicas
 	}
 	s.inventory.Objects[action.Object] = record
+	if action.Drift != "" {
+		s.r.pace.note(client.ObjectKeyFromObject(s.delivery), action.Object, time.Now())
+		putBack.Inc()
+	}
 }
 
 // mark sets labels or annotations of a pod. A pod that is gone or was replaced needs
@@ -233,6 +243,7 @@ func (s *step) store(ctx context.Context) error {
 	}
 	record.Namespace, record.Name = s.delivery.Spec.Namespace, delivery.InventoryName
 	record.Labels = map[string]string{appv1.LabelManagedBy: appv1.ManagedBy}
+	record.Annotations = map[string]string{annotationPerson: s.asker.person, annotationRelease: s.asker.release}
 	record.Data = s.inventory.Encode()
 	var err error
 	if s.record == nil {

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package controller
+
+import (
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"github.com/fairway-cloud/fairway/internal/delivery"
+)
+
+var (
+	actions = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "fairway_delivery_actions_total",
+		Help: "Writes to members, by what they did and whether they succeeded.",
+	}, []string{"verb", "result"})
+	putBack = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "fairway_delivery_put_back_total",
+		Help: "Objects in members that somebody else had changed and Delivery put back.",
+	})
+)
+
+func init() { metrics.Registry.MustRegister(actions, putBack) }
+
+func count(action delivery.Action, err error) {
+	result := "done"
+	if err != nil {
+		result = "failed"
+	}
+	actions.WithLabelValues(strings.ReplaceAll(string(action.Verb), " ", "_"), result).Inc()
+}
