@@ -30,6 +30,7 @@ func (c *caller) flags(command *cobra.Command) {
 	f.StringVar(&c.access.TokenFile, "token-file", "", "file that holds your token, mode 0600")
 	f.StringVar(&c.access.CAFile, "ca-file", "", "certificate of who signed the server's")
 	f.DurationVar(&c.timeout, "timeout", 5*time.Minute, "how long the command may take, waiting included")
+	f.BoolP("quiet", "q", false, "say nothing beside data and errors")
 	f.IntVarP(&c.verbose, "verbose", "v", 0, "6 shows each request on stderr, without secrets")
 }
 
@@ -129,7 +130,12 @@ func (c *caller) completeApplications(cmd *cobra.Command, given []string, word s
 }
 
 // progress is where a command says what it waits for.
-func progress(cmd *cobra.Command) io.Writer { return cmd.ErrOrStderr() }
+func progress(cmd *cobra.Command) io.Writer {
+	if quiet, err := cmd.Flags().GetBool("quiet"); err == nil && quiet {
+		return io.Discard
+	}
+	return cmd.ErrOrStderr()
+}
 
 // complete completes a flag with its values.
 func complete(command *cobra.Command, flag string, values ...string) {
