@@ -7,6 +7,8 @@ import (
 	"os"
 	"testing"
 
+	"github.com/go-logr/logr"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/fairway-cloud/fairway/internal/platform/kubetest"
@@ -17,6 +19,7 @@ import (
 var hub *kubetest.Cluster
 
 func TestMain(m *testing.M) {
+	ctrl.SetLogger(logr.Discard())
 	os.Exit(kubetest.Main(m, &hub, kubetest.WithCRDs()))
 }
 
