@@ -42,8 +42,13 @@ type Chain struct {
 	Log *slog.Logger
 	// Metrics counts requests. Nil: nothing is counted.
 	Metrics *Metrics
+	// Share is how many requests one person may have under way at once, and as many
+	// streams. Default: DefaultShare.
+	Share int
 	// ReadTimeout bounds the answer of a route that does not stream. Default: 60 s.
 	ReadTimeout time.Duration
+
+	shares shares
 }
 
 // Mount returns the router of the table. It fails where a route could slip
@@ -198,6 +203,15 @@ func (c *Chain) pass(route Route, w http.ResponseWriter, r *http.Request) (ident
 	if err != nil {
 		return person, err
 	}
+	share := c.Share
+	if share <= 0 {
+		share = DefaultShare
+	}
+	release, ok := c.shares.take(person.ID, route.Streams, share)
+	if !ok {
+		return person, NewProblem(CodeTooManyRequests, "you have %d requests under way, which is as many as one person may have at once", share)
+	}
+	defer release()
 	ctx := identity.NewContext(r.Context(), person)
 	if route.Streams {
 		ctx = c.keepValid(ctx, credential)

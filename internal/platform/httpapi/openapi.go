@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
-	"slices"
 	"strings"
 )
 
@@ -228,14 +227,9 @@ var problemSchema = map[string]any{
 }
 
 func codes() []any {
-	names := make([]string, 0, len(families))
-	for code := range families {
-		names = append(names, string(code))
-	}
-	slices.Sort(names)
-	list := make([]any, 0, len(names))
-	for _, n := range names {
-		list = append(list, n)
+	var list []any
+	for _, code := range Codes() {
+		list = append(list, string(code))
 	}
 	return list
 }

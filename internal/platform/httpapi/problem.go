@@ -7,7 +7,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 )
 
 // Code names a family of problems. The CLI's exit codes hang on it.
@@ -97,6 +99,9 @@ var families = map[Code]family{
 	CodeEvidenceAway:       {http.StatusServiceUnavailable, "The act cannot be recorded now", "Nothing was changed. Try again when the evidence log is back."},
 	CodeTimeout:            {http.StatusGatewayTimeout, "It took too long", "Try again; look at the object first, since the change may have happened."},
 }
+
+// Codes lists every code, in order.
+func Codes() []Code { return slices.Sorted(maps.Keys(families)) }
 
 // NewProblem returns a problem of the code's family. The detail is a sentence
 // that names what was asked and why it failed; it never holds a secret.

@@ -36,6 +36,10 @@ func FromAPIStatus(status metav1.Status, subject string) *Problem {
 	}
 	switch reason {
 	case metav1.StatusReasonNotFound:
+		if status.Details != nil && status.Details.Kind == "namespaces" {
+			return NewProblem(CodeNotFound, "could not make %s: there is no namespace %q", subject, status.Details.Name).
+				WithNext("Make the tenant and the environment first; namespaces <tenant>-<environment> follow within seconds.")
+		}
 		return missing(subject)
 	case metav1.StatusReasonUnauthorized:
 		return NewProblem(CodeUnavailable, "the hub does not accept the server's own credential").
