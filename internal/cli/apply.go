@@ -246,7 +246,7 @@ func whatNow(o Object, namespace, name string) string {
 	start := fmt.Sprintf("start a release with: fairway release start %s -n %s", name, namespace)
 	switch {
 	case active != "":
-		return fmt.Sprintf("release %q is under way; follow it with: fairway release status %s -n %s --wait", Plain(active), name, namespace)
+		return fmt.Sprintf("release %q is under way; follow it with: fairway release status %s -n %s --wait", Plain(active), Plain(active), namespace)
 	case released == "":
 		return "nothing runs yet; " + start
 	case released == latest:
