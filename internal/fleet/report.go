@@ -160,6 +160,7 @@ func ReportPool(before fleetv1.PoolStatus, seen PoolSeen, now time.Time) fleetv1
 	slices.SortFunc(status.Racks, func(a, b fleetv1.PoolRack) int {
 		return cmp.Or(cmp.Compare(a.Cluster, b.Cluster), cmp.Compare(a.Rack, b.Rack))
 	})
+	slices.SortFunc(findings, func(a, b Finding) int { return cmp.Or(cmp.Compare(a.Host, b.Host), cmp.Compare(a.Rule, b.Rule)) })
 	set := setter(&status.Conditions, seen.Generation, now)
 	switch {
 	case len(findings) > 0:
@@ -174,10 +175,9 @@ func ReportPool(before fleetv1.PoolStatus, seen PoolSeen, now time.Time) fleetv1
 	return status
 }
 
-// tellFindings lists some findings in a stable order and counts the rest.
+// tellFindings lists some findings in their order and counts the rest.
 func tellFindings(findings []Finding) string {
 	const shown = 5
-	slices.SortFunc(findings, func(a, b Finding) int { return cmp.Or(cmp.Compare(a.Host, b.Host), cmp.Compare(a.Rule, b.Rule)) })
 	var texts []string
 	for _, finding := range findings[:min(shown, len(findings))] {
 		texts = append(texts, finding.Message)

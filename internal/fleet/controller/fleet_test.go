@@ -349,6 +349,13 @@ func TestFleetOnRealServers(t *testing.T) {
 			}
 			return condition(s.Conditions, "Ready", metav1.ConditionFalse, "ClusterAway")
 		}))
+		eventually(t, "the site says so", func() error {
+			site := &fleetv1.DataCenter{}
+			if err := hub.Get(ctx, client.ObjectKey{Name: "dc-west"}, site); err != nil {
+				return err
+			}
+			return condition(site.Status.Conditions, "Ready", metav1.ConditionFalse, "SomeUnreachable")
+		})
 		got, err := cluster("west-1")
 		if err != nil || got.Status.Hosts.Total != 1 || got.Status.Version == "" {
 			t.Errorf("what was last seen stays: %+v, %v", got.Status, err)

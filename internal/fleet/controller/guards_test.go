@@ -73,7 +73,7 @@ func TestGuardOnARealServer(t *testing.T) {
 	fairway := m.Client()
 
 	tenant := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
-		Name:        "retail-prod-mobile-bank",
+		Name:        "retail-prod-other",
 		Labels:      map[string]string{"app.kubernetes.io/managed-by": "fairway", "app.fairway.cloud/tenant": "retail", "pod-security.kubernetes.io/enforce": "restricted"},
 		Annotations: map[string]string{"fleet.fairway.cloud/pools": "retail-business,retail-core"},
 	}}
@@ -85,7 +85,7 @@ func TestGuardOnARealServer(t *testing.T) {
 	if err := fairway.Update(t.Context(), tenant); err != nil {
 		t.Fatal(err)
 	}
-	const home = "retail-prod-mobile-bank"
+	const home = "retail-prod-other"
 	foreign := cluster.Namespace(t)
 
 	pods := map[string]struct {
@@ -174,6 +174,8 @@ func TestGuardOnARealServer(t *testing.T) {
 			refused(t, tc.reason, tc.want, err)
 		})
 	}
+
+	t.Run("pods of the example bank", func(t *testing.T) { bankPasses(t, m) })
 
 	plain := &corev1.Pod{}
 	if err := admin.Get(t.Context(), client.ObjectKey{Namespace: foreign, Name: "plain"}, plain); err != nil {

@@ -3,7 +3,7 @@
 
 // Package controller carries out what the fleet room decides: fleet.health
 // keeps clusters connected and guarded, fleet.hosts marks the hosts of pools,
-// fleet.pools tells what pools hold.
+// fleet.pools tells what pools hold, fleet.sites whether a site's clusters answer.
 package controller
 
 import (
@@ -90,6 +90,20 @@ func Setup(mgr ctrl.Manager, o Options) error {
 	}
 	poolsOf := all(hub, func() client.ObjectList { return &fleetv1.PoolList{} })
 	everyPool := handler.EnqueueRequestsFromMapFunc(poolsOf)
+	siteOf := handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, object client.Object) []reconcile.Request {
+		cluster, ok := object.(*fleetv1.Cluster)
+		if !ok {
+			return nil
+		}
+		return one(ctx, cluster.Spec.DataCenter)
+	})
+	err = ctrl.NewControllerManagedBy(mgr).Named("fleet.sites").
+		For(&fleetv1.DataCenter{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&fleetv1.Cluster{}, siteOf).
+		Complete(reconcile.AsReconciler(hub, &Sites{hub: hub, now: o.Now}))
+	if err != nil {
+		return err
+	}
 	return ctrl.NewControllerManagedBy(mgr).Named("fleet.pools").
 		For(&fleetv1.Pool{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&fleetv1.Pool{}, everyPool, builder.WithPredicates(predicate.GenerationChangedPredicate{})).

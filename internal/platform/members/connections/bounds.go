@@ -50,9 +50,9 @@ func (b *bounded) RoundTrip(request *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	if response.StatusCode >= 300 && response.StatusCode < 400 && response.StatusCode != http.StatusNotModified {
-		response.Body.Close()
+		err := errors.Join(errRedirect, response.Body.Close())
 		cancel()
-		return nil, errRedirect
+		return nil, err
 	}
 	if response.StatusCode == http.StatusSwitchingProtocols {
 		context.AfterFunc(request.Context(), cancel)

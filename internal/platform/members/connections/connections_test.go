@@ -15,6 +15,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/fairway-cloud/fairway/internal/fleet"
@@ -121,6 +122,22 @@ func TestMemberGoesAwayAndComesBack(t *testing.T) {
 	}
 	eventually(t, "the cache sees the node", func() bool {
 		return m.Cache().Get(t.Context(), client.ObjectKeyFromObject(node), &corev1.Node{}) == nil
+	})
+	before, _ := c.State("east-1")
+	crd := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": map[string]any{"name": "things.example.com"},
+		"spec": map[string]any{
+			"group": "example.com", "scope": "Cluster", "names": map[string]any{"kind": "Thing", "plural": "things"},
+			"versions": []any{map[string]any{"name": "v1", "served": true, "storage": true, "schema": map[string]any{"openAPIV3Schema": map[string]any{"type": "object"}}}},
+		},
+	}}
+	if err := m.Client().Create(t.Context(), crd); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a new kind is learned without a new connection", func() bool {
+		now, _ := c.State("east-1")
+		same, err := c.Get("east-1")
+		return err == nil && same == m && m.Served().Kind("example.com/v1", "Thing") && now.APIDigest != before.APIDigest
 	})
 	first, second := <-contexts, <-contexts
 

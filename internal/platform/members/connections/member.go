@@ -35,6 +35,7 @@ type member struct {
 	uid    string
 	config *rest.Config
 	http   *http.Client
+	system client.Client // reads who the member is
 	client client.Client
 	cache  cache.Cache
 	api    atomic.Pointer[served.API]
@@ -58,7 +59,10 @@ func dial(ctx context.Context, name string, credentials fleet.Credentials, uid s
 		return nil, fmt.Errorf("could not prepare the connection: %w", err)
 	}
 	m := &member{name: name, config: config, http: httpClient}
-	if m.uid, err = identity(ctx, config, httpClient); err != nil {
+	if m.system, err = systemClient(config, httpClient); err != nil {
+		return nil, err
+	}
+	if m.uid, err = identity(ctx, m.system); err != nil {
 		return nil, err
 	}
 	if uid != "" && m.uid != uid {
@@ -98,7 +102,11 @@ func Probe(ctx context.Context, credentials fleet.Credentials, loopback bool) (F
 	}
 	defer httpClient.CloseIdleConnections()
 	var library served.Library
-	uid, err := identity(ctx, config, httpClient)
+	system, err := systemClient(config, httpClient)
+	if err != nil {
+		return Found{}, err
+	}
+	uid, err := identity(ctx, system)
 	if err == nil {
 		var api *served.API
 		if api, err = library.Discover(ctx, config, httpClient); err == nil {
@@ -109,15 +117,20 @@ func Probe(ctx context.Context, credentials fleet.Credentials, loopback bool) (F
 	return Found{}, errors.New(message)
 }
 
+// systemClient asks only for namespaces, without discovery.
+func systemClient(config *rest.Config, httpClient *http.Client) (client.Client, error) {
+	made, err := client.New(config, client.Options{HTTPClient: httpClient, Scheme: scheme.Scheme, Mapper: namespaces})
+	if err != nil {
+		return nil, fmt.Errorf("could not prepare the connection: %w", err)
+	}
+	return made, nil
+}
+
 // identity is the UID of the member's kube-system namespace. It is answered
 // from the member's memory, and only to those who may ask.
-func identity(ctx context.Context, config *rest.Config, httpClient *http.Client) (string, error) {
-	plain, err := client.New(config, client.Options{HTTPClient: httpClient, Scheme: scheme.Scheme, Mapper: namespaces})
-	if err != nil {
-		return "", fmt.Errorf("could not prepare the connection: %w", err)
-	}
+func identity(ctx context.Context, plain client.Client) (string, error) {
 	system := &corev1.Namespace{}
-	err = plain.Get(ctx, client.ObjectKey{Name: metav1.NamespaceSystem}, system, &client.GetOptions{Raw: &metav1.GetOptions{ResourceVersion: "0"}})
+	err := plain.Get(ctx, client.ObjectKey{Name: metav1.NamespaceSystem}, system, &client.GetOptions{Raw: &metav1.GetOptions{ResourceVersion: "0"}})
 	if err != nil {
 		return "", err
 	}
@@ -131,7 +144,7 @@ func identity(ctx context.Context, config *rest.Config, httpClient *http.Client)
 func (m *member) probe(ctx context.Context, timeout time.Duration, expected string) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	uid, err := identity(ctx, m.config, m.http)
+	uid, err := identity(ctx, m.system)
 	if err != nil {
 		return err
 	}

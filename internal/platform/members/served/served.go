@@ -148,12 +148,12 @@ func (a *API) sum(index map[string]string) string {
 		keys = append(keys, key)
 	}
 	slices.Sort(keys)
-	hash := sha256.New()
-	fmt.Fprintln(hash, a.version)
+	var text strings.Builder
+	text.WriteString(a.version)
 	for _, key := range keys {
-		fmt.Fprintln(hash, key, index[key])
+		text.WriteString("\n" + key + " " + index[key])
 	}
-	return "sha256:" + hex.EncodeToString(hash.Sum(nil))
+	return "sha256:" + digest([]byte(text.String()))
 }
 
 func digest(raw []byte) string {
