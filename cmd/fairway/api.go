@@ -14,12 +14,14 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	authorizationclient "k8s.io/client-go/kubernetes/typed/authorization/v1"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
+	fleetv1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
 	"github.com/fairway-cloud/fairway/config"
 	"github.com/fairway-cloud/fairway/internal/platform/httpapi"
 	"github.com/fairway-cloud/fairway/internal/platform/readmodel"
@@ -27,7 +29,51 @@ import (
 )
 
 func (h *house) addReadModel(context.Context) error {
-	return h.mgr.Add(everywhere(h.sink.Run))
+	return errors.Join(h.mgr.Add(everywhere(h.sink.Run)), h.mgr.Add(everywhere(h.keepSeen)))
+}
+
+// seenEvery is how often the read model notes which members answer.
+const seenEvery = 20 * time.Second
+
+// keepSeen notes which members answer, so that a quiet one is not taken for one
+// that is away, and forgets those that have left the fleet.
+func (h *house) keepSeen(ctx context.Context) error {
+	ticker := time.NewTicker(seenEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		if err := h.noteSeen(ctx); err != nil && ctx.Err() == nil {
+			h.log.Error("could not note which members answer; it is tried again", "cause", err.Error())
+		}
+	}
+}
+
+func (h *house) noteSeen(ctx context.Context) error {
+	clusters := &fleetv1.ClusterList{}
+	if err := h.mgr.GetClient().List(ctx, clusters); err != nil {
+		return err
+	}
+	var answer []string
+	known := map[string]bool{}
+	for i := range clusters.Items {
+		name := clusters.Items[i].Name
+		known[name] = true
+		if _, err := h.members.Get(name); err == nil {
+			answer = append(answer, name)
+		}
+	}
+	err := h.store.Touch(ctx, answer...)
+	rows, listErr := h.store.Clusters(ctx)
+	for _, name := range rows {
+		if !known[name] {
+			err = errors.Join(err, h.store.Forget(ctx, name))
+		}
+	}
+	return errors.Join(err, listErr)
 }
 
 // everywhere is a runnable of every replica, not of the leader alone.
@@ -60,7 +106,7 @@ func (h *house) addAPI(ctx context.Context) error {
 		return err
 	}
 	api, err := server.New(server.Config{
-		Kinds: kinds, Version: version, Hub: hub, Lister: h.mgr.GetCache(), Authority: server.NewReviews(reviews.SubjectAccessReviews()),
+		Kinds: kinds, Version: version, Hub: hub, Lister: h.mgr.GetCache(), Direct: h.mgr.GetAPIReader(), Authority: server.NewReviews(reviews.SubjectAccessReviews()),
 		Identity: h.identity, Gate: h.gate, Recorder: h.recorder, Instances: h.store, Members: h.members,
 		Join: h.join(), Check: h.check(), Diff: h.diff(), Changes: changes, Metrics: metrics.Registry, Log: h.log,
 		Ready: []server.Readiness{{Name: "hub", Check: hub.Ping}, {Name: "read model", Check: h.store.Ping}, {Name: "lists", Check: h.synced}},
@@ -78,9 +124,7 @@ func (h *house) addAPI(ctx context.Context) error {
 // watch keeps a list of every kind and tells the event streams what changed.
 func (h *house) watch(ctx context.Context, kinds []httpapi.Kind, changes *server.Changes) error {
 	for _, k := range kinds {
-		object := &unstructured.Unstructured{}
-		object.SetGroupVersionKind(k.GVK())
-		informer, err := h.mgr.GetCache().GetInformer(ctx, object)
+		informer, err := h.mgr.GetCache().GetInformer(ctx, watched(k))
 		if err != nil {
 			return fmt.Errorf("could not watch %s: %w", k.Plural, err)
 		}
@@ -108,6 +152,18 @@ func (h *house) watch(ctx context.Context, kinds []httpapi.Kind, changes *server
 		}
 	}
 	return nil
+}
+
+// watched is what is kept of a kind: whole objects, and of large ones only who they are.
+func watched(k httpapi.Kind) client.Object {
+	if k.Large {
+		o := &metav1.PartialObjectMetadata{}
+		o.SetGroupVersionKind(k.GVK())
+		return o
+	}
+	o := &unstructured.Unstructured{}
+	o.SetGroupVersionKind(k.GVK())
+	return o
 }
 
 // synced says whether the lists have been filled once.

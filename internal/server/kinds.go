@@ -157,7 +157,11 @@ func (h kindHandlers) visible(ctx context.Context, person identity.Person, names
 	if namespace != "" {
 		opts = append(opts, client.InNamespace(namespace))
 	}
-	if err := h.server.lister.List(ctx, found, opts...); err != nil {
+	lister := h.server.lister
+	if h.kind.Large {
+		lister = h.server.config.Direct
+	}
+	if err := lister.List(ctx, found, opts...); err != nil {
 		return nil, httpapi.NewProblem(httpapi.CodeUnavailable, "could not list %s now", h.kind.Plural).Because(err)
 	}
 	sees, err := scopeOf(ctx, h.server.authority, person, h.question("list", namespace, ""))

@@ -31,6 +31,8 @@ type Config struct {
 	Hub *Hub
 	// Lister lists the kinds from the server's cache.
 	Lister client.Reader
+	// Direct lists large kinds from the hub itself. Default: Lister.
+	Direct client.Reader
 	// Authority says what a person may see.
 	Authority Authority
 	// Identity, Gate and Recorder are the three ports of the chain.
@@ -100,6 +102,9 @@ func New(config Config) (*Server, error) {
 	}
 	if config.Changes == nil {
 		config.Changes = NewChanges()
+	}
+	if config.Direct == nil {
+		config.Direct = config.Lister
 	}
 	metrics, err := httpapi.NewMetrics(config.Metrics)
 	if err != nil {

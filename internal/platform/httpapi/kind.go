@@ -53,6 +53,9 @@ type Kind struct {
 	// Columns of its tables.
 	Columns []Column `json:"columns"`
 
+	// Large says that objects are too large to keep all of them in memory: they are
+	// listed from the hub itself.
+	Large bool `json:"-"`
 	// Schema is the OpenAPI schema of its objects, as in the definition.
 	Schema *apiextensionsv1.JSONSchemaProps `json:"-"`
 }
@@ -86,6 +89,9 @@ func (k Kind) SchemaName() string { return k.Room + "." + k.Kind }
 // madeByFairway are the kinds that nobody makes by hand: frozen decisions and
 // what controllers hand to each other.
 var madeByFairway = []string{"Revision", "Placement", "Delivery", "Rendering", "Decision"}
+
+// large are kinds whose objects hold whole rendered manifests.
+var large = []string{"Rendering"}
 
 // Kinds reads the kinds from the definitions under "crd/" of the file system,
 // ordered by room and kind.
@@ -131,6 +137,7 @@ func kindOf(crd apiextensionsv1.CustomResourceDefinition) (Kind, error) {
 			Plural: names.Plural, Singular: cmp.Or(names.Singular, strings.ToLower(names.Kind)), ShortNames: names.ShortNames,
 			Namespaced: crd.Spec.Scope == apiextensionsv1.NamespaceScoped,
 			Written:    People,
+			Large:      slices.Contains(large, names.Kind),
 			Schema:     v.Schema.OpenAPIV3Schema,
 		}
 		if slices.Contains(madeByFairway, k.Kind) {

@@ -162,6 +162,36 @@ func (s *Store) seen(ctx context.Context, tx *sql.Tx, cluster string) error {
 	return err
 }
 
+// Touch notes that clusters answer although nothing has changed in them.
+func (s *Store) Touch(ctx context.Context, clusters ...string) error {
+	return s.transact(ctx, func(tx *sql.Tx) error {
+		for _, cluster := range clusters {
+			if err := s.seen(ctx, tx, cluster); err != nil {
+				return fmt.Errorf("could not note that cluster %q answers: %w", cluster, err)
+			}
+		}
+		return nil
+	})
+}
+
+// Clusters lists the clusters that have ever reported.
+func (s *Store) Clusters(ctx context.Context) ([]string, error) {
+	rows, err := s.reader.QueryContext(ctx, `SELECT cluster FROM members ORDER BY cluster`)
+	if err != nil {
+		return nil, fmt.Errorf("could not list the clusters of instances: %w", err)
+	}
+	defer rows.Close() //nolint:errcheck // only read
+	var names []string
+	for rows.Next() {
+		name := ""
+		if err := rows.Scan(&name); err != nil {
+			return nil, fmt.Errorf("could not list the clusters of instances: %w", err)
+		}
+		names = append(names, name)
+	}
+	return names, rows.Err()
+}
+
 // LastSeen says when a cluster last reported its instances. Zero: never.
 func (s *Store) LastSeen(ctx context.Context, cluster string) (time.Time, error) {
 	text := ""

@@ -99,6 +99,10 @@ func TestStory(t *testing.T) {
 	if seen, err := s.LastSeen(ctx, "north-1"); err != nil || !seen.IsZero() {
 		t.Errorf("a cluster that never reported was never seen: %v %v", seen, err)
 	}
+	must(s.Touch(ctx, "south-1"))
+	if names, err := s.Clusters(ctx); err != nil || !slices.Equal(names, []string{"east-1", "south-1", "west-1"}) {
+		t.Errorf("clusters that reported or answered: %v %v", names, err)
+	}
 	must(s.Forget(ctx, "east-1"))
 	if got := list(t, s, readmodel.Query{}); got != nil {
 		t.Errorf("a cluster that left leaves no rows: %v", got)
