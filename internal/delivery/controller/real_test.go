@@ -29,7 +29,6 @@ func everything(b *deliverytest.Builder) *deliverytest.Builder {
 		`{"apiVersion":"v1","kind":"Service","metadata":{"name":"headless"},"spec":{"clusterIP":"None","selector":{"a":"b"},"ports":[{"name":"http","port":80}]}}`,
 		`{"apiVersion":"policy/v1","kind":"PodDisruptionBudget","metadata":{"name":"account"},"spec":{"maxUnavailable":1,"selector":{"matchLabels":{"app.fairway.cloud/component":"account"}}}}`,
 		`{"apiVersion":"v1","kind":"PersistentVolumeClaim","metadata":{"name":"shared"},"spec":{"accessModes":["ReadWriteMany"],"storageClassName":"shared","resources":{"requests":{"storage":"1Gi"}}}}`,
-		`{"apiVersion":"v1","kind":"Secret","metadata":{"name":"token"},"data":{"a":"Yg=="}}`,
 		`{"apiVersion":"batch/v1","kind":"Job","metadata":{"name":"job"},"spec":{"template":{"spec":{"restartPolicy":"Never","containers":[{"name":"a","image":"r/a:1"}]}}}}`,
 		`{"apiVersion":"batch/v1","kind":"CronJob","metadata":{"name":"nightly"},"spec":{"schedule":"0 3 * * *","timeZone":"Etc/UTC","jobTemplate":{"spec":{"template":{"spec":{"restartPolicy":"Never","containers":[{"name":"a","image":"r/a:1"}]}}}}}}`,
 		fmt.Sprintf(`{"apiVersion":"autoscaling/v2","kind":"HorizontalPodAutoscaler","metadata":{"name":"channel"},"spec":{"scaleTargetRef":{"apiVersion":"apps/v1","kind":"Deployment","name":%q},"minReplicas":2,"maxReplicas":5,"metrics":[{"type":"Resource","resource":{"name":"cpu","target":{"type":"Utilization","averageUtilization":60}}}]}}`, b.WorkloadName("Deployment", "channel", "v1")),
@@ -47,10 +46,11 @@ func everything(b *deliverytest.Builder) *deliverytest.Builder {
 }
 
 // Kubernetes' own controllers write on our objects all the time. None of it is drift,
-// a second release changes only what it changes, and all of it can be taken out.
+// a second release changes only what it changes, and all of it can be taken out: with
+// no more rights than the account that banks give the hub.
 func TestAmongKubernetesControllers(t *testing.T) {
-	fleet := kubetest.StartFleet(t, []string{"hub", "member"}, kubetest.WithScheme(scheme), kubetest.WithCRDsOn("hub"), kubetest.WithControllerManager())
-	w := newWorld(t, fleet["hub"], fleet["member"])
+	fleet := kubetest.StartFleet(t, []string{"hub", "member"}, kubetest.WithScheme(scheme), kubetest.WithCRDs(), kubetest.WithManifests("config/member"), kubetest.WithControllerManager())
+	w := newWorldAs(t, fleet["hub"], fleet["member"], fleet["member"].UserConfig(t, "fairway"))
 	w.run(fleet["hub"])
 	b := everything(w.build("real").Service("account", "v1", 3).Service("channel", "v1", 2).Stateful("ledger", "v1", 2))
 	key := w.store(b)

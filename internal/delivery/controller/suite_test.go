@@ -21,6 +21,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -58,6 +59,7 @@ type world struct {
 	hub    client.Client
 	source *memberstest.Source
 	member *memberstest.Member
+	admin  *rest.Config // somebody else's way to the member
 	// fault is called before each write to the member; an error keeps it from happening.
 	fault  func(verb string, object client.Object) error
 	writes atomic.Int64
@@ -74,10 +76,16 @@ func newWorld(t *testing.T, hub, member *kubetest.Cluster) *world {
 	if hub == nil {
 		t.Skip("a real API server is left out under -short")
 	}
+	return newWorldAs(t, hub, member, member.Config())
+}
+
+// newWorldAs makes one that reaches its member with the given rights.
+func newWorldAs(t *testing.T, hub, member *kubetest.Cluster, rights *rest.Config) *world {
+	t.Helper()
 	name := fmt.Sprintf("east-%d", worlds.Add(1))
-	w := &world{t: t, hub: hub.Client(), ledger: &ledger{}, gate: &gate{}}
+	w := &world{t: t, hub: hub.Client(), admin: member.Config(), ledger: &ledger{}, gate: &gate{}}
 	w.source = memberstest.New(t)
-	w.member = w.source.Add(name, member.Config())
+	w.member = w.source.Add(name, rights)
 	w.member.MemberClient = w.counted(w.member.MemberClient.(client.WithWatch))
 	w.Reconciler = &Reconciler{
 		Hub: w.hub, Renderings: w.hub, Members: w.source, Fence: memberstest.Open{},
@@ -282,7 +290,7 @@ func (w *world) setReady(pod *corev1.Pod, ready bool) {
 // plain is somebody else's client to the member.
 func (w *world) plain() client.Client {
 	w.t.Helper()
-	c, err := client.New(w.member.MemberConfig, client.Options{Scheme: scheme})
+	c, err := client.New(w.admin, client.Options{Scheme: scheme})
 	if err != nil {
 		w.t.Fatal(err)
 	}
