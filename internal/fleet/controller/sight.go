@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -89,6 +90,11 @@ func (s *Sight) Look(cluster string) (hosts []fleet.Host, pods []fleet.Pod, ok b
 
 // engage begins to look at a member. It returns once all is known.
 func (s *Sight) engage(ctx context.Context, m members.Member) error {
+	if err := readable(ctx, m); err != nil {
+		return err
+	}
+	waiting, done := context.WithTimeout(ctx, syncTimeout)
+	defer done()
 	v := &view{hosts: map[string]fleet.Host{}, ours: map[types.UID]fleet.Pod{}, others: map[types.UID]fleet.Pod{}}
 	others, err := foreignPods(ctx, m)
 	if err != nil {
@@ -115,7 +121,7 @@ func (s *Sight) engage(ctx context.Context, m members.Member) error {
 	}
 	var synced []toolscache.InformerSynced
 	for _, source := range sources {
-		informer, err := source.from.GetInformer(ctx, source.of)
+		informer, err := source.from.GetInformer(waiting, source.of)
 		if err != nil {
 			return fmt.Errorf("could not watch the %T of cluster %q: %w", source.of, m.Name(), err)
 		}
@@ -125,8 +131,8 @@ func (s *Sight) engage(ctx context.Context, m members.Member) error {
 		}
 		synced = append(synced, registration.HasSynced)
 	}
-	if !toolscache.WaitForCacheSync(ctx.Done(), synced...) {
-		return fmt.Errorf("could not watch cluster %q: %w", m.Name(), context.Cause(ctx))
+	if !toolscache.WaitForCacheSync(waiting.Done(), synced...) {
+		return fmt.Errorf("could not watch cluster %q: %w", m.Name(), context.Cause(waiting))
 	}
 	v.mu.Lock()
 	v.ready = true
@@ -143,6 +149,26 @@ func (s *Sight) engage(ctx context.Context, m members.Member) error {
 		changed()
 	})
 	changed()
+	return nil
+}
+
+// syncTimeout bounds how long a member takes to tell what it holds.
+const syncTimeout = time.Minute
+
+// readable asks for one object of each kind that is watched. A watch that lacks
+// its right only waits: this says so.
+func readable(ctx context.Context, m members.Member) error {
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	defer cancel()
+	lists := []client.ObjectList{&corev1.PodList{}}
+	if m.Served().Kind("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy") {
+		lists = append(lists, &admissionv1.ValidatingAdmissionPolicyList{}, &admissionv1.ValidatingAdmissionPolicyBindingList{})
+	}
+	for _, list := range lists {
+		if err := m.Client().List(ctx, list, client.Limit(1)); err != nil {
+			return fmt.Errorf("could not read the %T of cluster %q: %w", list, m.Name(), err)
+		}
+	}
 	return nil
 }
 

@@ -15,6 +15,9 @@ import (
 	"github.com/fairway-cloud/fairway/internal/platform/members/served"
 )
 
+// errNotTaken says that somebody could not begin to use a member that answers.
+var errNotTaken = errors.New("could not take the member into use")
+
 // connection is the one owner of what leads to a member.
 type connection struct {
 	all  *Connections
@@ -73,6 +76,7 @@ func (c *connection) run(ctx context.Context) {
 			return
 		}
 		reason, message := explain(c.wish.Credentials.Server, err)
+		c.all.options.Log.V(1).Info("a connection ended", "cluster", c.name, "cause", fmt.Sprint(err))
 		c.report(State{Reason: reason, Message: message})
 		if time.Since(began) > c.all.options.MaxBackoff {
 			backoff = c.all.options.MinBackoff
@@ -121,7 +125,7 @@ func (c *connection) once(ctx context.Context) (err error) {
 	c.report(State{Connected: true, Reason: ReasonConnected, Message: "the member answers", Version: m.Served().Version(), UID: m.uid, APIDigest: m.digest()})
 	for _, engage := range engages {
 		if err := engage(ctx, m); err != nil {
-			return fmt.Errorf("could not take the member into use: %w", err)
+			return fmt.Errorf("%w: %w", errNotTaken, err)
 		}
 	}
 	return c.watch(ctx, m, filling)
@@ -182,7 +186,7 @@ func (c *connection) watch(ctx context.Context, m *member, filling <-chan error)
 		case <-c.wake:
 			for _, engage := range c.takeLate() {
 				if err := engage(ctx, m); err != nil {
-					return fmt.Errorf("could not take the member into use: %w", err)
+					return fmt.Errorf("%w: %w", errNotTaken, err)
 				}
 			}
 		case <-ticker.C:

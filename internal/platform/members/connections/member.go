@@ -156,6 +156,10 @@ func (m *member) probe(ctx context.Context, timeout time.Duration, expected stri
 
 // fill waits until the nodes are known.
 func (m *member) fill(ctx context.Context) error {
+	// A watch that lacks its right only waits; a list says so.
+	if err := m.client.List(ctx, &corev1.NodeList{}, client.Limit(1)); err != nil {
+		return fmt.Errorf("could not list the hosts: %w", err)
+	}
 	if _, err := m.cache.GetInformer(ctx, &corev1.Node{}); err != nil {
 		return fmt.Errorf("could not list the hosts: %w", err)
 	}

@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // Reasons of a State.
@@ -88,6 +89,8 @@ func explain(server string, err error) (reason, message string) {
 		return ReasonUnauthorized, at + "it does not accept the credentials: put new ones into the cluster's Secret"
 	case apierrors.IsForbidden(err):
 		return ReasonForbidden, at + "the credentials lack rights: give Fairway's account there what config/member lists"
+	case errors.Is(err, errNotTaken) && apierrors.ReasonForError(err) == metav1.StatusReasonUnknown:
+		return ReasonFailing, at + "it answers, but cannot be taken into use: the server's log says why"
 	case errors.As(err, &dns):
 		return ReasonUnreachable, at + "its name cannot be resolved: correct the address, or the hub's DNS"
 	case errors.Is(err, syscall.ECONNREFUSED):
