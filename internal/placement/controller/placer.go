@@ -64,7 +64,7 @@ func (p *Placer) Place(ctx context.Context, r *releasev1.Release, revision *appv
 	}
 	held := w.of(r.Namespace, r.Spec.Application, now)
 	for i := range held {
-		if found := &held[i]; found.Labels[LabelRelease] == r.Name && found.Spec.Revision == revision.Name {
+		if found := &held[i]; madeFor(found, r) && found.Spec.Revision == revision.Name {
 			return found, p.use(ctx, found, r.Name)
 		}
 	}
@@ -80,6 +80,12 @@ func (p *Placer) Place(ctx context.Context, r *releasev1.Release, revision *appv
 		return nil, err
 	}
 	return made, p.use(ctx, made, r.Name)
+}
+
+// madeFor reports whether a Placement was made for a Release. Its status says so;
+// before the status could be written, its label does.
+func madeFor(p *placementv1.Placement, r *releasev1.Release) bool {
+	return p.Status.Release == r.Name || p.Status.Release == "" && p.Labels[LabelRelease] == r.Name
 }
 
 func (p *Placer) decide(ctx context.Context, w world, r *releasev1.Release, revision *appv1.Revision, held []placementv1.Placement, now time.Time) (placement.Decision, error) {

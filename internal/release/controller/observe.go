@@ -94,7 +94,7 @@ func (r *Reconciler) deliveries(ctx context.Context, rel *releasev1.Release, pla
 	}
 	if plan == nil {
 		var list deliveryv1.DeliveryList
-		if err := r.Direct.List(ctx, &list, client.MatchingLabels{appv1.LabelApplication: rel.Spec.Application}); err != nil {
+		if err := r.Direct.List(ctx, &list); err != nil {
 			return nil, fmt.Errorf("could not read the deliveries of application %q: %w", rel.Spec.Application, err)
 		}
 		for i := range list.Items {
