@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	coordinationclient "k8s.io/client-go/kubernetes/typed/coordination/v1"
@@ -90,8 +91,12 @@ func newManager(o serverOptions, logger *slog.Logger) (ctrl.Manager, *leadership
 		RetryPeriod:                         &retry,
 		GracefulShutdownTimeout:             &drain,
 		Metrics:                             metricsserver.Options{BindAddress: "0"},
-		Cache:                               cache.Options{DefaultTransform: cache.TransformStripManagedFields()},
-		Client:                              client.Options{Cache: &client.CacheOptions{Unstructured: false}},
+		Cache: cache.Options{
+			DefaultTransform: cache.TransformStripManagedFields(),
+			// The server may read no other Secrets (config/rbac/system.yaml).
+			ByObject: map[client.Object]cache.ByObject{&corev1.Secret{}: {Namespaces: map[string]cache.Config{fleetv1.SystemNamespace: {}}}},
+		},
+		Client: client.Options{Cache: &client.CacheOptions{Unstructured: false}},
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("could not reach the hub: %w", err)

@@ -25,6 +25,7 @@ import (
 	"github.com/fairway-cloud/fairway/internal/platform/readmodel"
 	release "github.com/fairway-cloud/fairway/internal/release/controller"
 	"github.com/fairway-cloud/fairway/internal/release/rendering"
+	tenancy "github.com/fairway-cloud/fairway/internal/tenancy/controller"
 )
 
 // house is what the parts of the server are wired from.
@@ -53,6 +54,7 @@ type part struct {
 var parts = []part{
 	{"members", (*house).addMembers},
 	{"fleet", (*house).addFleet},
+	{"tenancy.tenants", (*house).addTenancy},
 	{"app.revisions", (*house).addApp},
 	{"placement.expiry", (*house).addExpiry},
 	{"release.steps", (*house).addReleases},
@@ -77,6 +79,10 @@ func (h *house) addMembers(context.Context) error { return h.mgr.Add(h.members) 
 
 func (h *house) addFleet(context.Context) error {
 	return fleet.Setup(h.mgr, fleet.Options{Connections: h.members, Gate: h.gate, Recorder: h.recorder})
+}
+
+func (h *house) addTenancy(context.Context) error {
+	return tenancy.Setup(h.mgr, tenancy.Options{Gate: h.gate, Recorder: h.recorder})
 }
 
 func (h *house) addApp(context.Context) error {
