@@ -84,7 +84,7 @@ func application(namespace, name string) *unstructured.Unstructured {
 		"securityLevel": "l3", "availabilityClass": "a",
 		"components": []any{map[string]any{
 			"name": "web", "kind": "Service", "image": "registry.bank.example/web:1", "zone": "business",
-			"size": map[string]any{"cpu": "1", "memory": "1Gi"}, "instances": []any{map[string]any{"dcn": "dcn-1", "count": int64(1)}},
+			"instances": []any{map[string]any{"dcn": "dcn-1", "count": int64(1)}},
 		}},
 	})
 }
