@@ -332,3 +332,23 @@ func TestRetirement(t *testing.T) {
 	w.store(w.build("retire").Release(3).Service("account", "v1", 2))
 	w.settle(key, v1alpha1.ConditionApplied, "True", "")
 }
+
+func TestWhatTheClusterRefusesNeedsAPerson(t *testing.T) {
+	w := newWorld(t, server, server)
+	bad := map[string]any{
+		"apiVersion": "v1", "kind": "Service",
+		"metadata": map[string]any{"name": "account", "namespace": w.build("refused").Delivery.Spec.Namespace},
+		"spec":     map[string]any{"ports": []any{map[string]any{"port": int64(70000)}}},
+	}
+	key := w.store(w.build("refused").Object(bad).Service("account", "v1", 1))
+	d := w.settle(key, v1alpha1.ConditionStalled, "True", "Refused")
+	result, err := w.reconcile(key)
+	if err != nil || result.RequeueAfter < stalled {
+		t.Errorf("it is tried again after %s (%v)", result.RequeueAfter, err)
+	}
+	if d.Status.ObservedRelease != "" {
+		t.Errorf("release %q counts as applied", d.Status.ObservedRelease)
+	}
+	w.store(w.build("refused").Release(2).Service("account", "v1", 1))
+	w.settle(key, v1alpha1.ConditionApplied, "True", "")
+}

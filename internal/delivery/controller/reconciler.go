@@ -94,6 +94,12 @@ func (r *Reconciler) round(ctx context.Context, d *v1alpha1.Delivery) (ctrl.Resu
 	err = r.carryOut(ctx, d, member, view, &decision)
 	reportDecision(d, view.seen, decision, err)
 	r.tell(before, d, decision, err)
+	if decision.Stalled != nil {
+		decision.Next = stalled
+	}
+	if apierrors.IsInvalid(err) {
+		err = nil // Stalled says why: trying again soon would only fill the log
+	}
 	if errors.Is(err, errLookAgain) || errors.Is(err, errGate) || errors.Is(err, audit.ErrAway) {
 		decision.Next, err = soon, nil
 	}
@@ -109,6 +115,10 @@ func (r *Reconciler) round(ctx context.Context, d *v1alpha1.Delivery) (ctrl.Resu
 // soon is when a step is tried again that was overtaken, or that Gate or log did
 // not let begin.
 const soon = 5 * time.Second
+
+// stalled is when a Delivery that needs a person is looked at again, since what the
+// person does in the member may not be seen from here.
+const stalled = 30 * time.Second
 
 // patience is how long one round with a member may take, so that a slow member holds
 // no worker for good.
