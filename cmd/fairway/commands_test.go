@@ -22,9 +22,44 @@ metadata: {name: r-1, namespace: retail-sit}
 spec: {application: pay, kind: Retire, reason: a test}
 `
 
-// One server, one story: what a user does from the first apply to the delete.
+// step is one command of a story, and what it must answer.
+type step struct {
+	reason string
+	words  string
+	code   int
+	out    []string
+	err    []string
+}
+
+// tell runs the commands of a story one after the other.
+func tell(t *testing.T, steps []step) {
+	t.Helper()
+	for _, step := range steps {
+		out, errOut, code := run(t, strings.Fields(step.words)...)
+		if code != step.code {
+			t.Errorf("%s: fairway %s: want exit %d, got %d\n%s\n%s", step.reason, step.words, step.code, code, out, errOut)
+		}
+		for _, want := range step.out {
+			if !strings.Contains(out, want) {
+				t.Errorf("%s: fairway %s: stdout lacks %q:\n%s\n%s", step.reason, step.words, want, out, errOut)
+			}
+		}
+		for _, want := range step.err {
+			if !strings.Contains(errOut, want) {
+				t.Errorf("%s: fairway %s: stderr lacks %q:\n%s", step.reason, step.words, want, errOut)
+			}
+		}
+	}
+}
+
+// One server, two stories: what users do from the first apply to the delete.
 func TestCommands(t *testing.T) {
 	b := startServer(t)
+	t.Run("any kind", func(t *testing.T) { kindsStory(t, b) })
+	t.Run("the bank", func(t *testing.T) { bankStory(t, b) })
+}
+
+func kindsStory(t *testing.T, b *bench) {
 	file := filepath.Join(b.dir, "world.yaml")
 	if err := os.WriteFile(file, []byte(world), 0o600); err != nil {
 		t.Fatal(err)
@@ -34,13 +69,7 @@ func TestCommands(t *testing.T) {
 		t.Fatal(err)
 	}
 	token := filepath.Join(b.dir, "data", "admin.token")
-	steps := []struct {
-		reason string
-		words  string
-		code   int
-		out    []string
-		err    []string
-	}{
+	tell(t, []step{
 		{"what differs is shown, and exits 1", "diff -f " + file, 1, []string{"datacenter.fleet.fairway.cloud/dc-cli", "+ spec.city: 上海"}, nil},
 		{"a dry run makes nothing", "apply -f " + file + " --dry-run=server", 0, []string{"dc-cli created (server dry run)"}, nil},
 		{"so it is not there", "get datacenter dc-cli", 6, nil, []string{`could not find datacenter "dc-cli"`, "next:", "code: not-found"}},
@@ -65,23 +94,7 @@ func TestCommands(t *testing.T) {
 		{"a server that is not there", "get clusters --server https://127.0.0.1:1 --token-file " + token, 9, nil, []string{"could not reach the server at 127.0.0.1:1"}},
 		{"a token is sent to its own server only", "get clusters --server https://127.0.0.1:1", 2, nil, []string{"no token is given"}},
 		{"a token over http is refused", "get clusters --server http://10.0.0.1 --token-file " + token, 2, nil, []string{"https only"}},
-	}
-	for _, step := range steps {
-		out, errOut, code := run(t, strings.Fields(step.words)...)
-		if code != step.code {
-			t.Errorf("%s: fairway %s: want exit %d, got %d\n%s\n%s", step.reason, step.words, step.code, code, out, errOut)
-		}
-		for _, want := range step.out {
-			if !strings.Contains(out, want) {
-				t.Errorf("%s: fairway %s: stdout lacks %q:\n%s\n%s", step.reason, step.words, want, out, errOut)
-			}
-		}
-		for _, want := range step.err {
-			if !strings.Contains(errOut, want) {
-				t.Errorf("%s: fairway %s: stderr lacks %q:\n%s", step.reason, step.words, want, errOut)
-			}
-		}
-	}
+	})
 	evidence, err := os.ReadFile(filepath.Join(b.dir, "data", "evidence.jsonl"))
 	if err != nil {
 		t.Fatal(err)

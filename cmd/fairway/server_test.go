@@ -76,6 +76,7 @@ func startServer(t *testing.T) *bench {
 	o := serverOptions{
 		kubeconfig: write("hub.kubeconfig", ownKubeconfig(t)), listen: b.address, certFile: write("tls.crt", pair.Cert), keyFile: write("tls.key", pair.Key),
 		dataDir: filepath.Join(b.dir, "data"), loopback: true, drain: time.Second,
+		plainRegistries: []string{"registry.bank.example=" + newRegistry(t, "bank/channel:v1", "bank/account:v1", "bank/ledger:v1")},
 	}
 	write("cli.yaml", []byte("server: https://"+b.address+"\ntokenFile: data/admin.token\ncaFile: ca.crt\n"))
 	write("ca.crt", authority.CertPEM())

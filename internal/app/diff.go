@@ -165,6 +165,7 @@ func flatten(v any, at string, out map[string]string) {
 			used[name] = true
 			flatten(item, at+"["+name+"]", out)
 		}
+	case nil: // an empty list is no difference to an absent one
 	case string:
 		out[at] = v
 	default:

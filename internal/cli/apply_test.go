@@ -226,7 +226,7 @@ func TestWaitingForARelease(t *testing.T) {
 		"stalled": {
 			reason:  "a person is needed",
 			answers: []string{rel("Run", half, waiting+`,{"type":"Stalled","status":"True","reason":"NoProgress","message":"account-2 does not start"}`)},
-			want:    "east-1: 1 of 2 new, 1 ready, 1 old (account-2 starts)\nrelease \"r\": batch 1 of 1\n", exit: ExitError, err: "account-2 does not start",
+			want:    "east-1: 1 of 2 new, 1 ready, 1 old (account-2 starts)\n", exit: ExitError, err: "account-2 does not start",
 		},
 		"stopped": {
 			reason: "it does not go on by itself", answers: []string{rel("Stop", "", `{"type":"Ready","status":"False","message":"stopped: what is done stays"}`)},

@@ -63,8 +63,10 @@ func TestTraceShowsNoSecret(t *testing.T) {
 
 func TestSomethingElseAnswers(t *testing.T) {
 	for name, handler := range map[string]http.HandlerFunc{
-		"a page":     func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>", http.StatusBadGateway) },
-		"a redirect": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "https://elsewhere.example/", http.StatusFound) },
+		"a page": func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>", http.StatusBadGateway) },
+		"a redirect": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "https://elsewhere.example/", http.StatusFound)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := httptest.NewServer(handler)

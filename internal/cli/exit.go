@@ -59,8 +59,11 @@ func (f *Failure) Error() string {
 	if f.Next != "" {
 		fmt.Fprintf(b, "\n  next: %s", f.Next)
 	}
-	if f.Code != "" || f.Trace != "" {
-		fmt.Fprintf(b, "\n  code: %s  trace: %s", f.Code, f.Trace)
+	if f.Code != "" {
+		fmt.Fprintf(b, "\n  code: %s", f.Code)
+	}
+	if f.Trace != "" {
+		fmt.Fprintf(b, "  trace: %s", f.Trace)
 	}
 	return b.String()
 }

@@ -5,6 +5,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -118,6 +119,14 @@ func (c *Client) Get(ctx context.Context, k Kind, namespace, name string) (Objec
 	}
 	answer, err := c.Do(ctx, Request{Method: http.MethodGet, Path: k.Path(namespace, name)})
 	if err != nil {
+		var f *Failure
+		if errors.As(err, &f) && f.Exit == ExitNotFound {
+			where := ""
+			if k.Namespaced {
+				where = " -n " + namespace
+			}
+			f.Next = fmt.Sprintf("list what there is with: fairway get %s%s", k.Plural, where)
+		}
 		return nil, err
 	}
 	o := Object{}

@@ -39,7 +39,11 @@ func tree(w io.Writer, indent string, object map[string]any, now time.Time) {
 			if len(v) == 0 {
 				continue
 			}
-			treeList(w, indent, k, v, now)
+			if !isPlain(v) {
+				treeList(w, indent, k, v, now)
+				continue
+			}
+			fmt.Fprintf(w, "%s%s:%s%s\n", indent, Plain(k), strings.Repeat(" ", wide-width.StringWidth(Plain(k))+2), short(textOf(v)))
 		default:
 			fmt.Fprintf(w, "%s%s:%s%s\n", indent, Plain(k), strings.Repeat(" ", wide-width.StringWidth(Plain(k))+2), short(moment(k, v, now)))
 		}
@@ -62,23 +66,23 @@ func keysFirst(object map[string]any) []string {
 	return keys
 }
 
+// isPlain says whether a value fits on a line: text, numbers, and lists of them.
 func isPlain(v any) bool {
-	switch v.(type) {
-	case map[string]any, []any:
+	switch v := v.(type) {
+	case map[string]any:
 		return false
+	case []any:
+		for _, entry := range v {
+			switch entry.(type) {
+			case map[string]any, []any:
+				return false
+			}
+		}
 	}
 	return true
 }
 
 func treeList(w io.Writer, indent, key string, items []any, now time.Time) {
-	if !isMap(items[0]) {
-		texts := make([]string, 0, len(items))
-		for _, item := range items {
-			texts = append(texts, textOf(item))
-		}
-		fmt.Fprintf(w, "%s%s:  %s\n", indent, Plain(key), short(strings.Join(texts, ", ")))
-		return
-	}
 	fmt.Fprintf(w, "%s%s:\n", indent, Plain(key))
 	if rows, ok := tableOf(items, now); ok {
 		_ = writeRows(w, indent+"  ", rows)
@@ -101,17 +105,16 @@ func treeList(w io.Writer, indent, key string, items []any, now time.Time) {
 	}
 }
 
-func isMap(v any) bool {
-	_, ok := v.(map[string]any)
-	return ok
-}
-
 // mostColumns is the most that a table within a card has.
 const mostColumns = 7
+
+// wideCell is the width from which on a column comes last.
+const wideCell = 50
 
 // tableOf makes a table of like objects that hold plain values only.
 func tableOf(items []any, now time.Time) ([][]string, bool) {
 	all := map[string]any{}
+	longest := "message"
 	for _, item := range items {
 		o, ok := item.(map[string]any)
 		if !ok {
@@ -121,17 +124,17 @@ func tableOf(items []any, now time.Time) ([][]string, bool) {
 			if !isPlain(v) {
 				return nil, false
 			}
-			if k != "observedGeneration" && k != "message" {
+			if k != "observedGeneration" {
 				all[k] = nil
+			}
+			if width.StringWidth(textOf(v)) > wideCell {
+				longest = k
 			}
 		}
 	}
 	keys := keysFirst(all)
-	for _, item := range items {
-		if o, _ := item.(map[string]any); o["message"] != nil {
-			keys = append(keys, "message") // the longest comes last
-			break
-		}
+	if i := slices.Index(keys, longest); i >= 0 {
+		keys = append(slices.Delete(keys, i, i+1), longest) // long text comes last
 	}
 	if len(keys) > mostColumns {
 		return nil, false
@@ -149,7 +152,9 @@ func tableOf(items []any, now time.Time) ([][]string, bool) {
 			if k == "lastTransitionTime" || k == "since" || k == "time" {
 				text = Age(text, now)
 			}
-			if k != "message" {
+			if k == longest {
+				text = Plain(text)
+			} else {
 				text = short(text)
 			}
 			row = append(row, text)

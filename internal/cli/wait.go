@@ -134,7 +134,7 @@ func (c *Client) tellProgress(o Object, k Kind, told map[string]string, progress
 	}
 	ready := condition(o, "Ready")
 	text := Plain(ready.Message)
-	if ready.Status != "True" && text != "" && told["Ready"] != text {
+	if ready.Status != "True" && text != "" && told["Ready"] != text && condition(o, "Stalled").Status != "True" {
 		told["Ready"] = text
 		_, _ = fmt.Fprintf(progress, "%s %q: %s\n", k.Singular, NameOf(o), text)
 	}

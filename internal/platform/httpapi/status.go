@@ -45,6 +45,10 @@ func FromAPIStatus(status metav1.Status, subject string) *Problem {
 		return NewProblem(CodeUnavailable, "the hub does not accept the server's own credential").
 			WithNext("Whoever runs Fairway renews the server's credential for the hub.")
 	case metav1.StatusReasonForbidden:
+		if admission.MatchString(status.Message) {
+			// A rule refused, not a missing role: the rule's own words say what to do.
+			return NewProblem(CodeDenied, "could not change %s: %s", subject, message).WithNext("Do what the message says first, then try again.")
+		}
 		return NewProblem(CodeDenied, "could not change %s: %s", subject, message)
 	case metav1.StatusReasonAlreadyExists:
 		return NewProblem(CodeAlreadyExists, "could not make %s: it exists already", subject)

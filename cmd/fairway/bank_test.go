@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package main
+
+import (
+	"io"
+	"log"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/registry"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/random"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+)
+
+// newRegistry serves the named images of the bank, and returns its address.
+func newRegistry(t *testing.T, images ...string) string {
+	t.Helper()
+	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	t.Cleanup(server.Close)
+	address := strings.TrimPrefix(server.URL, "http://")
+	for _, image := range images {
+		reference, err := name.ParseReference(address+"/"+image, name.Insecure)
+		if err != nil {
+			t.Fatal(err)
+		}
+		content, err := random.Image(64, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if content, err = mutate.Config(content, v1.Config{User: "65532"}); err != nil {
+			t.Fatal(err)
+		}
+		if err := remote.Write(reference, content); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return address
+}
+
+// bankStory is what a user does with the example bank before any cluster is there.
+func bankStory(t *testing.T, b *bench) {
+	const world, bank = "../../examples/bank/world", "../../examples/bank/applications/mobile-bank.yaml"
+	content, err := os.ReadFile(bank)
+	if err != nil {
+		t.Fatal(err)
+	}
+	change := func(file, old, new string) string {
+		path := filepath.Join(b.dir, file)
+		if err := os.WriteFile(path, []byte(strings.Replace(string(content), old, new, 1)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	tell(t, []step{
+		{"the bank's world, from several files", "apply -R -f " + world, 0, []string{"tenant.tenancy.fairway.cloud/retail created", "pool.fleet.fairway.cloud/retail-dmz created"}, nil},
+		{"the same again", "apply -R -f " + world, 0, []string{"tenant.tenancy.fairway.cloud/retail unchanged"}, nil},
+		{"wide characters", "get tenants", 0, []string{"NAME     DISPLAY NAME", "retail   零售银行部"}, nil},
+		{"all is new", "diff -f " + bank, 1, []string{"application.app.fairway.cloud/mobile-bank (new)"}, nil},
+		{"it may go live", "app check -f " + bank, 0, nil, nil},
+		{"an application becomes a Revision and nothing runs", "apply --wait --timeout 60s -f " + bank, 0,
+			[]string{"application.app.fairway.cloud/mobile-bank created", "nothing runs yet; start a release with: fairway release start mobile-bank -n retail-prod"}, nil},
+		{"names are completed", "__complete get application -n retail-prod m", 0, []string{"mobile-bank"}, nil},
+		{"namespaces are completed", "__complete get applications -n retail", 0, []string{"retail-prod"}, nil},
+		{"an image that no registry has", "apply --wait --timeout 60s -f " + change("gone.yaml", "bank/account:v1", "bank/account:v404"), 8, nil, []string{"v404", "what runs is not touched"}},
+		{"back to what was", "apply --wait --timeout 60s -f " + bank, 0, []string{"nothing runs yet"}, nil},
+		{"a level that the zone refuses", "app check -f " + change("level.yaml", "securityLevel: l2", "securityLevel: l4"), 1, []string{"Error", "channel"}, []string{"may not go live"}},
+		{"without a cluster there is no room, and why is told once", "release start mobile-bank -n retail-prod --reason test --ticket C-1 --wait", 1, nil, []string{"needs a person", "no cell takes", "code: NotPlaced"}},
+		{"the release of an application", "release status mobile-bank -n retail-prod", 0, []string{"Ticket:", "C-1", "Stalled", "NotPlaced"}, nil},
+		{"it holds the application", "get applications,releases -n retail-prod", 0, []string{"mobile-bank", "NotPlaced"}, nil},
+		{"stopping", "release stop mobile-bank -n retail-prod", 0, []string{"stopped"}, nil},
+		{"waiting for what is stopped ends", "release status mobile-bank -n retail-prod --wait", 1, nil, []string{"was stopped"}},
+		{"seats that nobody sits on", "instance restart account-1 -n retail-prod --reason test", 6, nil, []string{`could not find instance "account-1" in "retail-prod"`}},
+		{"a rule of the hub says what to do first", "delete tenant retail --dry-run=server", 3, nil, []string{"retire and delete them first", "next: Do what the message says first"}},
+		{"a group without its command", "release begin mobile-bank", 2, nil, []string{`unknown command "begin" for "fairway release"`}},
+		{"a command that there is not", "elease start", 2, nil, []string{"unknown command"}},
+		{"too few words", "release start", 2, nil, []string{"accepts 1 arg"}},
+	})
+}
