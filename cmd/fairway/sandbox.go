@@ -168,7 +168,7 @@ func newSandboxStatus(flags *sandboxFlags) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				fmt.Fprintln(cmd.OutOrStdout(), strings.TrimSpace(string(raw)))
+				_, _ = fmt.Fprintln(cmd.OutOrStdout(), strings.TrimSpace(string(raw)))
 			case "", "wide":
 				printStatus(cmd.OutOrStdout(), status)
 			default:
@@ -249,7 +249,7 @@ func act(use, short string, args int, do func(context.Context, []string) error) 
 			if err := do(cmd.Context(), args); err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.ErrOrStderr(), "done in %s\n", time.Since(began).Round(10*time.Millisecond))
+			_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "done in %s\n", time.Since(began).Round(10*time.Millisecond))
 			return nil
 		},
 	}
@@ -315,7 +315,7 @@ func newSandboxLogs(flags *sandboxFlags) *cobra.Command {
 			if len(args) == 0 {
 				files, _ := filepath.Glob(filepath.Join(dir, "*.log"))
 				for _, file := range files {
-					fmt.Fprintln(cmd.OutOrStdout(), file)
+					_, _ = fmt.Fprintln(cmd.OutOrStdout(), file)
 				}
 				return nil
 			}

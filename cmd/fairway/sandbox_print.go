@@ -15,31 +15,31 @@ import (
 
 // printStatus is the status for people.
 func printStatus(w io.Writer, status *control.Status) {
-	fmt.Fprintf(w, "sandbox %s: %s", status.Name, status.State)
+	_, _ = fmt.Fprintf(w, "sandbox %s: %s", status.Name, status.State)
 	if status.Message != "" {
-		fmt.Fprintf(w, " (%s)", status.Message)
+		_, _ = fmt.Fprintf(w, " (%s)", status.Message)
 	}
-	fmt.Fprintln(w)
+	_, _ = fmt.Fprintln(w)
 	for _, line := range status.Missing {
-		fmt.Fprintln(w, "left out:", line)
+		_, _ = fmt.Fprintln(w, "left out:", line)
 	}
 	if status.MemoryBytes > 0 {
-		fmt.Fprintf(w, "memory %.2f GiB, processor time %.0f s\n", float64(status.MemoryBytes)/(1<<30), status.CPUSeconds)
+		_, _ = fmt.Fprintf(w, "memory %.2f GiB, processor time %.0f s\n", float64(status.MemoryBytes)/(1<<30), status.CPUSeconds)
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	if len(status.Hosts) > 0 {
-		fmt.Fprintln(table, "\nHOST\tKIND\tCLUSTER\tDATA CENTRE\tRACK\tIP\tSTATE")
+		_, _ = fmt.Fprintln(table, "\nHOST\tKIND\tCLUSTER\tDATA CENTRE\tRACK\tIP\tSTATE")
 		for _, h := range status.Hosts {
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", h.Name, h.Kind, dash(h.Cluster), h.DataCenter, h.Rack, h.IP, h.State)
+			_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", h.Name, h.Kind, dash(h.Cluster), h.DataCenter, h.Rack, h.IP, h.State)
 		}
 	}
 	if len(status.Components) > 0 {
-		fmt.Fprintln(table, "\nCOMPONENT\tSTATE\tPID\tRESTARTS\tSINCE\tMEMORY\tMESSAGE")
+		_, _ = fmt.Fprintln(table, "\nCOMPONENT\tSTATE\tPID\tRESTARTS\tSINCE\tMEMORY\tMESSAGE")
 		for _, c := range status.Components {
-			fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%s\t%d MiB\t%s\n", c.Name, c.State, c.PID, c.Restarts, time.Since(c.Since).Round(time.Second), c.MemoryBytes>>20, c.Message)
+			_, _ = fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%s\t%d MiB\t%s\n", c.Name, c.State, c.PID, c.Restarts, time.Since(c.Since).Round(time.Second), c.MemoryBytes>>20, c.Message)
 		}
 	}
-	table.Flush()
+	_ = table.Flush()
 	var cut []string
 	for _, l := range status.Links {
 		if l.Cut {
@@ -47,12 +47,12 @@ func printStatus(w io.Writer, status *control.Status) {
 		}
 	}
 	if len(cut) > 0 {
-		fmt.Fprintln(w, "\ncut links:", strings.Join(cut, ", "))
+		_, _ = fmt.Fprintln(w, "\ncut links:", strings.Join(cut, ", "))
 	}
 	if len(status.LostSites) > 0 {
-		fmt.Fprintln(w, "lost sites:", strings.Join(status.LostSites, ", "))
+		_, _ = fmt.Fprintln(w, "lost sites:", strings.Join(status.LostSites, ", "))
 	}
-	fmt.Fprintln(w, "\nlogs:", status.LogDir)
+	_, _ = fmt.Fprintln(w, "\nlogs:", status.LogDir)
 	printURLs(w, status)
 }
 
@@ -60,11 +60,11 @@ func printStatus(w io.Writer, status *control.Status) {
 func printURLs(w io.Writer, status *control.Status) {
 	for _, line := range []struct{ what, url string }{{"API", status.API}, {"console", status.Console}} {
 		if line.url != "" {
-			fmt.Fprintf(w, "%s: %s\n", line.what, line.url)
+			_, _ = fmt.Fprintf(w, "%s: %s\n", line.what, line.url)
 		}
 	}
 	for _, app := range status.Apps {
-		fmt.Fprintf(w, "%s in %s: %s\n", app.Application, app.DataCenter, app.URL)
+		_, _ = fmt.Fprintf(w, "%s in %s: %s\n", app.Application, app.DataCenter, app.URL)
 	}
 }
 

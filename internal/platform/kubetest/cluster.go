@@ -49,7 +49,7 @@ func Main(m *testing.M, into **Cluster, opts ...Option) int {
 	}
 	f, err := start([]string{"hub"}, collect(opts))
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
+		_, _ = fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	defer f.stop()

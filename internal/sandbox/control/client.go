@@ -100,7 +100,7 @@ func (c *Client) do(ctx context.Context, method, path string, body, into any) er
 		}
 		return fmt.Errorf("%w: %w", ErrNoDaemon, err)
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	content, err := io.ReadAll(io.LimitReader(response.Body, 16<<20))
 	if err != nil {
 		return fmt.Errorf("could not read the daemon's answer: %w", err)

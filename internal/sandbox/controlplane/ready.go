@@ -45,7 +45,7 @@ func getOK(ctx context.Context, url, authority, cert, key string) error {
 	if err != nil {
 		return err
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	body, _ := io.ReadAll(io.LimitReader(response.Body, 4096))
 	if response.StatusCode != http.StatusOK {
 		return fmt.Errorf("%s answered %s: %s", url, response.Status, body)

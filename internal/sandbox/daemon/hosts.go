@@ -163,7 +163,7 @@ func machineSize() host.Size {
 	if err != nil {
 		return size
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	for lines := bufio.NewScanner(file); lines.Scan(); {
 		fields := strings.Fields(lines.Text())
 		if len(fields) > 1 && fields[0] == "MemTotal:" {

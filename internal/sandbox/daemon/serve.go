@@ -28,7 +28,7 @@ func (s *Sandbox) serve(ctx context.Context) error {
 		return fmt.Errorf("could not open the control socket: %w", err)
 	}
 	if err := os.Chmod(socket, 0o600); err != nil {
-		listener.Close()
+		_ = listener.Close()
 		return fmt.Errorf("could not close the control socket to others: %w", err)
 	}
 	server := &http.Server{Handler: s.routes(ctx), ReadHeaderTimeout: 5 * time.Second}

@@ -54,7 +54,7 @@ func groupMembers(group string) []int {
 	if err != nil {
 		return nil
 	}
-	defer mounts.Close()
+	defer func() { _ = mounts.Close() }()
 	for lines := bufio.NewScanner(mounts); lines.Scan(); {
 		fields := strings.Fields(lines.Text())
 		if len(fields) < 3 || (fields[2] != "cgroup" && fields[2] != "cgroup2") {

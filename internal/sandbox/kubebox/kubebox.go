@@ -131,14 +131,14 @@ func Hash(source string) (string, error) {
 	}
 	sort.Strings(files)
 	hash := sha256.New()
-	fmt.Fprintln(hash, flags())
+	_, _ = fmt.Fprintln(hash, flags())
 	for _, file := range files {
 		content, err := os.ReadFile(file)
 		if err != nil {
 			return "", fmt.Errorf("could not read the sources of kubebox: %w", err)
 		}
 		relative, _ := filepath.Rel(source, file)
-		fmt.Fprintf(hash, "%s %d\n", relative, len(content))
+		_, _ = fmt.Fprintf(hash, "%s %d\n", relative, len(content))
 		hash.Write(content)
 	}
 	return hex.EncodeToString(hash.Sum(nil))[:16], nil
@@ -191,7 +191,7 @@ func flags() []string {
 
 func build(ctx context.Context, source, path string, progress io.Writer) error {
 	temporary := fmt.Sprintf("%s.%d.tmp", path, os.Getpid())
-	defer os.Remove(temporary)
+	defer func() { _ = os.Remove(temporary) }()
 	cmd := exec.CommandContext(ctx, "go", append(flags(), "-o", temporary, "./cmd/kubebox")...)
 	cmd.Dir = source
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=")
@@ -221,10 +221,10 @@ func lock(ctx context.Context, path string, progress io.Writer) (func(), error) 
 	for told := false; ; told = true {
 		err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		if err == nil {
-			return func() { file.Close() }, nil
+			return func() { _ = file.Close() }, nil
 		}
 		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
-			file.Close()
+			_ = file.Close()
 			return nil, fmt.Errorf("could not lock %q: %w", path, err)
 		}
 		if !told {
@@ -232,7 +232,7 @@ func lock(ctx context.Context, path string, progress io.Writer) (func(), error) 
 		}
 		select {
 		case <-ctx.Done():
-			file.Close()
+			_ = file.Close()
 			return nil, fmt.Errorf("could not wait for the build of kubebox: %w", context.Cause(ctx))
 		case <-time.After(200 * time.Millisecond):
 		}
@@ -258,7 +258,7 @@ func every(interval time.Duration, do func()) (stop func()) {
 
 func say(w io.Writer, format string, args ...any) {
 	if w != nil {
-		fmt.Fprintf(w, format+"\n", args...)
+		_, _ = fmt.Fprintf(w, format+"\n", args...)
 	}
 }
 

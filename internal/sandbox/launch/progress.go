@@ -52,10 +52,10 @@ func (p *Progress) Line(format string, args ...any) {
 // line needs p.mu.
 func (p *Progress) line(text string) {
 	if p.drawn {
-		fmt.Fprint(p.out, "\r\x1b[K")
+		_, _ = fmt.Fprint(p.out, "\r\x1b[K")
 		p.drawn = false
 	}
-	fmt.Fprintln(p.out, text)
+	_, _ = fmt.Fprintln(p.out, text)
 }
 
 // Begin and End frame a step of the command itself.
@@ -131,7 +131,7 @@ func (p *Progress) draw(name, message string, done, total int) {
 	if !p.terminal {
 		if time.Since(p.said) > 10*time.Second {
 			p.said = time.Now()
-			fmt.Fprintln(p.out, "  … "+text)
+			_, _ = fmt.Fprintln(p.out, "  … "+text)
 		}
 		return
 	}
@@ -143,6 +143,6 @@ func (p *Progress) draw(name, message string, done, total int) {
 			text = string([]rune(text)[:width-6])
 		}
 	}
-	fmt.Fprintf(p.out, "\r\x1b[K  %c %s", frames[p.frame%len(frames)], text)
+	_, _ = fmt.Fprintf(p.out, "\r\x1b[K  %c %s", frames[p.frame%len(frames)], text)
 	p.drawn = true
 }

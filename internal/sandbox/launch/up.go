@@ -104,7 +104,7 @@ func ensureDaemon(ctx context.Context, client *control.Client, folder state.Fold
 	if err != nil {
 		return nil, fmt.Errorf("could not open the supervisor's log: %w", err)
 	}
-	defer log.Close()
+	defer func() { _ = log.Close() }()
 	cmd := exec.Command(binary, "sandbox", "run", "--name="+folder.Name, "--state="+folder.Root, "--kubebox="+box)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Env = append(os.Environ(), "GOGC=50")

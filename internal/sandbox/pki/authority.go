@@ -237,7 +237,7 @@ func WriteFile(path string, content []byte) error {
 	if err != nil {
 		return fmt.Errorf("could not write %q: %w", path, err)
 	}
-	defer os.Remove(temporary.Name())
+	defer func() { _ = os.Remove(temporary.Name()) }()
 	_, err = temporary.Write(content)
 	if closed := temporary.Close(); err == nil {
 		err = closed

@@ -148,7 +148,7 @@ func inUse(port int) bool {
 	if err != nil {
 		return true
 	}
-	listener.Close()
+	_ = listener.Close()
 	return false
 }
 
@@ -272,8 +272,8 @@ func lockFile(path string, wait bool) (func(), error) {
 		how |= unix.LOCK_NB
 	}
 	if err := unix.Flock(int(file.Fd()), how); err != nil {
-		file.Close()
+		_ = file.Close()
 		return nil, fmt.Errorf("could not lock %q: %w", path, err)
 	}
-	return func() { file.Close() }, nil
+	return func() { _ = file.Close() }, nil
 }

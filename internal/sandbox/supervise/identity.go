@@ -92,7 +92,7 @@ func (i Identity) Wait(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("could not watch process %d: %w", i.PID, err)
 	}
-	defer unix.Close(fd)
+	defer func() { _ = unix.Close(fd) }()
 	for ctx.Err() == nil {
 		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 200)
 		if err != nil && !errors.Is(err, unix.EINTR) {
@@ -115,7 +115,7 @@ func (i Identity) Signal(signal unix.Signal) error {
 	if err != nil {
 		return fmt.Errorf("could not signal process %d: %w", i.PID, err)
 	}
-	defer unix.Close(fd)
+	defer func() { _ = unix.Close(fd) }()
 	if err := unix.PidfdSendSignal(fd, signal, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
 		return fmt.Errorf("could not signal process %d: %w", i.PID, err)
 	}

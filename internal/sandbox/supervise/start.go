@@ -44,7 +44,7 @@ func groupFolders(group string) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("could not find control groups: %w", err)
 	}
-	defer mounts.Close()
+	defer func() { _ = mounts.Close() }()
 	var folders []string
 	for lines := bufio.NewScanner(mounts); lines.Scan(); {
 		fields := strings.Fields(lines.Text())
@@ -78,7 +78,7 @@ func (p Process) start(mark string) (*exec.Cmd, error) {
 		if err != nil {
 			return nil, err
 		}
-		defer log.Close()
+		defer func() { _ = log.Close() }()
 		cmd.Stdout, cmd.Stderr = log, log
 	}
 	if err := cmd.Start(); err != nil {
@@ -110,7 +110,7 @@ func lastLine(path string) string {
 	if err != nil {
 		return "(no log)"
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	if info, err := file.Stat(); err == nil && info.Size() > enough {
 		_, _ = file.Seek(-enough, io.SeekEnd)
 	}
