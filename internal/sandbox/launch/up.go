@@ -143,6 +143,9 @@ func await(ctx context.Context, client *control.Client, folder state.Folder, end
 		}
 		select {
 		case <-ended:
+			if !folder.Exists() {
+				return nil, fmt.Errorf("sandbox %q was taken down while it came up", folder.Name)
+			}
 			return nil, fmt.Errorf("the supervisor of sandbox %q ended: %s", folder.Name, lastLines(supervisorLog(folder), 10))
 		case <-ctx.Done():
 		case <-time.After(poll):
