@@ -83,6 +83,7 @@ func kindsStory(t *testing.T, b *bench) {
 		{"instances are a list even when there are none", "get instances -A -o json", 0, []string{`"items": []`}, nil},
 		{"describe shows what is wanted", "describe datacenter dc-cli", 0, []string{"DataCenter dc-cli", "city:", "上海"}, nil},
 		{"explain shows fields", "explain datacenter.spec", 0, []string{"city <string> (required)", "FIELDS:"}, nil},
+		{"explain lists the kinds", "explain", 0, []string{"KIND", "Application", "applications", "app.fairway.cloud"}, nil},
 		{"explain names what there is", "explain datacenter.spec.colour", 6, nil, []string{"displayName"}},
 		{"an unknown kind is an error of usage", "get elephants", 2, nil, []string{"there are", "applications"}},
 		{"a release is stopped by its application's name", "release stop pay -n retail-sit", 0, []string{"r-1 stopped"}, nil},

@@ -52,11 +52,11 @@ that are named. Without -n objects of all namespaces that you may see are listed
 	f.BoolVarP(&g.Everywhere, "all-namespaces", "A", false, "objects of all namespaces")
 	f.StringVarP(&output, "output", "o", "", "wide, json, yaml or name (default: a table)")
 	f.StringVar(&g.Application, "app", "", "only what belongs to this application")
-	f.StringVarP(&g.Selection.LabelSelector, "selector", "l", "", "only objects with these labels: a=b,c!=d")
-	f.StringVar(&g.Selection.FieldSelector, "field-selector", "", "only objects with these values: spec.application=pay; of instances: state!=Running,host=east-biz-1")
-	f.StringVar(&g.Selection.SortBy, "sort-by", "", "columns or fields to sort by; a minus sign turns the order round: -age, metadata.name")
-	f.IntVar(&g.Selection.Limit, "limit", 0, "most objects to list (default: all)")
-	f.StringVar(&g.Selection.Continue, "continue", "", "go on where an earlier list with --limit ended")
+	f.StringVarP(&g.LabelSelector, "selector", "l", "", "only objects with these labels: a=b,c!=d")
+	f.StringVar(&g.FieldSelector, "field-selector", "", "only objects with these values: spec.application=pay; of instances: state!=Running,host=east-biz-1")
+	f.StringVar(&g.SortBy, "sort-by", "", "columns or fields to sort by; a minus sign turns the order round: -age, metadata.name")
+	f.IntVar(&g.Limit, "limit", 0, "most objects to list (default: all)")
+	f.StringVar(&g.Continue, "continue", "", "go on where an earlier list with --limit ended")
 	f.BoolVar(&g.NoHeadings, "no-headers", false, "leave the headings of tables out")
 	complete(command, "output", "wide", "json", "yaml", "name")
 	return command
@@ -124,15 +124,19 @@ func newDescribeCommand() *cobra.Command {
 func newExplainCommand() *cobra.Command {
 	c := &caller{}
 	command := &cobra.Command{
-		Use:               "explain KIND[.FIELD...]",
-		Short:             "Says what a kind and its fields mean",
-		Example:           "  fairway explain application.spec.components.probes",
-		Args:              cobra.ExactArgs(1),
+		Use:   "explain [KIND[.FIELD...]]",
+		Short: "Says what a kind and its fields mean; without a kind, which there are",
+		Example: `  fairway explain
+  fairway explain application.spec.components.probes`,
+		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: c.completeKinds,
 		RunE: c.run(func(ctx context.Context, api *cli.Client, cmd *cobra.Command, given []string) error {
 			kinds, err := api.Kinds(ctx)
 			if err != nil {
 				return err
+			}
+			if len(given) == 0 {
+				return cli.ExplainKinds(cmd.OutOrStdout(), kinds)
 			}
 			word, path, _ := strings.Cut(given[0], ".")
 			kind, err := kinds.Find(word)

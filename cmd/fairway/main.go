@@ -74,7 +74,7 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	if strings.HasPrefix(filepath.Base(os.Args[0]), "kubectl-fairway") {
+	if strings.HasPrefix(filepath.Base(os.Args[0]), "kubectl-") {
 		// As a plugin of kubectl the help says how we are called.
 		root.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl fairway"}
 	}

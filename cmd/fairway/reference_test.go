@@ -41,3 +41,13 @@ func TestExitCodesAreDocumented(t *testing.T) {
 		}
 	}
 }
+
+func TestPluginOfKubectl(t *testing.T) {
+	before := os.Args
+	defer func() { os.Args = before }()
+	os.Args = []string{"/usr/local/bin/kubectl-fairway"}
+	out, _, code := run(t, "get", "--help")
+	if code != 0 || !strings.Contains(out, "kubectl fairway get KIND") {
+		t.Errorf("the help says how we are called, got %d %s", code, out)
+	}
+}

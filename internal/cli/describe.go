@@ -106,7 +106,7 @@ func cardTable(b *bytes.Buffer, title string, list any, columns []string, now ti
 	fmt.Fprintf(b, "%s:\n", title)
 	heading := []string{}
 	for _, c := range columns {
-		c = strings.ToUpper(c)
+		c = strings.ToUpper(words(c))
 		if c == "TIME" {
 			c = "AGE"
 		}
@@ -129,6 +129,15 @@ func cardTable(b *bytes.Buffer, title string, list any, columns []string, now ti
 		rows = append(rows, row)
 	}
 	return writeRows(b, "  ", rows)
+}
+
+// ExplainKinds lists the kinds and the words that mean them.
+func ExplainKinds(w io.Writer, kinds Kinds) error {
+	rows := [][]string{{"KIND", "WORD", "SHORT", "GROUP", "NAMESPACED", "WRITTEN BY"}}
+	for _, k := range kinds {
+		rows = append(rows, []string{k.Kind, k.Plural, strings.Join(k.ShortNames, ","), k.Group, fmt.Sprint(k.Namespaced), k.Written})
+	}
+	return WriteTable(w, rows)
 }
 
 // Explain shows what a field of a kind means, from the server's schemas. path is
@@ -154,7 +163,9 @@ func Explain(w io.Writer, document Object, k Kind, path []string) error {
 	if len(path) > 0 {
 		fmt.Fprintf(b, "FIELD:    %s <%s>\n", strings.Join(path, "."), typeOf(schema))
 	}
-	fmt.Fprintf(b, "\n%s\n", wrap(str(schema["description"]), "  "))
+	if text := str(schema["description"]); text != "" {
+		fmt.Fprintf(b, "\n%s\n", wrap(text, "  "))
+	}
 	bounds(b, schema)
 	explainFields(b, items(schema))
 	_, err := w.Write(b.Bytes())

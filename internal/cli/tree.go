@@ -4,8 +4,8 @@
 package cli
 
 import (
+	"bytes"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -19,7 +19,7 @@ var leading = []string{"name", "type", "kind", "status", "reason", "severity", "
 
 // tree writes an object for people: names and values, indented, lists of like
 // things as tables, long text cut.
-func tree(w io.Writer, indent string, object map[string]any, now time.Time) {
+func tree(w *bytes.Buffer, indent string, object map[string]any, now time.Time) {
 	keys := keysFirst(object)
 	wide := 0
 	for _, k := range keys {
@@ -82,7 +82,7 @@ func isPlain(v any) bool {
 	return true
 }
 
-func treeList(w io.Writer, indent, key string, items []any, now time.Time) {
+func treeList(w *bytes.Buffer, indent, key string, items []any, now time.Time) {
 	fmt.Fprintf(w, "%s%s:\n", indent, Plain(key))
 	if rows, ok := tableOf(items, now); ok {
 		_ = writeRows(w, indent+"  ", rows)
