@@ -5,7 +5,6 @@ package server
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -221,14 +220,14 @@ func writeList(w http.ResponseWriter, apiVersion, kind string, items []map[strin
 }
 
 func writeJSON(w http.ResponseWriter, status int, value any) error {
-	body, err := json.Marshal(value)
+	body, err := httpapi.JSON(value)
 	if err != nil {
 		return fmt.Errorf("could not write the answer: %w", err)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_, _ = w.Write(append(body, '\n'))
+	_, _ = w.Write(body)
 	return nil
 }
 

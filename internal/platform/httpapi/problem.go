@@ -4,6 +4,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -158,7 +159,7 @@ func AsProblem(err error) *Problem {
 func (p *Problem) write(w http.ResponseWriter, trace string) {
 	answer := *p
 	answer.Trace = trace
-	body, err := json.Marshal(answer)
+	body, err := JSON(answer)
 	if err != nil {
 		http.Error(w, "could not write the problem", http.StatusInternalServerError)
 		return
@@ -170,5 +171,15 @@ func (p *Problem) write(w http.ResponseWriter, trace string) {
 		h.Set("WWW-Authenticate", `Bearer realm="fairway"`)
 	}
 	w.WriteHeader(p.Status)
-	_, _ = w.Write(append(body, '\n'))
+	_, _ = w.Write(body)
+}
+
+// JSON writes a value as a line of JSON, with < and > left readable: the answers
+// are never a page's script.
+func JSON(value any) ([]byte, error) {
+	out := &bytes.Buffer{}
+	encoder := json.NewEncoder(out)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(value)
+	return out.Bytes(), err
 }
