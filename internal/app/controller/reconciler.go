@@ -73,10 +73,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, a *appv1.Application) (ctrl.
 		report(a, done, r.Now())
 	}
 	reportRunning(a, running, r.Now())
-	if err := errors.Join(done.err, patch.Status(ctx, r.Hub, before, a)); err != nil {
-		return ctrl.Result{}, err
-	}
-	return ctrl.Result{RequeueAfter: done.again}, nil
+	return patch.Settle(ctrl.Result{RequeueAfter: done.again}, errors.Join(done.err, patch.Status(ctx, r.Hub, before, a)))
 }
 
 // revised says whether the current spec has become a Revision. It is then not judged again:

@@ -71,9 +71,9 @@ func newHub(t *testing.T, a *appv1.Application, more ...client.Object) *hub {
 				h.writes++
 				return c.Create(ctx, o, options...)
 			},
-			SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, options ...client.SubResourcePatchOption) error {
+			SubResourceUpdate: func(ctx context.Context, c client.Client, sub string, o client.Object, options ...client.SubResourceUpdateOption) error {
 				h.writes++
-				return c.SubResource(sub).Patch(ctx, o, p, options...)
+				return c.SubResource(sub).Update(ctx, o, options...)
 			},
 		}).Build()
 	h.Reconciler = &Reconciler{Hub: c, Resolver: h.registry, Recorder: h.recorder, Now: func() time.Time { return apptest.Now }}
@@ -362,5 +362,24 @@ func TestQuestions(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"UndeclaredLogs", "ImageNotFound"}, rules); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestAStaleReadIsNoFailure: a Release writes its claim into the same status, so that
+// the cache is behind now and then.
+func TestAStaleReadIsNoFailure(t *testing.T) {
+	h := newHub(t, apptest.MobileBank())
+	stale := h.application()
+	claimed := h.application()
+	claimed.Status.ActiveRelease = "one"
+	if err := h.Hub.Status().Update(t.Context(), claimed); err != nil {
+		t.Fatal(err)
+	}
+	result, err := h.Reconcile(t.Context(), stale)
+	if err != nil || result.RequeueAfter <= 0 || result.RequeueAfter > time.Second {
+		t.Errorf("a conflict must be looked at again in a moment and not be told, got %v, %v", result, err)
+	}
+	if got := h.application().Status.ActiveRelease; got != "one" {
+		t.Errorf("the claim of release one was overwritten with %q", got)
 	}
 }

@@ -86,7 +86,7 @@ func (h *Health) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Resu
 		}
 	}
 	cluster.Status = fleet.ReportCluster(cluster.Status, seen, h.now())
-	return settled(result, patch.Status(ctx, h.hub, before, cluster))
+	return patch.Settle(result, patch.Status(ctx, h.hub, before, cluster))
 }
 
 // see looks at credentials and connection, and has the connection made.

@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -21,6 +20,7 @@ import (
 	"github.com/fairway-cloud/fairway/internal/audit"
 	"github.com/fairway-cloud/fairway/internal/fleet"
 	"github.com/fairway-cloud/fairway/internal/platform/members"
+	"github.com/fairway-cloud/fairway/internal/platform/patch"
 )
 
 // Hosts gives the hosts of each member the label and the taint of the pool that
@@ -69,7 +69,7 @@ func (h *Hosts) Reconcile(ctx context.Context, cluster *fleetv1.Cluster) (ctrl.R
 	if errors.Is(err, members.ErrNotConnected) {
 		return ctrl.Result{}, nil
 	}
-	return settled(ctrl.Result{}, err)
+	return patch.Settle(ctrl.Result{}, err)
 }
 
 func occupied(pods []fleet.Pod) map[string]int {
@@ -145,15 +145,4 @@ func carryOutOnce(ctx context.Context, m members.Member, mark fleet.Mark) error 
 		return fmt.Errorf("could not mark host %q: %w", mark.Host, err)
 	}
 	return nil
-}
-
-// settled turns a conflict, which is nobody's fault, into another try.
-func settled(result ctrl.Result, err error) (ctrl.Result, error) {
-	if apierrors.IsConflict(err) {
-		return ctrl.Result{RequeueAfter: 200 * time.Millisecond}, nil
-	}
-	if err != nil {
-		return ctrl.Result{}, err
-	}
-	return result, nil
 }

@@ -36,7 +36,7 @@ func (p *Pools) Reconcile(ctx context.Context, pool *fleetv1.Pool) (ctrl.Result,
 		return ctrl.Result{}, err
 	}
 	pool.Status = fleet.ReportPool(pool.Status, seen, p.now())
-	return settled(ctrl.Result{}, patch.Status(ctx, p.hub, before, pool))
+	return patch.Settle(ctrl.Result{}, patch.Status(ctx, p.hub, before, pool))
 }
 
 func (p *Pools) see(ctx context.Context, pool *fleetv1.Pool) (fleet.PoolSeen, error) {

@@ -31,5 +31,5 @@ func (s *Sites) Reconcile(ctx context.Context, site *fleetv1.DataCenter) (ctrl.R
 	}
 	before := site.DeepCopy()
 	site.Status = fleet.ReportSite(site.Status, site.Name, site.Generation, clusters.Items, s.now())
-	return settled(ctrl.Result{}, patch.Status(ctx, s.hub, before, site))
+	return patch.Settle(ctrl.Result{}, patch.Status(ctx, s.hub, before, site))
 }

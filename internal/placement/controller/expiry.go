@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
+	"github.com/fairway-cloud/fairway/internal/platform/patch"
 )
 
 // Expiry deletes Placements that no Release came to use. It is controller
@@ -36,7 +37,7 @@ func (e *Expiry) Reconcile(ctx context.Context, p *placementv1.Placement) (ctrl.
 	uid, version := p.UID, p.ResourceVersion
 	err := e.Hub.Delete(ctx, p, client.Preconditions{UID: &uid, ResourceVersion: &version})
 	if client.IgnoreNotFound(err) != nil {
-		return ctrl.Result{}, fmt.Errorf("could not delete expired placement %q: %w", p.Name, err)
+		return patch.Settle(ctrl.Result{}, fmt.Errorf("could not delete expired placement %q: %w", p.Name, err))
 	}
 	if err == nil && e.Events != nil {
 		e.Events.Eventf(p, nil, corev1.EventTypeNormal, "Expired", "Delete", "no release used the room until it expired")

@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -17,6 +16,7 @@ import (
 	fleetv1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
 	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
 	tenancyv1 "github.com/fairway-cloud/fairway/api/tenancy/v1alpha1"
+	"github.com/fairway-cloud/fairway/internal/app"
 	"github.com/fairway-cloud/fairway/internal/placement"
 )
 
@@ -141,7 +141,7 @@ func Holds(p *placementv1.Placement, now time.Time) bool {
 }
 
 func reservations(p placementv1.Placement) []placement.Reservation {
-	tenant, environment := split(p.Namespace)
+	tenant, environment, _ := app.SplitNamespace(p.Namespace)
 	var out []placement.Reservation
 	for _, a := range p.Spec.Assignments {
 		out = append(out, placement.Reservation{
@@ -150,15 +150,6 @@ func reservations(p placementv1.Placement) []placement.Reservation {
 		})
 	}
 	return out
-}
-
-// split takes a hub namespace apart. Environments have no dash.
-func split(namespace string) (tenant, environment string) {
-	i := strings.LastIndex(namespace, "-")
-	if i < 0 {
-		return namespace, ""
-	}
-	return namespace[:i], namespace[i+1:]
 }
 
 func assignmentOf(a placementv1.Assignment) placement.Assignment {

@@ -8,10 +8,13 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
 // Status writes the status of after where it differs from that of before. A
@@ -53,4 +56,20 @@ func statusOf(object client.Object) reflect.Value {
 		return reflect.Value{}
 	}
 	return value.Elem().FieldByName("Status")
+}
+
+// soon is when an object is looked at again that somebody else wrote meanwhile.
+const soon = 200 * time.Millisecond
+
+// Settle ends a reconciliation. A conflict is no failure: what was read was
+// behind what is stored, as a cache always may be, so the object is looked at
+// again in a moment and nobody is told.
+func Settle(result reconcile.Result, err error) (reconcile.Result, error) {
+	switch {
+	case apierrors.IsConflict(err):
+		return reconcile.Result{RequeueAfter: soon}, nil
+	case err != nil:
+		return reconcile.Result{}, err
+	}
+	return result, nil
 }

@@ -14,6 +14,7 @@ import (
 
 	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
 	tenancyv1 "github.com/fairway-cloud/fairway/api/tenancy/v1alpha1"
+	"github.com/fairway-cloud/fairway/internal/app"
 	"github.com/fairway-cloud/fairway/internal/audit"
 	"github.com/fairway-cloud/fairway/internal/release"
 )
@@ -31,7 +32,7 @@ func (r *Automatic) Reconcile(ctx context.Context, a *appv1.Application) (ctrl.R
 	if a.Spec.ReleasePolicy != appv1.ReleaseAutomatic || a.Status.LatestRevision == a.Status.ReleasedRevision {
 		return ctrl.Result{}, nil
 	}
-	_, name := split(a.Namespace)
+	_, name, _ := app.SplitNamespace(a.Namespace)
 	environment, revision := &tenancyv1.Environment{}, &appv1.Revision{}
 	if err := r.Hub.Get(ctx, client.ObjectKey{Name: name}, environment); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)

@@ -15,6 +15,7 @@ import (
 	deliveryv1 "github.com/fairway-cloud/fairway/api/delivery/v1alpha1"
 	fleetv1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
 	releasev1 "github.com/fairway-cloud/fairway/api/release/v1alpha1"
+	"github.com/fairway-cloud/fairway/internal/app"
 	"github.com/fairway-cloud/fairway/internal/approval"
 	"github.com/fairway-cloud/fairway/internal/audit"
 	"github.com/fairway-cloud/fairway/internal/platform/canonical"
@@ -74,7 +75,7 @@ func (r *Reconciler) start(ctx context.Context, rel *releasev1.Release, s releas
 // way back goes on while Gate or log are away.
 func (r *Reconciler) guarded(ctx context.Context, rel *releasev1.Release, s release.Seen, act approval.Act, evidence audit.Act, do func(context.Context) error) error {
 	back := s.Plan != nil && s.Plan.Back
-	_, act.Environment = split(rel.Namespace)
+	_, act.Environment, _ = app.SplitNamespace(rel.Namespace)
 	act.Release, act.Digest, act.Person, act.WayBack = rel.Namespace+"/"+rel.Name, rel.Status.PlanDigest, rel.Spec.Requester, back
 
 	verdict, err := r.Gate.Check(ctx, act)

@@ -20,6 +20,7 @@ import (
 	releasev1 "github.com/fairway-cloud/fairway/api/release/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/approval"
 	"github.com/fairway-cloud/fairway/internal/audit"
+	"github.com/fairway-cloud/fairway/internal/platform/patch"
 	"github.com/fairway-cloud/fairway/internal/release"
 )
 
@@ -66,7 +67,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, cached *releasev1.Release) (
 	problem := report(rel, decision, err, r.Clock.Now())
 	r.tell(before, rel)
 	if err := r.save(ctx, before, rel); err != nil {
-		return ctrl.Result{}, errors.Join(problem, err)
+		return patch.Settle(ctrl.Result{}, errors.Join(problem, err))
 	}
 	switch {
 	case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err):

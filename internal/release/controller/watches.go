@@ -54,12 +54,3 @@ func (r *Reconciler) going(ctx context.Context, namespace, application string) [
 	}
 	return out
 }
-
-// split takes a hub namespace apart. Environments have no dash.
-func split(namespace string) (tenant, environment string) {
-	i := strings.LastIndex(namespace, "-")
-	if i < 0 {
-		return namespace, ""
-	}
-	return namespace[:i], namespace[i+1:]
-}

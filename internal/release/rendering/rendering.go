@@ -183,7 +183,7 @@ func (r *Renderer) callers(ctx context.Context, content app.Content) ([]app.Call
 	}
 	var out []app.Caller
 	for _, a := range applications.Items {
-		tenant, environment := split(a.Namespace)
+		tenant, environment, _ := app.SplitNamespace(a.Namespace)
 		if environment != content.Environment || a.Status.ReleasedRevision == "" || a.Name == content.Application && tenant == content.Tenant {
 			continue
 		}
@@ -237,12 +237,4 @@ func callersIn(other app.Content, tenant string, content app.Content) []app.Call
 		}
 	}
 	return out
-}
-
-func split(namespace string) (tenant, environment string) {
-	i := strings.LastIndex(namespace, "-")
-	if i < 0 {
-		return namespace, ""
-	}
-	return namespace[:i], namespace[i+1:]
 }

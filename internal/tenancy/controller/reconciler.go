@@ -62,7 +62,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	decision := tenancy.Plan(seen)
 	failed := r.carryOut(ctx, request.Name, decision.Actions)
 	if gone {
-		return settled(ctrl.Result{}, failed)
+		return patch.Settle(ctrl.Result{}, failed)
 	}
 	before := tenant.DeepCopy()
 	tenant.Status = tenancy.Report(tenant.Status, tenant.Generation, decision, failed, r.now())
@@ -71,15 +71,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		// The Gate may change its mind without telling.
 		result.RequeueAfter, failed = soon, nil
 	}
-	return settled(result, errors.Join(failed, patch.Status(ctx, r.hub, before, tenant)))
-}
-
-// settled turns conflicts, which are nobody's fault, into another try.
-func settled(result ctrl.Result, err error) (ctrl.Result, error) {
-	if apierrors.IsConflict(err) {
-		return ctrl.Result{RequeueAfter: 100 * time.Millisecond}, nil
-	}
-	return result, err
+	return patch.Settle(result, errors.Join(failed, patch.Status(ctx, r.hub, before, tenant)))
 }
 
 // carryOut does the actions as one act with its evidence. An idle tenant costs
