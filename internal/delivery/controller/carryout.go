@@ -16,6 +16,7 @@ import (
 
 	v1alpha1 "github.com/fairway-cloud/fairway/api/delivery/v1alpha1"
 	releasev1 "github.com/fairway-cloud/fairway/api/release/v1alpha1"
+	"github.com/fairway-cloud/fairway/internal/app"
 	"github.com/fairway-cloud/fairway/internal/approval"
 	"github.com/fairway-cloud/fairway/internal/audit"
 	"github.com/fairway-cloud/fairway/internal/delivery"
@@ -155,10 +156,8 @@ func (s *step) ask(ctx context.Context, action delivery.Action) (approval.Verdic
 		return approval.Verdict{}, nil
 	}
 	back := s.delivery.Spec.Way == "Back"
-	environment, _, _ := strings.Cut(s.asker.release, "/")
-	if _, after, found := strings.Cut(environment, "-"); found {
-		environment = after
-	}
+	namespace, _, _ := strings.Cut(s.asker.release, "/")
+	_, environment, _ := app.SplitNamespace(namespace) // a tenant's name may hold dashes, an environment's does not
 	verdict, err := s.r.Gate.Check(ctx, approval.Act{
 		Verb:        verb,
 		Subject:     action.Object.Kind + "/" + action.Object.Namespace + "/" + action.Object.Name,
