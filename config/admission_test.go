@@ -62,7 +62,7 @@ func TestOwnKinds(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			refused(t, "Fairway makes this object", func() error { return masters.Create(t.Context(), o.DeepCopy()) })
 			create(t, system(t), o)
-			refused(t, "Fairway makes this object", deleting(t, masters, o))
+			refused(t, "Fairway makes this object|retire it first", deleting(t, masters, o))
 			changed := client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"application":"other","digest":"sha256:1"}}`))
 			if err := masters.Patch(t.Context(), o.DeepCopy(), changed); err == nil {
 				t.Errorf("a member of system:masters changed a %s", kind)
@@ -141,8 +141,8 @@ func TestDeletedOnlyWhenNothingRuns(t *testing.T) {
 			create(t, system(t), c.object)
 			tell(t, c.object, c.status)
 			refused(t, c.want, deleting(t, who, c.object))
-			refused(t, c.want, func() error {
-				return who.DeleteAllOf(t.Context(), c.object.DeepCopy(), client.InNamespace(c.object.GetNamespace()))
+			refused(t, c.want+"|Fairway makes this object", func() error {
+				return hub.Client().DeleteAllOf(t.Context(), c.object.DeepCopy(), client.InNamespace(c.object.GetNamespace()))
 			})
 			tell(t, c.object, c.clear)
 			allowed(t, deleting(t, who, c.object))
@@ -189,7 +189,7 @@ func TestNamespacesAndDefinitions(t *testing.T) {
 				[]byte(`{"metadata":{"annotations":{"fairway.cloud/allow-delete":"`+o.GetName()+`"}}}`)))
 		})
 	}
-	refused(t, "fairway.cloud/allow-delete", deleting(t, masters, namespace))
+	refused(t, "fairway.cloud/allow-delete", deleting(t, masters, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespaceOf(t, "unmeant", "prod")}}))
 	refused(t, "fairway.cloud/allow-delete", deleting(t, masters, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "fairway-system"}}))
 	meant(namespace)
 	refused(t, "tenant nslife uses the namespace", deleting(t, masters, namespace))

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -17,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/fairway-cloud/fairway/internal/platform/kubetest"
@@ -35,15 +37,22 @@ func platform(t *testing.T) client.Client {
 	return hub.UserClient(t, "sandbox-admin", "fairway:administrators")
 }
 
+func init() { ctrl.SetLogger(logr.Discard()) }
+
 // refused repeats a request until the refusal with that text comes: a new policy
-// takes up to a second to be enforced.
+// takes up to a second to be enforced. Where several policies refuse, any may
+// speak first: their texts are separated by "|".
 func refused(t *testing.T, text string, do func() error) {
 	t.Helper()
 	var err error
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); <-time.After(100 * time.Millisecond) {
 		err = do()
-		if (apierrors.IsForbidden(err) || apierrors.IsInvalid(err)) && strings.Contains(err.Error(), text) {
-			return
+		if apierrors.IsForbidden(err) || apierrors.IsInvalid(err) {
+			for _, one := range strings.Split(text, "|") {
+				if strings.Contains(err.Error(), one) {
+					return
+				}
+			}
 		}
 	}
 	t.Fatalf("wanted a refusal with %q, got: %v", text, err)

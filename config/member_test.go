@@ -6,13 +6,17 @@ package config_test
 import (
 	"testing"
 
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/fairway-cloud/fairway/internal/fleet"
 	"github.com/fairway-cloud/fairway/internal/platform/kubetest"
 )
 
@@ -60,6 +64,28 @@ func TestMembersAccount(t *testing.T) {
 	allowed(t, func() error { return fairway.Create(t.Context(), pod.DeepCopy(), client.DryRunAll) })
 	refused(t, bound, func() error { return fairway.Create(t.Context(), pod.DeepCopy()) })
 	allowed(t, deleting(t, fairway, settings(ours.Name)))
+
+	// It brings the rules about pods, and no others, and sees them kept.
+	for _, guarded := range fleet.Guard("fairway") {
+		for _, o := range []client.Object{guarded.Policy, guarded.Binding} {
+			raw, err := runtime.DefaultUnstructuredConverter.ToUnstructured(o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			unstructured.RemoveNestedField(raw, "metadata", "creationTimestamp")
+			unstructured.RemoveNestedField(raw, "status")
+			applied := client.ApplyConfigurationFromUnstructured(&unstructured.Unstructured{Object: raw})
+			allowed(t, func() error {
+				return fairway.Apply(t.Context(), applied, client.FieldOwner("fairway"), client.ForceOwnership)
+			})
+		}
+	}
+	intruder := pod.DeepCopy()
+	intruder.Spec.Tolerations = []corev1.Toleration{{Operator: corev1.TolerationOpExists}}
+	refused(t, "ValidatingAdmissionPolicy 'fairway-pods'", func() error { return fairway.Create(t.Context(), intruder.DeepCopy(), client.DryRunAll) })
+	if err := fairway.Delete(t.Context(), &admissionv1.ValidatingAdmissionPolicy{ObjectMeta: metav1.ObjectMeta{Name: "fairway-account"}}); !apierrors.IsForbidden(err) {
+		t.Errorf("Fairway's account took its own bounds away: %v", err)
+	}
 
 	for what, do := range map[string]func() error{
 		"read Secrets": func() error { return fairway.List(t.Context(), &corev1.SecretList{}) },
