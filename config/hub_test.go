@@ -33,9 +33,6 @@ func TestMain(m *testing.M) {
 
 // Who asks in these tests. The cluster's administrator is a member of system:masters.
 func system(t *testing.T) client.Client { return hub.UserClient(t, "fairway", "fairway:system") }
-func platform(t *testing.T) client.Client {
-	return hub.UserClient(t, "sandbox-admin", "fairway:administrators")
-}
 
 func init() { ctrl.SetLogger(logr.Discard()) }
 
