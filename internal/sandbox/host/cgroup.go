@@ -64,28 +64,60 @@ func ensureCgroup(group string) error {
 		return err
 	}
 	for _, tree := range trees {
-		at := tree.path
-		for part := range strings.SplitSeq(strings.Trim(group, "/"), "/") {
-			parent := at
-			at = filepath.Join(at, part)
-			if tree.unified {
-				enableControllers(parent)
+		// A neighbour that is wiped takes empty parents away: they are made again.
+		const tries = 20
+		for try := 1; ; try++ {
+			err := tree.ensure(group)
+			if err == nil {
+				break
 			}
-			if err := os.Mkdir(at, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
-				return fmt.Errorf("could not make control group %q: %w", at, err)
-			}
-			if tree.cpuset {
-				// A new group has no processors and no memory nodes, and
-				// nobody could join it.
-				for _, file := range []string{"cpuset.cpus", "cpuset.mems"} {
-					if err := inheritCpuset(parent, at, file); err != nil {
-						return err
-					}
-				}
+			if try == tries || !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENODEV) {
+				return err
 			}
 		}
 	}
 	return nil
+}
+
+func (tree hierarchy) ensure(group string) error {
+	at := tree.path
+	for part := range strings.SplitSeq(strings.Trim(group, "/"), "/") {
+		parent := at
+		at = filepath.Join(at, part)
+		if tree.unified {
+			enableControllers(parent)
+		}
+		if err := os.Mkdir(at, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+			return fmt.Errorf("could not make control group %q: %w", at, err)
+		}
+		if tree.cpuset {
+			// A new group has no processors and no memory nodes, and
+			// nobody could join it.
+			for _, file := range []string{"cpuset.cpus", "cpuset.mems"} {
+				if err := inheritCpuset(parent, at, file); err != nil {
+					return err
+				}
+			}
+		}
+		if parent == tree.path {
+			preferHosts(at)
+		}
+	}
+	return nil
+}
+
+// preferHosts gives the hosts of all sandboxes twenty times the processor time of
+// one other process of the machine when all want it. Without it all instances
+// together weigh as much as one compiler or one API server, and stand still for
+// seconds where a real host has processors of its own. A kernel that knows no
+// such weights is left as it is.
+func preferHosts(top string) {
+	for file, weight := range map[string]string{"cpu.shares": "20480", "cpu.weight": "2000"} {
+		path := filepath.Join(top, file)
+		if have, err := os.ReadFile(path); err == nil && strings.TrimSpace(string(have)) != weight {
+			_ = os.WriteFile(path, []byte(weight), 0o644)
+		}
+	}
 }
 
 // enableControllers hands the parent's controllers down; what cannot be
