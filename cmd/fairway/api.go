@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/pprof"
@@ -213,6 +214,9 @@ func (h *house) serve(s *http.Server) error {
 	if err != nil {
 		return fmt.Errorf("could not listen on %q: %w", s.Addr, err)
 	}
+	// What clients do wrong, such as plain HTTP on the TLS address, is theirs: no line of
+	// it in a log that people read.
+	s.ErrorLog = slog.NewLogLogger(h.log.Handler(), slog.LevelDebug)
 	return h.mgr.Add(everywhere(func(ctx context.Context) error {
 		ended := make(chan error, 1)
 		live, cancel := context.WithCancel(context.WithoutCancel(ctx))

@@ -108,7 +108,7 @@ func startServer(ctx context.Context, s *daemon.Sandbox, _ *topology.Sandbox) er
 			"--tls-cert=" + filepath.Join(dir, "server.crt"), "--tls-key=" + filepath.Join(dir, "server.key"),
 			"--data-dir=" + filepath.Join(dir, "data"), "--token-file=" + filepath.Join(dir, "admin.token"),
 			"--plain-http-registry=" + topology.RegistryName + "=" + s.RegistryAddress(),
-			"--allow-loopback-members",
+			"--allow-loopback-members", fmt.Sprintf("--metrics-address=127.0.0.1:%d", s.Plan.MetricsPort),
 		},
 		Env:     []string{"GOMEMLIMIT=600MiB"},
 		LogFile: s.LogFile(serverProcess),

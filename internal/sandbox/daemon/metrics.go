@@ -58,13 +58,13 @@ func (s *Sandbox) metricsUp(ctx context.Context) error {
 	return s.Await(ctx, prometheusProcess)
 }
 
-// scrapes are the jobs: API servers, kubelets, the registry of Fairway's own
-// metrics. The API servers' histograms, thousands of series each, are left out
+// scrapes are the jobs: API servers, kubelets, and Fairway's server, which gives
+// its metrics without a token on an address of their own. The API servers' histograms, thousands of series each, are left out
 // but for the request durations.
 func (s *Sandbox) scrapes() []scrape {
 	jobs := []scrape{{
 		"job_name":       "fairway",
-		"static_configs": []scrape{{"targets": []string{fmt.Sprintf("127.0.0.1:%d", s.Plan.ServerPort)}}},
+		"static_configs": []scrape{{"targets": []string{fmt.Sprintf("127.0.0.1:%d", s.Plan.MetricsPort)}}},
 	}}
 	thin := []scrape{{
 		"source_labels": []string{"__name__"},

@@ -29,13 +29,15 @@ type Plan struct {
 	Cuts [][2]string `json:"cuts,omitempty"`
 	// PodCIDR holds the pods of all real hosts.
 	PodCIDR netip.Prefix `json:"podCIDR"`
-	// EtcdPort, EtcdPeerPort, RegistryPort, PrometheusPort and ServerPort are
-	// ports in the root namespace; a port of 0 means the part is switched off.
+	// EtcdPort, EtcdPeerPort, RegistryPort, PrometheusPort, ServerPort and
+	// MetricsPort (of the server) are ports in the root namespace; a port of 0
+	// means the part is switched off.
 	EtcdPort       int `json:"etcdPort"`
 	EtcdPeerPort   int `json:"etcdPeerPort"`
 	RegistryPort   int `json:"registryPort"`
 	PrometheusPort int `json:"prometheusPort"`
 	ServerPort     int `json:"serverPort"`
+	MetricsPort    int `json:"metricsPort"`
 }
 
 // DataCenterPlan is one site with its addresses.
@@ -102,6 +104,7 @@ const (
 	registryOffset   = 2
 	prometheusOffset = 3
 	serverOffset     = 4
+	metricsOffset    = 5
 	clusterOffset    = 10
 	portsPerCluster  = 10
 	firstHostAddress = 10
@@ -125,6 +128,7 @@ func Layout(s *Sandbox, index int) (*Plan, error) {
 		Sandbox: s.Metadata.Name, Index: index,
 		PodCIDR:  l.prefix(1, 0, 16),
 		EtcdPort: l.port + etcdOffset, EtcdPeerPort: l.port + etcdPeerOffset, ServerPort: l.port + serverOffset,
+		MetricsPort: l.port + metricsOffset,
 	}
 	if s.Spec.Registry.On() {
 		plan.RegistryPort = l.port + registryOffset
