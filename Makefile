@@ -3,19 +3,18 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-GO_FILES       := $(shell git ls-files -co --exclude-standard '*.go' '*.sql' 'config/*.yaml' 2>/dev/null) go.mod go.sum
+GO_FILES       := $(shell git ls-files -co --exclude-standard '*.go' '*.sql' 'config/*.yaml' 2>/dev/null || find api cmd config internal -type f) go.mod go.sum
 CONTROLLER_GEN := go run sigs.k8s.io/controller-tools/cmd/controller-gen@v0.23.0
 LINT_VERSION   := v2.15.0
 LINT           := bin/tools/golangci-lint-$(LINT_VERSION)
-VERSION        := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+VERSION        := $(shell git describe --tags --always --dirty 2>/dev/null || cat bundle/version 2>/dev/null || echo unknown)
 
 .PHONY: help
 help: ## Lists the targets.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 bin/fairway: $(GO_FILES)
-	@echo "building bin/fairway"
-	@go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $@ ./cmd/fairway
+	@hack/build.sh $@ $(VERSION)
 
 .PHONY: build
 build: bin/fairway ## Builds bin/fairway.

@@ -44,7 +44,8 @@ func Build(ctx context.Context, spec Spec) (v1.Image, error) {
 }
 
 // Build compiles the package and returns the image, from the cache where
-// nothing changed. The same source, Spec and Go give the same digest.
+// nothing changed. The same source, Spec and Go give the same digest. An image
+// of these sources in an unpacked bundle is taken as it is, without Go.
 func (b Builder) Build(ctx context.Context, spec Spec) (v1.Image, error) {
 	img, err := b.build(ctx, spec)
 	if err != nil {
@@ -57,6 +58,9 @@ func (b Builder) build(ctx context.Context, spec Spec) (v1.Image, error) {
 	spec, err := spec.complete()
 	if err != nil {
 		return nil, err
+	}
+	if img := b.ready(spec); img != nil {
+		return img, nil
 	}
 	cache, err := b.cache()
 	if err != nil {

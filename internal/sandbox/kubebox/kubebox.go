@@ -91,6 +91,9 @@ func Ensure(ctx context.Context, o Options) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if ready := readyPath(filepath.Join(filepath.Dir(source), "bundle"), sum); isFile(ready) {
+		return ready, nil
+	}
 	path := filepath.Join(cache, "kubebox-"+sum)
 	if isFile(path) {
 		return path, nil
@@ -111,6 +114,15 @@ func Ensure(ctx context.Context, o Options) (string, error) {
 	}
 	return path, nil
 }
+
+// ReadyPath is where Ensure finds the binary in a bundle that was unpacked as
+// the folder bundle/ beside source; a binary of other sources is not taken.
+func ReadyPath(source, bundle string) (string, error) {
+	sum, err := Hash(source)
+	return readyPath(bundle, sum), err
+}
+
+func readyPath(bundle, sum string) string { return filepath.Join(bundle, "bin", "kubebox-"+sum) }
 
 // Hash is the first 16 hex digits of the SHA-256 over the module files, the Go
 // files and the build flags of the folder source.

@@ -70,3 +70,35 @@ func TestEnsureUsesTheNamedBinary(t *testing.T) {
 		t.Errorf("Ensure() = %q, %v; want %q", got, err, path)
 	}
 }
+
+func TestEnsureTakesTheBinaryOfABundle(t *testing.T) {
+	root := t.TempDir()
+	source := filepath.Join(root, "kubebox")
+	if err := os.MkdirAll(source, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(source, "go.mod"), []byte("module x"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	want, err := ReadyPath(source, filepath.Join(root, "bundle"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Dir(want), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(want, nil, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", "")
+	got, err := Ensure(t.Context(), Options{Source: source, Cache: t.TempDir()})
+	if err != nil || got != want {
+		t.Errorf("Ensure() = %q, %v; want the bundle's %q without any build", got, err, want)
+	}
+	if err := os.WriteFile(filepath.Join(source, "go.mod"), []byte("module y"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := Ensure(t.Context(), Options{Source: source, Cache: t.TempDir()}); err == nil {
+		t.Errorf("Ensure() = %q: the binary of other sources was taken", got)
+	}
+}
