@@ -30,6 +30,9 @@ func countWorkload(seen Seen, workload *v1alpha1.Workload) v1alpha1.WorkloadStat
 		Name: workload.Name, Component: workload.Component, Template: workload.Template, Cell: workload.Cell,
 	}
 	for _, pod := range podsOf(seen.Pods, workload) {
+		if pod.Ended {
+			continue
+		}
 		if pod.Leaving {
 			status.Leaving++
 			continue

@@ -184,3 +184,33 @@ func FuzzDecodeInventory(f *testing.F) {
 		}
 	})
 }
+
+// TestWhatHasEndedIsNotWaitedFor: pods of finished jobs and evicted pods stay, often for
+// good; a Release that counted them as leaving would never come to its end.
+func TestWhatHasEndedIsNotWaitedFor(t *testing.T) {
+	now := metav1.Now()
+	for reason, tc := range map[string]struct {
+		pod         corev1.Pod
+		lost        bool
+		wantLeaving int32
+	}{
+		"a job that is done":                {pod: corev1.Pod{Status: corev1.PodStatus{Phase: corev1.PodSucceeded}}},
+		"an instance that was evicted":      {pod: corev1.Pod{Status: corev1.PodStatus{Phase: corev1.PodFailed, Reason: "Evicted"}}},
+		"a job that is done on a lost host": {pod: corev1.Pod{Status: corev1.PodStatus{Phase: corev1.PodSucceeded}}, lost: true},
+		"one that is being removed":         {pod: corev1.Pod{ObjectMeta: metav1.ObjectMeta{DeletionTimestamp: &now}}, wantLeaving: 1},
+		"one that may still run, unseen":    {pod: corev1.Pod{Status: corev1.PodStatus{Phase: corev1.PodRunning}}, lost: true, wantLeaving: 1},
+	} {
+		t.Run(reason, func(t *testing.T) {
+			w := service("account-a", 0)
+			pod := podOf(w, "p", "account-0")
+			seen := PodOf(&tc.pod, tc.lost)
+			pod.Leaving, pod.Ended, pod.Ready = seen.Leaving, seen.Ended, seen.Ready
+			world := there(wishOf(w))
+			world.Pods = []Pod{pod}
+			got := Counts(world)[0]
+			if got.Instances != 0 || got.Leaving != tc.wantLeaving {
+				t.Errorf("%s: %d instances and %d leaving, want 0 and %d", reason, got.Instances, got.Leaving, tc.wantLeaving)
+			}
+		})
+	}
+}

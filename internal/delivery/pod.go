@@ -38,6 +38,9 @@ type Pod struct {
 	Ready bool
 	// Leaving says that it is being removed, has ended, or sits on a lost host.
 	Leaving bool
+	// Ended says that it has run to its end and stays only for people to look at, as
+	// pods of jobs and evicted pods do: nothing of it is waited for.
+	Ended bool
 	// State in one word and Message why, see StateOf.
 	State, Message string
 }
@@ -64,6 +67,7 @@ func PodOf(pod *corev1.Pod, lost bool) Pod {
 	}
 	ended := pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
 	result.Leaving = pod.DeletionTimestamp != nil || ended || lost
+	result.Ended = ended && pod.DeletionTimestamp == nil
 	result.Ready = !result.Leaving && isReady(pod)
 	result.State, result.Message = StateOf(pod, lost)
 	return result
