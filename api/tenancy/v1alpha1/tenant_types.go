@@ -25,8 +25,8 @@ const (
 	// RoleDutyOperator restarts instances, stops Releases and reads logs.
 	RoleDutyOperator Role = "DutyOperator"
 	// RoleAdministrator reads everything of the tenant, logs and role bindings
-	// included, and deletes applications that are out of service. Members and quotas
-	// are changed in the Tenant, by the platform's administrators.
+	// included. Members and quotas are changed in the Tenant, by the platform's
+	// administrators.
 	RoleAdministrator Role = "Administrator"
 )
 
