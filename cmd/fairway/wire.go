@@ -59,6 +59,7 @@ var parts = []part{
 	{"placement.expiry", (*house).addExpiry},
 	{"release.steps", (*house).addReleases},
 	{"release.automatic", (*house).addAutomatic},
+	{"release.cleanup", (*house).addCleanup},
 	{"delivery.apply", (*house).addDelivery},
 	{"delivery.feed", (*house).addFeed},
 	{"readmodel", (*house).addReadModel},
@@ -106,6 +107,10 @@ func (h *house) addReleases(context.Context) error {
 
 func (h *house) addAutomatic(context.Context) error {
 	return (&release.Automatic{Hub: h.mgr.GetClient(), Recorder: h.recorder}).SetupWithManager(h.mgr)
+}
+
+func (h *house) addCleanup(context.Context) error {
+	return (&release.Cleanup{Hub: h.mgr.GetClient(), Direct: h.mgr.GetAPIReader(), Gate: h.gate, Recorder: h.recorder}).SetupWithManager(h.mgr)
 }
 
 func (h *house) addDelivery(context.Context) error {

@@ -252,7 +252,7 @@ func (d *Drawn) store(cluster, namespace string, objects []Object) (deliveryv1.R
 		return deliveryv1.RenderingReference{}, err
 	}
 	digest := canonical.Digest(content)
-	reference := deliveryv1.RenderingReference{Name: namespace + "-" + canonical.Short(digest, 16), Digest: digest}
+	reference := deliveryv1.RenderingReference{Name: renderingName(namespace, canonical.Short(digest, digits)), Digest: digest}
 	if d.Renderings[cluster] == nil {
 		d.Renderings[cluster] = map[string]deliveryv1.RenderingSpec{}
 	}

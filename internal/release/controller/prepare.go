@@ -209,12 +209,17 @@ func (r *Reconciler) restarts(ctx context.Context, rel *releasev1.Release, s rel
 	return out, nil
 }
 
+// annotationRelease names on a rendering the Release that took it up last. Writing it
+// keeps the clean-up from what it listed before (see Cleanup).
+const annotationRelease = "release.fairway.cloud/release"
+
 // store keeps a rendering. Its name is its content's, so one that exists is it.
 func (r *Reconciler) store(ctx context.Context, rel *releasev1.Release, cluster, name string, spec deliveryv1.RenderingSpec) error {
 	made := &deliveryv1.Rendering{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: fleetv1.ClusterNamespacePrefix + cluster, Name: name,
-			Labels: map[string]string{appv1.LabelApplication: rel.Spec.Application, fleetv1.LabelCluster: cluster},
+			Labels:      map[string]string{appv1.LabelApplication: rel.Spec.Application, fleetv1.LabelCluster: cluster},
+			Annotations: map[string]string{annotationRelease: rel.Name},
 		},
 		Spec: spec,
 	}
@@ -231,6 +236,14 @@ func (r *Reconciler) store(ctx context.Context, rel *releasev1.Release, cluster,
 	}
 	if found.Spec.Digest != spec.Digest || canonical.Verify(found.Spec.Content, spec.Digest) != nil {
 		return &release.Refusal{Reason: releasev1.ReasonNotRendered, Message: fmt.Sprintf("rendering %q in cluster %s holds other bytes than its name says: a person must find out why", name, cluster)}
+	}
+	if found.Annotations[annotationRelease] == rel.Name {
+		return nil
+	}
+	before := found.DeepCopy()
+	metav1.SetMetaDataAnnotation(&found.ObjectMeta, annotationRelease, rel.Name)
+	if err := r.Hub.Patch(ctx, found, client.MergeFrom(before)); err != nil {
+		return fmt.Errorf("could not take rendering %q up again: %w", name, err)
 	}
 	return nil
 }

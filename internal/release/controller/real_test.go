@@ -57,6 +57,8 @@ func TestOnAPIServer(t *testing.T) {
 		if r := b.release(step.name); !release.Finished(r) {
 			t.Fatalf("release %q is not complete: %+v", step.name, r.Status.Conditions)
 		}
+		b.clean(b.cleanup())
+		b.whole()
 	}
 	if got := b.application().Status; got.ActiveRelease != "" || got.ReleaseSequence != 7 {
 		t.Errorf("held by %q at number %d: want nobody, 7", got.ActiveRelease, got.ReleaseSequence)
