@@ -262,19 +262,3 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
-
-func BenchmarkIntent(b *testing.B) {
-	j, err := Open(filepath.Join(b.TempDir(), "evidence.jsonl"))
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer j.Close()
-	b.SetParallelism(32)
-	b.RunParallel(func(pb *testing.PB) {
-		for pb.Next() {
-			if _, err := j.Intent(context.Background(), audit.Act{Verb: "app.apply", Person: "p-1", Subject: "Application/retail-prod/pay"}); err != nil {
-				b.Error(err)
-			}
-		}
-	})
-}
