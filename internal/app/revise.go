@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
 	deliveryv1 "github.com/fairway-cloud/fairway/api/delivery/v1alpha1"
 )
@@ -90,6 +92,21 @@ func Running(deliveries []deliveryv1.Delivery) []appv1.RunningCount {
 		}
 		return strings.Compare(a.DCN, b.DCN)
 	})
+	return out
+}
+
+// Unseen says why what runs is not known now, a sentence for each cluster that does not
+// report. Counts that were seen before it went away are no news of today.
+func Unseen(deliveries []deliveryv1.Delivery) []string {
+	var out []string
+	for _, d := range deliveries {
+		for _, c := range d.Status.Conditions {
+			if c.Type == deliveryv1.ConditionReady && c.Status == metav1.ConditionUnknown {
+				out = append(out, c.Message)
+			}
+		}
+	}
+	slices.Sort(out)
 	return out
 }
 

@@ -48,6 +48,8 @@ const (
 	ReasonReady = "Ready"
 	// ReasonInstancesMissing: fewer instances are ready than wanted; the message counts them.
 	ReasonInstancesMissing = "InstancesMissing"
+	// ReasonNotObserved: a cluster does not report now, so that nobody knows; the message names it.
+	ReasonNotObserved = "NotObserved"
 	// ReasonNothingStalled: nobody is needed.
 	ReasonNothingStalled = "NothingStalled"
 )

@@ -93,8 +93,8 @@ func resolve(ctx context.Context, resolver app.Resolver, a *appv1.Application) (
 	return facts, nil
 }
 
-// running counts what runs, from the application's Deliveries.
-func (r *Reconciler) running(ctx context.Context, a *appv1.Application) ([]appv1.RunningCount, error) {
+// deliveries are the application's, of all clusters.
+func (r *Reconciler) deliveries(ctx context.Context, a *appv1.Application) ([]deliveryv1.Delivery, error) {
 	var all deliveryv1.DeliveryList
 	if err := r.Hub.List(ctx, &all); err != nil {
 		return nil, fmt.Errorf("could not read the deliveries of application %q: %w", a.Name, err)
@@ -105,5 +105,5 @@ func (r *Reconciler) running(ctx context.Context, a *appv1.Application) ([]appv1
 			own = append(own, d)
 		}
 	}
-	return app.Running(own), nil
+	return own, nil
 }

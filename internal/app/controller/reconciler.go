@@ -63,7 +63,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, a *appv1.Application) (ctrl.
 		return ctrl.Result{}, nil // what runs is left alone; a Release retires it
 	}
 	before := a.DeepCopy()
-	running, err := r.running(ctx, a)
+	deliveries, err := r.deliveries(ctx, a)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
@@ -72,7 +72,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, a *appv1.Application) (ctrl.
 		done = r.revise(ctx, a)
 		report(a, done, r.Now())
 	}
-	reportRunning(a, running, r.Now())
+	reportRunning(a, deliveries, r.Now())
 	return patch.Settle(ctrl.Result{RequeueAfter: done.again}, errors.Join(done.err, patch.Status(ctx, r.Hub, before, a)))
 }
 

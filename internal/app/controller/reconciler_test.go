@@ -323,6 +323,39 @@ func TestRunning(t *testing.T) {
 	}
 }
 
+// TestNobodySaysReadyOfWhatIsNotSeen: counts of a cluster that is away are the last ones
+// seen, and no delivery at all is no proof that nothing is wanted.
+func TestNobodySaysReadyOfWhatIsNotSeen(t *testing.T) {
+	well := func(ready metav1.ConditionStatus, message string) *deliveryv1.Delivery {
+		d := delivery(2)
+		d.Status.Workloads[1].Template = "new"
+		meta.SetStatusCondition(&d.Status.Conditions, metav1.Condition{Type: "Ready", Status: ready, Reason: "Tested", Message: message})
+		return d
+	}
+	for reason, tc := range map[string]struct {
+		deliveries []client.Object
+		want       metav1.ConditionStatus
+		message    string
+	}{
+		"all is seen":         {[]client.Object{well("True", "")}, "True", "every instance that is wanted is ready"},
+		"the cluster is away": {[]client.Object{well("Unknown", `cluster "east-1" is not connected`)}, "Unknown", `what runs is not known: cluster "east-1" is not connected`},
+		"no delivery":         {nil, "Unknown", "what runs is not known: no cluster has a delivery of it"},
+	} {
+		t.Run(reason, func(t *testing.T) {
+			a := apptest.MobileBank()
+			a.Status.ReleasedRevision = "mobile-bank-0000000000"
+			h := newHub(t, a, tc.deliveries...)
+			if _, err := h.reconcile(); err != nil {
+				t.Fatal(err)
+			}
+			c := meta.FindStatusCondition(h.application().Status.Conditions, appv1.ConditionReady)
+			if c.Status != tc.want || c.Message != tc.message {
+				t.Errorf("%s: %s %q, want %s %q", reason, c.Status, c.Message, tc.want, tc.message)
+			}
+		})
+	}
+}
+
 func TestQuestions(t *testing.T) {
 	h := newHub(t, apptest.MobileBank())
 	q := Questions{Hub: h.Hub, Resolver: h.registry, Now: h.Now}

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
+	deliveryv1 "github.com/fairway-cloud/fairway/api/delivery/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/app"
 )
 
@@ -35,7 +36,11 @@ func report(a *appv1.Application, done outcome, now time.Time) {
 }
 
 // reportRunning tells what runs, and whether it is what the latest Revision asks for.
-func reportRunning(a *appv1.Application, running []appv1.RunningCount, now time.Time) {
+func reportRunning(a *appv1.Application, deliveries []deliveryv1.Delivery, now time.Time) {
+	running, unseen := app.Running(deliveries), app.Unseen(deliveries)
+	if len(deliveries) == 0 {
+		unseen = []string{"no cluster has a delivery of it"}
+	}
 	a.Status.Running = running
 	switch {
 	case a.Status.ReleasedRevision == "":
@@ -57,6 +62,8 @@ func reportRunning(a *appv1.Application, running []appv1.RunningCount, now time.
 		set(a, appv1.ConditionReady, false, appv1.ReasonNeverReleased, "nothing runs: no revision has been released", now)
 	case len(short) > 0:
 		set(a, appv1.ConditionReady, false, appv1.ReasonInstancesMissing, "instances are missing: "+strings.Join(short, ", "), now)
+	case len(unseen) > 0:
+		setStatus(a, appv1.ConditionReady, metav1.ConditionUnknown, appv1.ReasonNotObserved, "what runs is not known: "+strings.Join(unseen, "; "), now)
 	default:
 		set(a, appv1.ConditionReady, true, appv1.ReasonReady, "every instance that is wanted is ready", now)
 	}
@@ -67,6 +74,10 @@ func set(a *appv1.Application, kind string, is bool, reason, message string, now
 	if is {
 		status = metav1.ConditionTrue
 	}
+	setStatus(a, kind, status, reason, message, now)
+}
+
+func setStatus(a *appv1.Application, kind string, status metav1.ConditionStatus, reason, message string, now time.Time) {
 	const most = 4096
 	if len(message) > most {
 		message = strings.ToValidUTF8(message[:most], "") + " …"

@@ -9,9 +9,11 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -21,6 +23,11 @@ import (
 	fleetv1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
 	tenancyv1 "github.com/fairway-cloud/fairway/api/tenancy/v1alpha1"
 )
+
+// limiter asks a registry that does not answer again after a second, then ever later, up
+// to a minute: nothing else says that it is back. Eight at a time, so that a slow registry
+// of one tenant holds up no other.
+var limiter = workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](time.Second, time.Minute)
 
 // SetupWithManager adds the controller app.revisions to a manager whose scheme knows the
 // kinds of app, delivery, fleet and tenancy.
@@ -39,6 +46,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&fleetv1.NetworkZone{}, waiting, changed).
 		Watches(&fleetv1.Pool{}, waiting, changed).
 		Watches(&fleetv1.DCN{}, waiting, changed).
+		WithOptions(controller.Options{MaxConcurrentReconciles: 8, RateLimiter: limiter}).
 		Complete(reconcile.AsReconciler(r.Hub, r))
 }
 

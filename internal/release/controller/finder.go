@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -43,15 +44,26 @@ func (f *Finder) Find(ctx context.Context, application string, seats []string) (
 		if err != nil {
 			continue
 		}
-		var pods corev1.PodList
-		if err := member.Client().List(ctx, &pods, client.InNamespace(d.Spec.Namespace), client.HasLabels{appv1.LabelSeat}); err != nil {
+		pods, err := seated(ctx, member, d.Spec.Namespace)
+		if err != nil {
 			return nil, fmt.Errorf("could not list the instances in cluster %q: %w", cluster, err)
 		}
-		for _, p := range pods.Items {
+		for _, p := range pods {
 			if seat := p.Labels[appv1.LabelSeat]; p.DeletionTimestamp.IsZero() && slices.Contains(seats, seat) {
 				out = append(out, release.Instance{Seat: seat, Cluster: cluster, Pod: p.Name, UID: string(p.UID)})
 			}
 		}
 	}
 	return out, nil
+}
+
+// patience is how long one member may take to list: Releases wait for one another.
+const patience = 10 * time.Second
+
+func seated(ctx context.Context, member members.Member, namespace string) ([]corev1.Pod, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	var pods corev1.PodList
+	err := member.Client().List(ctx, &pods, client.InNamespace(namespace), client.HasLabels{appv1.LabelSeat})
+	return pods.Items, err
 }

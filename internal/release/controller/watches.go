@@ -6,9 +6,12 @@ package controller
 import (
 	"context"
 	"strings"
+	"time"
 
+	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -37,8 +40,13 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&fleetv1.Cluster{}, handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, _ client.Object) []reconcile.Request {
 			return r.going(ctx, "", "")
 		})).
+		WithOptions(controller.Options{RateLimiter: limiter}).
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
 }
+
+// limiter tries what failed again after a fifth of a second, then ever later, up to half
+// a minute: a Release is not to sleep longer than what it waited for was away.
+var limiter = workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](soon, 30*time.Second)
 
 // going lists the Releases that are not over: of one application, or of all.
 func (r *Reconciler) going(ctx context.Context, namespace, application string) []reconcile.Request {
