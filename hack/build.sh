@@ -20,7 +20,7 @@ if [[ -x bundle/bin/fairway && -e bundle/sources.sha256 ]]; then
     mv -f "$target.new" "$target"
     exit 0
   fi
-  echo "the sources differ from those of the bundle, so $target is built with Go:"
+  echo "the sources differ from those of the bundle, so $target has to be built with Go:"
   awk '/^[<>]/ {print "  " $3}' <<<"$changed" | sort -u | head -n 10
 fi
 

@@ -64,7 +64,7 @@ func BenchmarkListInstances(b *testing.B) {
 	}
 	listener := httptest.NewServer(handler)
 	defer listener.Close()
-	const page = 50 << 10
+	const page = 36 << 10
 	floor := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, page)) }))
 	defer floor.Close()
 	for _, c := range []struct{ name, url string }{
