@@ -16,15 +16,18 @@ import (
 	"github.com/fairway-cloud/fairway/internal/delivery"
 )
 
-// maxShelved bounds how many parsed renderings are kept. They never change, so that
-// one that was forgotten is only read again.
-const maxShelved = 8192
+// maxShelved bounds how much of parsed renderings is kept, in bytes of their content;
+// parsed they take a few times that. They never change, so that one that was forgotten
+// is only read again.
+const maxShelved = 64 << 20
 
 // library keeps parsed renderings by digest: each is read and checked once. The zero
 // value is ready.
 type library struct {
 	mu      sync.Mutex
 	shelved map[string][]delivery.Object
+	// size of the content of what is shelved, in bytes.
+	size int
 	// awaited holds the Deliveries that wait for a Rendering, by its key.
 	awaited map[client.ObjectKey][]client.ObjectKey
 }
@@ -91,13 +94,21 @@ func (l *library) readOne(ctx context.Context, reader client.Reader, asking clie
 	if err != nil {
 		return nil, &delivery.Problem{Reason: delivery.ReasonBadRendering, Message: fmt.Sprintf("rendering %q is refused: %v; start the release anew", reference.Name, err)}, nil
 	}
+	l.keep(reference.Digest, objects, len(rendering.Spec.Content))
+	return objects, nil, nil
+}
+
+// keep shelves objects that were parsed from so many bytes.
+func (l *library) keep(digest string, objects []delivery.Object, size int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.shelved == nil || len(l.shelved) >= maxShelved {
-		l.shelved = map[string][]delivery.Object{}
+	if l.shelved == nil || l.size+size > maxShelved {
+		l.shelved, l.size = map[string][]delivery.Object{}, 0
 	}
-	l.shelved[reference.Digest] = objects
-	return objects, nil, nil
+	if _, known := l.shelved[digest]; !known {
+		l.size += size
+	}
+	l.shelved[digest] = objects
 }
 
 func (l *library) shelf(digest string) ([]delivery.Object, bool) {
