@@ -102,7 +102,7 @@ func (d *Decision) claim(s Seen) {
 		return
 	}
 	from := s.Application.Status.ActiveRelease
-	d.do(Claim{Sequence: s.Application.Status.ReleaseSequence + 1, From: from})
+	d.do(Claim{Sequence: max(s.Application.Status.ReleaseSequence, s.HighestSequence) + 1, From: from})
 }
 
 // heldBack says why the application cannot be taken now, or "".

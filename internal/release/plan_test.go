@@ -50,9 +50,15 @@ func TestClaim(t *testing.T) {
 		holder  *releasev1.Release
 		plan    *release.Document
 		missing bool
+		highest int64
 		want    []string
 		fact    string
 	}{
+		"RecreatedApplication": {
+			reason:  "members remember the numbers of an application that was retired, deleted and made again",
+			release: releasetest.New("new", "mobile-bank-3"), app: held("", 0), highest: 2,
+			want: []string{"claim the application as number 3"},
+		},
 		"Free": {
 			reason: "nobody holds the application", release: releasetest.New("new", "mobile-bank-3"), app: held("", 4),
 			want: []string{"claim the application as number 5"},
@@ -111,7 +117,7 @@ func TestClaim(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			d := release.Plan(release.Seen{Release: tc.release, Application: tc.app, Holder: tc.holder, HolderPlan: tc.plan, RevisionFound: !tc.missing}, noon)
+			d := release.Plan(release.Seen{Release: tc.release, Application: tc.app, Holder: tc.holder, HolderPlan: tc.plan, RevisionFound: !tc.missing, HighestSequence: tc.highest}, noon)
 			if diff := cmp.Diff(tc.want, said(d)); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
 			}

@@ -22,6 +22,10 @@ type Seen struct {
 	Holder *releasev1.Release
 	// HolderPlan is the holder's plan, if it has one that could be read.
 	HolderPlan *Document
+	// HighestSequence is the highest number that any Release of the application
+	// bears, also one of an application of the same name that was retired and
+	// deleted: members remember numbers longer than the hub's object lives.
+	HighestSequence int64
 	// RevisionFound says whether the Revision that the Release names exists.
 	RevisionFound bool
 	// Plan is this Release's plan, nil before it is rendered.

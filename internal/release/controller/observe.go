@@ -36,6 +36,11 @@ func (r *Reconciler) observe(ctx context.Context, rel *releasev1.Release) (relea
 		if err := r.observeHolder(ctx, &s); err != nil {
 			return s, err
 		}
+		if rel.Status.Sequence == 0 {
+			if s.HighestSequence, err = r.highestSequence(ctx, rel); err != nil {
+				return s, err
+			}
+		}
 	}
 	if rel.Spec.Revision != "" {
 		if s.RevisionFound, err = r.revisionFound(ctx, rel); err != nil {
@@ -71,6 +76,21 @@ func (r *Reconciler) observeHolder(ctx context.Context, s *release.Seen) error {
 		s.HolderPlan, _ = release.Open(holder.Status.Plan, holder.Status.PlanDigest)
 	}
 	return nil
+}
+
+// highestSequence is the highest number of the application's Releases on the hub.
+func (r *Reconciler) highestSequence(ctx context.Context, rel *releasev1.Release) (int64, error) {
+	var list releasev1.ReleaseList
+	if err := r.Direct.List(ctx, &list, client.InNamespace(rel.Namespace)); err != nil {
+		return 0, fmt.Errorf("could not read the releases of application %q: %w", rel.Spec.Application, err)
+	}
+	highest := int64(0)
+	for _, other := range list.Items {
+		if other.Spec.Application == rel.Spec.Application {
+			highest = max(highest, other.Status.Sequence)
+		}
+	}
+	return highest, nil
 }
 
 func (r *Reconciler) revisionFound(ctx context.Context, rel *releasev1.Release) (bool, error) {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
 	releasev1 "github.com/fairway-cloud/fairway/api/release/v1alpha1"
@@ -104,6 +105,12 @@ func (s *story) do(verb string, w []string) []string {
 		s.create(releasetest.New(w[0], s.revisions[w[1]], releasetest.Rollback))
 	case "retire": // retire RELEASE
 		s.create(releasetest.New(w[0], "", releasetest.Retire))
+	case "recreate": // deletes the application and makes one of the same name
+		a := s.application()
+		fresh := &appv1.Application{ObjectMeta: metav1.ObjectMeta{Namespace: a.Namespace, Name: a.Name}, Spec: a.Spec}
+		if err := errors.Join(s.hub.Delete(s.t.Context(), a), s.hub.Create(s.t.Context(), fresh)); err != nil {
+			s.t.Fatal(err)
+		}
 	case "restart": // restart RELEASE SEAT…
 		s.create(releasetest.New(w[0], "", releasetest.Restart(w[1:]...)))
 	case "seat": // seat SEAT CLUSTER POD
