@@ -328,6 +328,91 @@ func TestAServerKilledInTheMiddleGoesOn(t *testing.T) {
 	l.wait(t)
 }
 
+// TestABadReleaseHoldsAndTheWayBackIsOpen releases a version that never gets
+// ready: what ran goes on, and one command brings it back.
+func TestABadReleaseHoldsAndTheWayBackIsOpen(t *testing.T) {
+	before := running(t, "retail-prod")
+	l := transfer(t, 60*time.Second)
+	fairway(t, "apply", "-f", application(t, "      resources: *size\n      ports:\n        - {name: http, port: 8080}\n      probes: *probes\n",
+		"      resources: *size\n      ports:\n        - {name: http, port: 8080}\n      probes: {readiness: {http: {port: http, path: /nowhere}}, liveness: {http: {port: http, path: /healthz}}}\n"), "--wait")
+	code, said := refused(t, "release", "start", "mobile-bank", "-n", "retail-prod", "--reason", "bad probes", "--wait", "--timeout", "20s")
+	if code != 7 || !strings.Contains(said, "component account") {
+		t.Errorf("waiting ends with %d and does not say what is waited for: %s", code, said)
+	}
+	fairway(t, "release", "start", "mobile-bank", "-n", "retail-prod", "--kind", "Rollback", "--revision", before["account-0"].Revision, "--reason", "it never gets ready", "--wait")
+	after := running(t, "retail-prod")
+	for seat, was := range before {
+		if after[seat].IP != was.IP || after[seat].Revision != was.Revision {
+			t.Errorf("%s was changed by a release that never got ready: %+v", seat, after[seat])
+		}
+	}
+	l.wait(t)
+}
+
+func TestARetiredApplicationIsGoneAndMayComeBack(t *testing.T) {
+	fairway(t, "release", "start", "card-center", "-n", "cards-prod", "--kind", "Retire", "--reason", "out of service", "--wait")
+	if left := instances(t, "cards-prod"); len(left) > 0 {
+		t.Errorf("%d instances are left after the retirement", len(left))
+	}
+	for _, cluster := range []string{"east-1", "west-1"} {
+		if out, err := kubectl(t, cluster, "get", "namespace", "cards-prod-card-center"); err == nil {
+			t.Errorf("the namespace is left in %s: %s", cluster, out)
+		}
+	}
+	fairway(t, "delete", "application", "card-center", "-n", "cards-prod")
+	fairway(t, "apply", "-f", "examples/bank/applications/card-center.yaml", "--wait")
+	fairway(t, "release", "start", "card-center", "-n", "cards-prod", "--reason", "it comes back", "--wait")
+	if now := running(t, "cards-prod"); len(now) != 2 {
+		t.Errorf("%d instances run after it came back, want 2", len(now))
+	}
+}
+
+// TestALostDataCenterIsNotCalledHealthy loses a site: the other one goes on, what
+// cannot be seen is not called ready, and a Release goes on when the site is back.
+func TestALostDataCenterIsNotCalledHealthy(t *testing.T) {
+	l := transfer(t, 60*time.Second, "dc-east")
+	if _, err := sandbox("site", "lose", "dc-west"); err != nil {
+		t.Fatal(err)
+	}
+	until(t, time.Minute, "the application not to be called ready", func() (bool, string) {
+		ready := condition(t, "application", "mobile-bank", "retail-prod", "Ready")
+		return ready != "True", "Ready is " + ready
+	})
+	for _, i := range instances(t, "retail-prod") {
+		if i.DataCenter == "dc-west" && i.State == "Running" {
+			t.Errorf("%s, which cannot be seen, is called Running", i.Seat)
+		}
+	}
+	if _, err := sandbox("site", "restore", "dc-west"); err != nil {
+		t.Fatal(err)
+	}
+	took := until(t, 3*time.Minute, "the application to be ready again", func() (bool, string) {
+		ready := condition(t, "application", "mobile-bank", "retail-prod", "Ready")
+		return ready == "True", "Ready is " + ready
+	})
+	t.Logf("ready %s after the site was restored", took.Round(time.Second))
+	l.wait(t)
+}
+
+// condition returns the status of an object's condition.
+func condition(t *testing.T, kind, name, namespace, condition string) string {
+	t.Helper()
+	var o struct {
+		Status struct {
+			Conditions []struct{ Type, Status string } `json:"conditions"`
+		} `json:"status"`
+	}
+	if err := json.Unmarshal([]byte(fairway(t, "get", kind, name, "-n", namespace, "-o", "json")), &o); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range o.Status.Conditions {
+		if c.Type == condition {
+			return c.Status
+		}
+	}
+	return ""
+}
+
 func TestNothingThatRunsIsDeletedThroughTheHub(t *testing.T) {
 	before := running(t, "retail-prod")
 	if code, said := refused(t, "delete", "application", "mobile-bank", "-n", "retail-prod"); code == 0 || !strings.Contains(strings.ToLower(said), "retire") {
