@@ -163,7 +163,7 @@ func keep(img v1.Image, dir string) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(draft)
+	defer func() { _ = os.RemoveAll(draft) }()
 	path, err := layout.Write(draft, empty.Index)
 	if err != nil {
 		return err
@@ -233,7 +233,7 @@ func hashFile(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	h := sha256.New()
 	if _, err := io.Copy(h, file); err != nil {
 		return "", err

@@ -64,7 +64,7 @@ func WriteArchive(path, ref string, img v1.Image) error {
 		return fmt.Errorf("could not write image archive %q: %w", path, err)
 	}
 	draft := path + ".draft"
-	defer os.Remove(draft)
+	defer func() { _ = os.Remove(draft) }()
 	if err := tarball.WriteToFile(draft, tag, img); err != nil {
 		return fmt.Errorf("could not write image archive %q: %w", path, err)
 	}
