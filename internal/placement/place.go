@@ -123,15 +123,23 @@ func (b *board) nowhere(c Component, dcn string, missing int32, closed []Reason)
 	b.refuse(c, dcn, rule, "no cell takes %s: %s", instances(int64(missing)), strings.Join(causes, "; "))
 }
 
-// noRoom says what each open cell lacks for the missing instances.
+// noRoom says what each open cell lacks for the missing instances. What several
+// cells lack in the same words is said once.
 func (b *board) noRoom(c Component, dcn string, missing int32, open []Cell) {
+	said := map[string]bool{}
+	once := func(rule, why string) {
+		if !said[why] {
+			said[why] = true
+			b.refuse(c, dcn, rule, "%s", why)
+		}
+	}
 	for _, cell := range open {
 		if why := b.budget.refuses(b.request, cell.Pool, c.Size, int64(missing)); why != "" {
-			b.refuse(c, dcn, "Quota", "%s", why)
+			once("Quota", why)
 			continue
 		}
 		cluster, _ := b.snapshot.cluster(cell.Cluster)
-		b.refuse(c, dcn, "RoomHostByHost", "pool %s in %s %s", cell.Pool, cluster.DataCenter, b.lack(c, cell, missing))
+		once("RoomHostByHost", fmt.Sprintf("pool %s in %s %s", cell.Pool, cluster.DataCenter, b.lack(c, cell, missing)))
 	}
 }
 
