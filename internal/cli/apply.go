@@ -4,6 +4,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,9 +22,10 @@ const Manager = "fairway-cli"
 // was applied just now.
 const patience = 30 * time.Second
 
-// settling is how long an application's refusal is not believed after what it is
-// checked against was applied just now.
-const settling = 10 * time.Second
+// settling is how long a refusal is not believed after what it rests on was applied
+// just now: the world that an application is checked against, or kinds that the
+// hub is still learning (it looks every five seconds).
+const settling = 15 * time.Second
 
 // Apply says how files are applied.
 type Apply struct {
@@ -36,6 +38,8 @@ type Apply struct {
 	Wait bool
 	// Output is "", Name, JSON or YAML.
 	Output Output
+	// Patience is how long a hub is asked again that is not available. Default: 15 s.
+	Patience time.Duration
 	// Out takes the data, Progress what is said beside it.
 	Out, Progress io.Writer
 }
@@ -137,7 +141,7 @@ func (a Apply) one(ctx context.Context, c *Client, d Document, wait time.Duratio
 	}
 	request := Request{Method: http.MethodPatch, Path: d.Kind.Path(namespace, name), Query: query, Body: d.Object, Media: "application/apply-patch+yaml"}
 	answer, err := c.Do(ctx, request)
-	for deadline := time.Now().Add(wait); err != nil && d.Kind.Namespaced && ExitOf(err) == ExitNotFound && time.Now().Before(deadline); {
+	for begun := time.Now(); comes(err, d, wait-time.Since(begun), cmp.Or(a.Patience, settling)-time.Since(begun)); {
 		if waited := pause(ctx, 500*time.Millisecond); waited != nil {
 			return done{}, waited
 		}
@@ -157,6 +161,17 @@ func (a Apply) one(ctx context.Context, c *Client, d Document, wait time.Duratio
 		result.Word = "unchanged"
 	}
 	return result, nil
+}
+
+// comes says that a refusal ends by itself: a namespace is still being made, or
+// a hub on which kinds were installed just now has not learned them everywhere.
+// Applying again is safe.
+func comes(err error, d Document, namespace, kinds time.Duration) bool {
+	var f *Failure
+	if !errors.As(err, &f) {
+		return false
+	}
+	return d.Kind.Namespaced && f.Exit == ExitNotFound && namespace > 0 || f.Code == "unavailable" && kinds > 0
 }
 
 // at says which document a failure belongs to.

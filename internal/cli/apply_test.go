@@ -84,8 +84,23 @@ func TestOneThatFailsKeepsNoOtherBack(t *testing.T) {
 	}
 	a, c = newAPI(t)
 	a.on("PATCH /api/v1/tenancy/tenants/t", 503, problemOf(503, "unavailable", "the hub is away"))
-	if err := (Apply{Out: out, Progress: out}).Run(context.Background(), c, documentsOf(t, aPool+"---\n"+aTenant)); ExitOf(err) != ExitUnavailable || a.wasAsked("PATCH "+poolPath) != 0 {
+	if err := (Apply{Out: out, Progress: out, Patience: time.Millisecond}).Run(context.Background(), c, documentsOf(t, aPool+"---\n"+aTenant)); ExitOf(err) != ExitUnavailable || a.wasAsked("PATCH "+poolPath) != 0 {
 		t.Errorf("what would fail alike is not tried, got %v", err)
+	}
+}
+
+func TestAHubThatIsStillLearningIsAskedAgain(t *testing.T) {
+	a, c := newAPI(t)
+	tries := 0
+	a.answers["PATCH /api/v1/tenancy/tenants/t"] = func(*http.Request, string) (int, string) {
+		if tries++; tries == 1 {
+			return 503, problemOf(503, "unavailable", "there can be a delay")
+		}
+		return 201, `{"metadata":{"name":"t"}}`
+	}
+	out := &bytes.Buffer{}
+	if err := (Apply{Out: out, Progress: out}).Run(context.Background(), c, documentsOf(t, aTenant)); err != nil || tries != 2 {
+		t.Errorf("kinds that were installed just now come, got %v after %d tries", err, tries)
 	}
 }
 
