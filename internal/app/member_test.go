@@ -340,7 +340,10 @@ func TestNotCarriedOut(t *testing.T) {
 	for _, n := range app.NotCarriedOut(a.Spec) {
 		got = append(got, n.Field)
 	}
-	want := []string{"exposure[web]", "components[account].interfaces", "components[account].logs[trade]", "components[ledger].fixedIP"}
+	want := []string{
+		"exposure[web]", "components[account].interfaces", "components[account].logs[trade]", "components[ledger].fixedIP",
+		"pullSecret", "bindings[customer-db].secret", "components[account].env[SIGNING_KEY]", "components[account].secrets[tls]",
+	}
 	slices.Sort(want)
 	slices.Sort(got)
 	if diff := cmp.Diff(want, got); diff != "" {

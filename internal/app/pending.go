@@ -16,6 +16,15 @@ func NotCarriedOut(spec appv1.ApplicationSpec) []appv1.NotCarriedOut {
 	add := func(reason, field string, args ...any) {
 		out = append(out, appv1.NotCarriedOut{Field: fmt.Sprintf(field, args...), Reason: reason})
 	}
+	const secrets = "Secrets will be carried into members; until then a Release of a Revision that uses one is refused"
+	if spec.PullSecret != "" {
+		add(secrets, "pullSecret")
+	}
+	for _, b := range spec.Bindings {
+		if b.Secret != "" {
+			add(secrets, "bindings[%s].secret", b.Name)
+		}
+	}
 	if spec.Placement != nil && len(spec.Placement.AntiAffinity) > 0 {
 		add("the scheduler will keep components apart by name; until then it spreads each component by itself", "placement.antiAffinity")
 	}
@@ -40,6 +49,14 @@ func NotCarriedOut(spec appv1.ApplicationSpec) []appv1.NotCarriedOut {
 	}
 	for _, c := range spec.Components {
 		at := fmt.Sprintf("components[%s]", c.Name)
+		for _, m := range c.Secrets {
+			add(secrets, "%s.secrets[%s]", at, m.Name)
+		}
+		for _, e := range c.Env {
+			if e.Secret != nil {
+				add(secrets, "%s.env[%s]", at, e.Name)
+			}
+		}
 		if len(c.Interfaces) > 0 {
 			add("the network room will attach further interfaces; until then instances have one", "%s.interfaces", at)
 		}
