@@ -78,17 +78,18 @@ func releaseApplications(ctx context.Context, s *daemon.Sandbox, t *topology.San
 
 // awaitRelease waits for a Release that an earlier attempt has started.
 func awaitRelease(ctx context.Context, s *daemon.Sandbox, a *unstructured.Unstructured) error {
-	for {
+	return await(ctx, "the release of "+a.GetName(), func() string {
 		now, err := get[object](ctx, s, "get", "application", a.GetName(), "-n", a.GetNamespace(), "-o", "json")
-		if err == nil && now.Status.ReleasedRevision != "" && now.Status.ActiveRelease == "" {
-			return nil
+		switch {
+		case err != nil:
+			return err.Error()
+		case now.Status.ActiveRelease != "":
+			return "release " + now.Status.ActiveRelease + " goes on"
+		case now.Status.ReleasedRevision == "":
+			return "nothing is released yet"
 		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("could not wait for the release of %q: %w", a.GetName(), context.Cause(ctx))
-		case <-time.After(300 * time.Millisecond):
-		}
-	}
+		return ""
+	})
 }
 
 // publishEntries finds where each exposed application answers, one address per
@@ -130,16 +131,16 @@ func entriesOf(ctx context.Context, s *daemon.Sandbox, a *unstructured.Unstructu
 	if err != nil {
 		return nil, fmt.Errorf("could not read the exposure of %q: %w", a.GetName(), err)
 	}
+	list, err := get[instanceList](ctx, s, "get", "instances", "-n", a.GetNamespace(), "-o", "json")
+	if err != nil {
+		return nil, err
+	}
 	var urls []control.AppURL
 	for _, e := range exposures {
 		exposure, _ := e.(map[string]any)
 		port, ok := exposure["nodePort"]
 		if !ok {
 			continue
-		}
-		list, err := get[instanceList](ctx, s, "get", "instances", "-n", a.GetNamespace(), "-o", "json")
-		if err != nil {
-			return nil, err
 		}
 		seen := map[string]bool{}
 		for _, in := range list.Items {
@@ -162,25 +163,22 @@ func entriesOf(ctx context.Context, s *daemon.Sandbox, a *unstructured.Unstructu
 	return urls, nil
 }
 
+// answers waits until an address answers.
 func answers(ctx context.Context, url string) error {
 	client := &http.Client{Timeout: 3 * time.Second}
-	for {
+	return await(ctx, url, func() string {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 		if err != nil {
-			return err
+			return err.Error()
 		}
 		response, err := client.Do(request)
-		if err == nil {
-			_ = response.Body.Close()
-			if response.StatusCode == http.StatusOK {
-				return nil
-			}
-			err = fmt.Errorf("it answers %s", response.Status)
+		if err != nil {
+			return err.Error()
 		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("could not reach %s: %w", url, err)
-		case <-time.After(200 * time.Millisecond):
+		_ = response.Body.Close()
+		if response.StatusCode != http.StatusOK {
+			return "it answers " + response.Status
 		}
-	}
+		return ""
+	})
 }

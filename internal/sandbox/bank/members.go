@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -122,18 +121,29 @@ func (l objectList) waiting() string {
 
 // awaitReady waits until every object of a kind is ready, and tells what for.
 func awaitReady(ctx context.Context, s *daemon.Sandbox, kind string) error {
-	why := ""
-	for {
+	return await(ctx, "all "+kind+" to be ready", func() string {
 		list, err := get[objectList](ctx, s, "get", kind, "-o", "json")
-		if err == nil {
-			if why = list.waiting(); why == "" {
-				return nil
-			}
+		if err != nil {
+			return err.Error()
+		}
+		why := list.waiting()
+		if why != "" {
 			s.Say("%s: %s", kind, why)
+		}
+		return why
+	})
+}
+
+// await looks until nothing is waited for any more.
+func await(ctx context.Context, what string, look func() (why string)) error {
+	for {
+		why := look()
+		if why == "" {
+			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return errors.Join(fmt.Errorf("could not wait for all %s to be ready: %s: %w", kind, why, context.Cause(ctx)), err)
+			return fmt.Errorf("could not wait for %s: %s: %w", what, why, context.Cause(ctx))
 		case <-time.After(300 * time.Millisecond):
 		}
 	}
