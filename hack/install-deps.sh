@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright The Fairway Authors
 #
-# Installs the Debian packages that real hosts of the sandbox need, when they
+# Installs the Debian packages that the sandbox and the tests need, when they
 # are missing: from bundle/debs in an unpacked bundle, else from the machine's
 # own package sources. Without root or apt it says what is missing and what is
 # left out, and succeeds: the sandbox then runs with simulated hosts only.
@@ -22,6 +22,8 @@ wanted=(
   util-linux:nsenter
   haproxy:haproxy
   prometheus:prometheus
+  postgresql:/usr/lib/postgresql
+  slapd:/usr/sbin/slapd
 )
 
 if [[ ${1:-} == --list ]]; then

@@ -23,6 +23,13 @@ type Act struct {
 	Subject string `json:"subject"`
 	// Cluster is the member that is written to.
 	Cluster string `json:"cluster,omitempty"`
+	// Environment that is acted in. Empty: none.
+	Environment string `json:"environment,omitempty"`
+	// From is where the request came from: an address, or the part of Fairway that
+	// acts by itself.
+	From string `json:"from,omitempty"`
+	// Class says how long the record is kept. Empty: ClassSystem.
+	Class Class `json:"class,omitempty"`
 	// Release on whose behalf the act happens.
 	Release string `json:"release,omitempty"`
 	// Approval that covers the act.
@@ -40,6 +47,21 @@ type Act struct {
 	// Trace is the W3C trace id of the request.
 	Trace string `json:"trace,omitempty"`
 }
+
+// Class of a record, for how long it is kept (R69).
+type Class string
+
+// The classes. Their terms are set where the log is opened.
+const (
+	// ClassSystem is everything that is nothing else.
+	ClassSystem Class = "system"
+	// ClassLogin is about who came in, who did not, and what was taken from whom.
+	ClassLogin Class = "login"
+	// ClassChange is about what changes what runs.
+	ClassChange Class = "change"
+	// ClassApproval is about who agreed to what.
+	ClassApproval Class = "approval"
+)
 
 // Result is how an act ended.
 type Result string

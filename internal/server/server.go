@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"sync"
 
@@ -48,6 +49,10 @@ type Config struct {
 	// Check and Diff answer for applications. Default: not available.
 	Check ApplicationFunc
 	Diff  ApplicationFunc
+	// Rooms are the routes of rooms with handlers of their own, and Schemas what their
+	// documents name.
+	Rooms   []httpapi.Route
+	Schemas map[string]any
 	// Changes feeds the event streams. Default: none, streams only say that they live.
 	Changes *Changes
 	// Ready lists what must be well for /readyz. Default: nothing.
@@ -117,7 +122,9 @@ func New(config Config) (*Server, error) {
 	}
 	s.routes = s.table()
 	s.openAPI = sync.OnceValues(func() ([]byte, error) {
-		return httpapi.OpenAPI(s.routes, s.kinds, extraSchemas())
+		schemas := extraSchemas()
+		maps.Copy(schemas, config.Schemas)
+		return httpapi.OpenAPI(s.routes, s.kinds, schemas)
 	})
 	return s, nil
 }
@@ -153,6 +160,7 @@ func (s *Server) table() []httpapi.Route {
 	routes = append(routes, s.applicationRoutes()...)
 	routes = append(routes, s.releaseRoutes()...)
 	routes = append(routes, s.joinRoutes()...)
+	routes = append(routes, s.config.Rooms...)
 	return append(routes, s.proxyRoutes()...)
 }
 
