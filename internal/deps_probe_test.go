@@ -1,3 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
 package internal
 
 import (
@@ -14,8 +17,8 @@ import (
 	_ "github.com/transparency-dev/merkle/proof"
 	_ "github.com/transparency-dev/tessera"
 	_ "github.com/transparency-dev/tessera/client"
-	_ "github.com/transparency-dev/tessera/storage/posix"
 	_ "github.com/transparency-dev/tessera/fsck"
+	_ "github.com/transparency-dev/tessera/storage/posix"
 	_ "github.com/zitadel/oidc/v3/example/server/storage"
 	_ "github.com/zitadel/oidc/v3/pkg/op"
 	_ "golang.org/x/crypto/argon2"

@@ -22,6 +22,7 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
+	approvalv1 "github.com/fairway-cloud/fairway/api/approval/v1alpha1"
 	deliveryv1 "github.com/fairway-cloud/fairway/api/delivery/v1alpha1"
 	fleetv1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
 	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
@@ -35,7 +36,7 @@ func newScheme() (*runtime.Scheme, error) {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
 		clientgoscheme.AddToScheme,
-		appv1.AddToScheme, deliveryv1.AddToScheme, fleetv1.AddToScheme, placementv1.AddToScheme, releasev1.AddToScheme, tenancyv1.AddToScheme,
+		appv1.AddToScheme, approvalv1.AddToScheme, deliveryv1.AddToScheme, fleetv1.AddToScheme, placementv1.AddToScheme, releasev1.AddToScheme, tenancyv1.AddToScheme,
 	} {
 		if err := add(scheme); err != nil {
 			return nil, fmt.Errorf("could not register the kinds: %w", err)

@@ -23,7 +23,7 @@ const (
 
 // ReleaseSpec asks for one change. Only "desired" may change afterwards.
 //
-// +kubebuilder:validation:XValidation:rule="self.application == oldSelf.application && self.kind == oldSelf.kind && has(self.revision) == has(oldSelf.revision) && (!has(self.revision) || self.revision == oldSelf.revision) && has(self.seats) == has(oldSelf.seats) && (!has(self.seats) || self.seats == oldSelf.seats) && self.reason == oldSelf.reason && self.ticket == oldSelf.ticket && self.requester == oldSelf.requester",message="a Release does not change once made, except that it may be stopped (desired): make another one"
+// +kubebuilder:validation:XValidation:rule="self.application == oldSelf.application && self.kind == oldSelf.kind && has(self.revision) == has(oldSelf.revision) && (!has(self.revision) || self.revision == oldSelf.revision) && has(self.seats) == has(oldSelf.seats) && (!has(self.seats) || self.seats == oldSelf.seats) && self.reason == oldSelf.reason && self.ticket == oldSelf.ticket && self.requester == oldSelf.requester && self.changeClass == oldSelf.changeClass && self.risk == oldSelf.risk && has(self.attachments) == has(oldSelf.attachments) && (!has(self.attachments) || self.attachments == oldSelf.attachments)",message="a Release does not change once made, except that it may be stopped (desired): make another one"
 // +kubebuilder:validation:XValidation:rule="(self.kind == 'Deploy' || self.kind == 'Rollback') == has(self.revision)",message="Deploy and Rollback name a revision; Restart and Retire do not"
 // +kubebuilder:validation:XValidation:rule="(self.kind == 'Restart') == (has(self.seats) && self.seats.size() > 0)",message="Restart names the seats to restart, for example account-1; other kinds name none"
 type ReleaseSpec struct {
@@ -55,6 +55,20 @@ type ReleaseSpec struct {
 	// +kubebuilder:default=""
 	// +kubebuilder:validation:MaxLength=64
 	Ticket string `json:"ticket"`
+	// changeClass says how heavy the change is; it decides which policy holds and
+	// which attachments are needed. Default: Normal.
+	// +optional
+	// +kubebuilder:default=Normal
+	ChangeClass ChangeClass `json:"changeClass,omitempty"`
+	// risk as the requester judges it. Default: Medium.
+	// +optional
+	// +kubebuilder:default=Medium
+	Risk Risk `json:"risk,omitempty"`
+	// attachments that the change class and the policy ask for.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	Attachments []Attachment `json:"attachments,omitempty"`
 	// requester is the person who asked. The API sets it to the authenticated
 	// person; admission refuses another.
 	// +required
@@ -67,6 +81,70 @@ type ReleaseSpec struct {
 	// +kubebuilder:default=Run
 	// +kubebuilder:validation:Enum=Run;Stop
 	Desired string `json:"desired,omitempty"`
+}
+
+// ChangeClass says how heavy a change is (变更级别, R72).
+// +kubebuilder:validation:Enum=Standard;Normal;Important;Major;Emergency
+type ChangeClass string
+
+// The classes of change, and what each needs attached.
+const (
+	// ChangeStandard is known beforehand and pre-authorised. It needs nothing attached.
+	ChangeStandard ChangeClass = "Standard"
+	// ChangeNormal needs a test report and a back-out plan.
+	ChangeNormal ChangeClass = "Normal"
+	// ChangeImportant needs a risk assessment besides.
+	ChangeImportant ChangeClass = "Important"
+	// ChangeMajor needs an emergency plan and a verification scheme besides.
+	ChangeMajor ChangeClass = "Major"
+	// ChangeEmergency needs nothing beforehand: its ticket and review follow.
+	ChangeEmergency ChangeClass = "Emergency"
+)
+
+// Risk of a change.
+// +kubebuilder:validation:Enum=Low;Medium;High
+type Risk string
+
+// The risks.
+const (
+	RiskLow    Risk = "Low"
+	RiskMedium Risk = "Medium"
+	RiskHigh   Risk = "High"
+)
+
+// AttachmentKind is what a document is about.
+// +kubebuilder:validation:Enum=TestReport;RiskAssessment;BackOutPlan;EmergencyPlan;VerificationScheme
+type AttachmentKind string
+
+// The documents of a change.
+const (
+	AttachTestReport         AttachmentKind = "TestReport"
+	AttachRiskAssessment     AttachmentKind = "RiskAssessment"
+	AttachBackOutPlan        AttachmentKind = "BackOutPlan"
+	AttachEmergencyPlan      AttachmentKind = "EmergencyPlan"
+	AttachVerificationScheme AttachmentKind = "VerificationScheme"
+)
+
+// Attachment names a document that is kept elsewhere.
+type Attachment struct {
+	// kind of the document.
+	// +required
+	Kind AttachmentKind `json:"kind"`
+	// title of the document.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	Title string `json:"title,omitempty"`
+	// reference finds it: an address or a number in the bank's own filing.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	Reference string `json:"reference"`
+	// digest of its content, "sha256:…", so that another document of the same
+	// reference shows.
+	// +optional
+	// +kubebuilder:validation:MaxLength=80
+	// +kubebuilder:validation:Pattern=`^(sha256|sm3):[0-9a-f]{64}$`
+	Digest string `json:"digest,omitempty"`
 }
 
 // ReleaseStatus says how far the Release is.
@@ -97,6 +175,10 @@ type ReleaseStatus struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=80
 	PlanDigest string `json:"planDigest,omitempty"`
+	// stoppedAt is when the Release was last seen to be stopped. Who lets it go on does
+	// so after this.
+	// +optional
+	StoppedAt *metav1.Time `json:"stoppedAt,omitempty"`
 	// startedAt is when the first step was taken.
 	// +optional
 	StartedAt *metav1.Time `json:"startedAt,omitempty"`

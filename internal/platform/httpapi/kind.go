@@ -88,7 +88,7 @@ func (k Kind) SchemaName() string { return k.Room + "." + k.Kind }
 
 // madeByFairway are the kinds that nobody makes by hand: frozen decisions and
 // what controllers hand to each other.
-var madeByFairway = []string{"Revision", "Placement", "Delivery", "Rendering", "Decision"}
+var madeByFairway = []string{"Revision", "Placement", "Delivery", "Rendering", "ApprovalRequest"}
 
 // large are kinds whose objects hold whole rendered manifests.
 var large = []string{"Rendering"}
