@@ -31,6 +31,8 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&ApprovalRequest{}, &ApprovalRequestList{},
 		&Decision{}, &DecisionList{},
 		&Delegation{}, &DelegationList{},
+		&ChangeCalendar{}, &ChangeCalendarList{},
+		&Freeze{}, &FreezeList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil
