@@ -30,6 +30,9 @@ type Act struct {
 	From string `json:"from,omitempty"`
 	// Class says how long the record is kept. Empty: ClassSystem.
 	Class Class `json:"class,omitempty"`
+	// Application that the act is about, "<namespace>/<name>", where the subject is
+	// something else: by it an application's history finds its releases.
+	Application string `json:"application,omitempty"`
 	// Release on whose behalf the act happens.
 	Release string `json:"release,omitempty"`
 	// Approval that covers the act.

@@ -185,6 +185,9 @@ func (h kindHandlers) describe(r *http.Request) (httpapi.Act, error) {
 		}
 		if h.kind.Kind == "Release" {
 			act.Reason, act.Ticket = text(lookup(object, []string{"spec", "reason"})), text(lookup(object, []string{"spec", "ticket"}))
+			if of := text(lookup(object, []string{"spec", "application"})); of != "" {
+				act.Application = namespace + "/" + of
+			}
 		}
 	}
 	act.Subject = subjectOf(h.kind, namespace, name)

@@ -71,14 +71,15 @@ func (r *Reconciler) carryOut(ctx context.Context, d *v1alpha1.Delivery, m membe
 		return refused
 	}
 	act := audit.Act{
-		Verb:     "delivery.step",
-		Person:   s.asker.person,
-		Subject:  "Delivery/" + d.Namespace + "/" + d.Name,
-		Cluster:  m.Name(),
-		Release:  s.asker.release,
-		Approval: verdict.Approval,
-		Verdict:  verdict.Reason,
-		After:    s.asker.digest,
+		Verb:        "delivery.step",
+		Person:      s.asker.person,
+		Subject:     "Delivery/" + d.Namespace + "/" + d.Name,
+		Cluster:     m.Name(),
+		Application: d.Spec.Application,
+		Release:     s.asker.release,
+		Approval:    verdict.Approval,
+		Verdict:     verdict.Reason,
+		After:       s.asker.digest,
 	}
 	for _, action := range decision.Actions {
 		act.Details = append(act.Details, action.String())

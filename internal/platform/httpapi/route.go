@@ -27,6 +27,9 @@ type Handler func(w http.ResponseWriter, r *http.Request) error
 type Act struct {
 	// Subject is the object acted on, "<Kind>/<namespace>/<name>".
 	Subject string
+	// Application that the act is about, "<namespace>/<name>", where the subject is
+	// something else, such as a Release.
+	Application string
 	// Environment that is acted in. Empty: none.
 	Environment string
 	// Reason and Ticket are the requester's, where the request names them.

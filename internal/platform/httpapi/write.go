@@ -32,7 +32,7 @@ func (c *Chain) write(route Route, person identity.Person, w http.ResponseWriter
 		return err
 	}
 	act := audit.Act{
-		Verb: verb, Person: person.ID, Subject: about.Subject, Approval: verdict.Approval, Verdict: verdict.Reason,
+		Verb: verb, Person: person.ID, Subject: about.Subject, Application: about.Application, Environment: about.Environment, Approval: verdict.Approval, Verdict: verdict.Reason,
 		Reason: about.Reason, Ticket: about.Ticket, Trace: Trace(r.Context()),
 	}
 	if body := Body(r); len(body) > 0 && !about.Secret {

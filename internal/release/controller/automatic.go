@@ -49,7 +49,8 @@ func (r *Automatic) Reconcile(ctx context.Context, a *appv1.Application) (ctrl.R
 	}
 	act := audit.Act{
 		Verb: "release.create", Person: wanted.Spec.Requester, Subject: subject("Release", wanted),
-		Release: wanted.Namespace + "/" + wanted.Name, Reason: wanted.Spec.Reason, After: revision.Spec.Digest,
+		Application: wanted.Namespace + "/" + wanted.Spec.Application,
+		Release:     wanted.Namespace + "/" + wanted.Name, Reason: wanted.Spec.Reason, After: revision.Spec.Digest,
 	}
 	err := audit.Do(ctx, r.Recorder, audit.FailClosed, act, func(ctx context.Context) error { return r.Hub.Create(ctx, wanted) })
 	if err != nil && !apierrors.IsAlreadyExists(err) {

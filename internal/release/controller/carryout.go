@@ -87,6 +87,7 @@ func (r *Reconciler) guarded(ctx context.Context, rel *releasev1.Release, s rele
 	}
 	evidence.Verb, evidence.Subject, evidence.Cluster = act.Verb, act.Subject, act.Cluster
 	evidence.Person, evidence.Release = act.Person, act.Release
+	evidence.Application, evidence.Environment = rel.Namespace+"/"+rel.Spec.Application, act.Environment
 	evidence.Approval, evidence.Verdict = verdict.Approval, verdict.Reason
 	evidence.Reason, evidence.Ticket = rel.Spec.Reason, rel.Spec.Ticket
 
