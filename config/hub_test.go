@@ -72,11 +72,15 @@ func allowed(t *testing.T, do func() error) {
 var rooms = map[string]string{
 	"Application": "app", "Revision": "app", "Placement": "placement", "Release": "release", "Delivery": "delivery", "Rendering": "delivery",
 	"Cluster": "fleet", "Pool": "fleet", "DataCenter": "fleet", "NetworkZone": "fleet", "DCN": "fleet",
+	"Person": "identity", "GroupMapping": "identity", "Freeze": "approval",
 	"Tenant": "tenancy", "Environment": "tenancy", "SecurityLevel": "tenancy", "AvailabilityClass": "tenancy",
 }
 
 // object is one of Fairway's kinds with the least that its schema asks for.
 func object(kind, namespace, name string, spec map[string]any) *unstructured.Unstructured {
+	if spec == nil {
+		spec = map[string]any{}
+	}
 	made := &unstructured.Unstructured{Object: map[string]any{"spec": spec}}
 	made.SetGroupVersionKind(schema.GroupVersionKind{Group: rooms[kind] + ".fairway.cloud", Version: "v1alpha1", Kind: kind})
 	made.SetNamespace(namespace)

@@ -41,22 +41,31 @@ func may(t *testing.T, user string, groups []string, namespace, what string) boo
 func TestRoles(t *testing.T) {
 	const (
 		app, release, delivery, placement = ".app.fairway.cloud", ".release.fairway.cloud", ".delivery.fairway.cloud", ".placement.fairway.cloud"
+		approval, audit, identity         = ".approval.fairway.cloud", ".audit.fairway.cloud", ".identity.fairway.cloud"
 		tenancy, fleet, rbac, admission   = ".tenancy.fairway.cloud", ".fleet.fairway.cloud", ".rbac.authorization.k8s.io", ".admissionregistration.k8s.io"
 	)
 	namespace := namespaceOf(t, "roles", "prod")
 	other := namespaceOf(t, "other", "prod")
 	for role, group := range map[string]string{
 		"fairway-viewer": "v", "fairway-developer": "d", "fairway-releaser": "r", "fairway-duty-operator": "o", "fairway-administrator": "a",
+		"fairway-change-requester": "cr", "fairway-business-approver": "ba", "fairway-technology-approver": "ta", "fairway-change-manager": "cm",
+		"fairway-verifier": "ve", "fairway-examiner": "ex",
 	} {
 		bind(t, namespace, role, group)
 	}
-	reads := []string{"list applications" + app, "get revisions" + app, "watch releases" + release, "list placements" + placement, "list instances" + delivery, "list events."}
+	reads := []string{"list applications" + app, "get revisions" + app, "watch releases" + release, "list placements" + placement, "list instances" + delivery, "list events.",
+		"list approvalrequests" + approval, "get decisions" + approval}
+	evidence := []string{"get records" + audit, "list records" + audit}
+	writes := []string{"create applications" + app, "patch applications" + app, "delete applications" + app, "create releases" + release, "deploy releases" + release,
+		"restart releases" + release, "patch releases" + release, "get instances/log" + delivery}
 	// What nobody of a tenant may, nor the platform's administrators.
 	never := []string{
 		"get secrets.", "list secrets.", "create secrets.", "patch applications/status" + app, "update releases/status" + release, "create revisions" + app,
 		"create placements" + placement, "create deliveries" + delivery, "patch deliveries" + delivery, "create renderings" + delivery, "delete namespaces.",
 		"create namespaces.", "create rolebindings" + rbac, "create clusterroles" + rbac, "escalate clusterroles" + rbac, "bind clusterroles" + rbac,
 		"create validatingadmissionpolicies" + admission, "delete validatingadmissionpolicybindings" + admission, "delete customresourcedefinitions.apiextensions.k8s.io",
+		"update decisions" + approval, "delete decisions" + approval, "create approvalrequests" + approval, "patch approvalrequests/status" + approval,
+		"create records" + audit, "delete records" + audit, "patch people/status" + identity,
 		"create pods.", "create pods/exec.", "impersonate users.", "impersonate:user-info users.authentication.k8s.io",
 	}
 	for name, c := range map[string]struct {
@@ -64,14 +73,22 @@ func TestRoles(t *testing.T) {
 		group    string
 		may, not []string
 	}{
-		"viewer":    {"reads, and no logs", "v", reads, []string{"create applications" + app, "create releases" + release, "get instances/log" + delivery}},
-		"developer": {"writes and releases", "d", append(reads, "create applications"+app, "create releases"+release, "deploy releases"+release, "get instances/log"+delivery), nil},
-		"releaser":  {"brings applications in", "r", append(reads, "update applications"+app, "create releases"+release, "retire releases"+release), nil},
+		"viewer": {"reads, and no logs", "v", append(reads, evidence...), append(writes, "create decisions"+approval)},
+		"developer": {"writes and releases, and decides on nothing", "d", append(reads, "create applications"+app, "create releases"+release, "deploy releases"+release, "get instances/log"+delivery),
+			append(evidence, "create decisions"+approval)},
+		"change requester": {"writes and asks, and lets nothing go on", "cr", append(reads, "create applications"+app, "patch applications"+app, "create releases"+release, "deploy releases"+release),
+			append(evidence, "create decisions"+approval, "patch releases"+release, "update releases"+release, "delete releases"+release, "delete applications"+app, "get instances/log"+delivery)},
+		"releaser": {"brings applications in", "r", append(reads, "update applications"+app, "create releases"+release, "retire releases"+release, "create decisions"+approval), evidence},
 		"duty operator": {"restarts, stops, reads logs", "o", append(reads, "create releases"+release, "patch releases"+release, "restart releases"+release, "get instances/log"+delivery),
 			[]string{"create applications" + app, "patch applications" + app, "deploy releases" + release, "rollback releases" + release, "retire releases" + release, "delete releases" + release}},
-		"tenant's administrator": {"sees who has which role", "a", append(reads, "list rolebindings"+rbac), []string{"create applications" + app, "create releases" + release}},
-		"platform's administrator": {"models the fleet", "fairway:administrators", append(reads, "create clusters"+fleet, "create tenants"+tenancy, "create applications"+app, "list namespaces."),
-			[]string{"patch clusters/status" + fleet, "patch tenants/status" + tenancy}},
+		"business approver":   {"decides, and changes nothing", "ba", append(reads, "create decisions"+approval), append(writes, "order freezes"+approval)},
+		"technology approver": {"decides, and changes nothing", "ta", append(reads, "create decisions"+approval), append(writes, "order freezes"+approval)},
+		"verifier":            {"decides, and changes nothing", "ve", append(reads, "create decisions"+approval), append(writes, "order freezes"+approval)},
+		"change manager": {"decides, stops and freezes", "cm", append(reads, "create decisions"+approval, "patch releases"+release, "order freezes"+approval),
+			[]string{"create releases" + release, "deploy releases" + release, "restart releases" + release, "patch applications" + app, "create changecalendars" + approval}},
+		"examiner": {"sees everything but logs, and who has which role", "ex", append(append(reads, "list rolebindings"+rbac), evidence...), append(writes, "create decisions"+approval, "export records"+audit)},
+		"tenant's administrator": {"sees who has which role", "a", append(append(reads, "list rolebindings"+rbac), evidence...),
+			append(writes, "create decisions"+approval, "export records"+audit, "patch tenants"+tenancy)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, what := range c.may {
@@ -85,7 +102,7 @@ func TestRoles(t *testing.T) {
 				}
 			}
 			for _, what := range append(c.may, c.not...) {
-				if c.group != "fairway:administrators" && may(t, "p-1", []string{c.group}, other, what) {
+				if may(t, "p-1", []string{c.group}, other, what) {
 					t.Errorf("may %s in another tenant's namespace", what)
 				}
 			}

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 
@@ -81,6 +82,8 @@ type Decision struct {
 	Applications int64
 	// InUse are the environments with applications, sorted.
 	InUse []string
+	// Next is when the next role ends by itself. Zero: none does.
+	Next time.Time
 }
 
 // Finding is something that a person must correct.
@@ -112,6 +115,7 @@ func Plan(s Seen) Decision {
 	}
 	p.reading()
 	p.check()
+	p.Next = nextEnd(p.seen.Spec.Roles, p.seen.Now)
 	slices.Sort(p.Namespaces)
 	return p.Decision
 }
@@ -191,7 +195,7 @@ func (p *plan) environment(environment string) {
 		p.do(Action{Verb: MakeNamespace, Namespace: name, Environment: environment})
 	}
 	p.Namespaces = append(p.Namespaces, name)
-	p.bind(name, subjectsOf(p.seen.Spec.Roles, environment, p.seen.Environments[at].Spec.Class))
+	p.bind(name, subjectsOf(p.seen.Spec.Roles, environment, p.seen.Environments[at].Spec.Class, p.seen.Now))
 }
 
 // bind brings the bindings of a namespace to what is wanted, by ClusterRole.
@@ -271,11 +275,13 @@ func (p *plan) reading() {
 func person(subject string) bool {
 	for _, kind := range []string{userSubject, groupSubject} {
 		if name, ok := strings.CutPrefix(subject, kind); ok {
-			return !systems(name)
+			return !strings.HasPrefix(name, "system:")
 		}
 	}
 	return false
 }
 
-// systems says whether a name belongs to Kubernetes itself.
-func systems(name string) bool { return strings.HasPrefix(name, "system:") }
+// systems says whether a name belongs to Kubernetes itself or to the platform.
+func systems(name string) bool {
+	return strings.HasPrefix(name, "system:") || strings.HasPrefix(name, "fairway:")
+}

@@ -15,6 +15,8 @@ import (
 	tenancyv1 "github.com/fairway-cloud/fairway/api/tenancy/v1alpha1"
 )
 
+var today = time.Date(2026, 11, 20, 16, 0, 0, 0, time.UTC)
+
 // spec is retail in prod and sit, with developers and auditors.
 func spec(changes ...func(*tenancyv1.TenantSpec)) *tenancyv1.TenantSpec {
 	made := &tenancyv1.TenantSpec{
@@ -33,7 +35,7 @@ func spec(changes ...func(*tenancyv1.TenantSpec)) *tenancyv1.TenantSpec {
 // seen is the hub with both environments, one pool of retail's and one of cards'.
 func seen(changes ...func(*Seen)) Seen {
 	s := Seen{
-		Name: "retail", Spec: spec(), Tenants: []string{"cards", "retail"},
+		Name: "retail", Spec: spec(), Now: today, Tenants: []string{"cards", "retail"},
 		Environments: []tenancyv1.Environment{
 			{ObjectMeta: metav1.ObjectMeta{Name: "prod"}, Spec: tenancyv1.EnvironmentSpec{Class: tenancyv1.ClassProduction}},
 			{ObjectMeta: metav1.ObjectMeta{Name: "sit"}, Spec: tenancyv1.EnvironmentSpec{Class: tenancyv1.ClassTest}},
@@ -102,6 +104,17 @@ func TestPlan(t *testing.T) {
 				s.Roles = append(s.Roles, tenancyv1.RoleBinding{Role: tenancyv1.RoleReleaser, Groups: []string{"dev"}, Environments: []string{"prod"}})
 			})),
 			want: []string{"bind Group:dev in retail-prod to fairway-releaser"},
+		},
+		"roles with an end": {
+			reason: "the one whose end is now is over, the other holds",
+			seen: seen(arranged, asked(func(s *tenancyv1.TenantSpec) {
+				s.Environments, s.Roles = []string{"prod"}, []tenancyv1.RoleBinding{
+					{Role: tenancyv1.RoleViewer, Groups: []string{"audit", "dev"}},
+					{Role: tenancyv1.RoleExaminer, Groups: []string{"examiners"}, Expires: &metav1.Time{Time: today.Add(time.Hour)}},
+					{Role: tenancyv1.RoleExaminer, Groups: []string{"examiners-of-old"}, Expires: &metav1.Time{Time: today}},
+				}
+			}), func(s *Seen) { s.Namespaces, s.Bindings = s.Namespaces[:1], s.Bindings[:1] }),
+			want: []string{"bind Group:examiners in retail-prod to fairway-examiner", "let Group:audit, Group:dev, Group:examiners read the tenant and pools shared"},
 		},
 		"binding changed by hand": {
 			reason: "it is put back",
@@ -174,7 +187,7 @@ func TestPlan(t *testing.T) {
 		"groups of Kubernetes": {
 			reason: "they are never bound, whatever the Tenant says",
 			seen: seen(asked(func(s *tenancyv1.TenantSpec) {
-				s.Environments, s.Roles = []string{"prod"}, []tenancyv1.RoleBinding{{Role: tenancyv1.RoleReleaser, Groups: []string{"system:authenticated"}}}
+				s.Environments, s.Roles = []string{"prod"}, []tenancyv1.RoleBinding{{Role: tenancyv1.RoleReleaser, Groups: []string{"system:authenticated", "fairway:system"}}}
 			})),
 			want: []string{"make namespace retail-prod"},
 		},
@@ -208,6 +221,39 @@ func TestPlan(t *testing.T) {
 				t.Errorf("%s: findings (-want +got):\n%s\n%v", c.reason, diff, got.Findings)
 			}
 		})
+	}
+}
+
+// Every role of the type is bound to a ClusterRole of its own, and the roles that
+// end say when the next look is due.
+func TestRolesAreCompiled(t *testing.T) {
+	all := []tenancyv1.Role{
+		"Viewer", "Developer", "ChangeRequester", "Releaser", "DutyOperator", "BusinessApprover", "TechnologyApprover", "ChangeManager", "Verifier", "Examiner", "Administrator",
+	}
+	found := map[string]tenancyv1.Role{}
+	for _, role := range all {
+		to := clusterRoleOf(role, tenancyv1.ClassTest)
+		if to == "" || found[to] != "" {
+			t.Errorf("role %s is bound to %q, as %s is", role, to, found[to])
+		}
+		found[to] = role
+	}
+	if got := clusterRoleOf(tenancyv1.RoleDeveloper, "Unheard"); got != "fairway-viewer" {
+		t.Errorf("in an environment of an unknown class a developer has %s", got)
+	}
+	ends := func(after time.Duration) *metav1.Time { return &metav1.Time{Time: today.Add(after)} }
+	roles := []tenancyv1.RoleBinding{
+		{Role: "Examiner", Groups: []string{"b", "system:x"}, Expires: ends(2 * time.Hour)}, {Role: "Examiner", Groups: []string{"a"}, Expires: ends(time.Hour)},
+		{Role: "Examiner", Groups: []string{"c"}, Expires: ends(0)}, {Role: "Examiner", Groups: []string{"d"}, Environments: []string{"sit"}},
+	}
+	if diff := cmp.Diff([]string{"a", "b"}, GroupsWith(roles, "prod", "Examiner", today)); diff != "" {
+		t.Errorf("examiners (-want +got):\n%s", diff)
+	}
+	if got := nextEnd(roles, today); !got.Equal(today.Add(time.Hour)) {
+		t.Errorf("the next end is %s", got)
+	}
+	if got := nextEnd(roles[3:], today); !got.IsZero() {
+		t.Errorf("nothing ends, and the next look is due at %s", got)
 	}
 }
 

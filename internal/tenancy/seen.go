@@ -5,6 +5,7 @@ package tenancy
 
 import (
 	"slices"
+	"time"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 
@@ -19,6 +20,8 @@ type Seen struct {
 	Name string
 	// Spec is what the Tenant asks for; nil: there is no such Tenant (any more).
 	Spec *tenancyv1.TenantSpec
+	// Now is when it was observed: roles may have an end.
+	Now time.Time
 	// Tenants are the names of all Tenants.
 	Tenants []string
 	// Environments of the bank.

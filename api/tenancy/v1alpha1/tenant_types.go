@@ -10,20 +10,36 @@ import (
 
 // Role names one of the roles that a tenant gives to groups of people. Each is
 // compiled to Kubernetes RBAC on the hub.
-// +kubebuilder:validation:Enum=Viewer;Developer;Releaser;DutyOperator;Administrator
+// +kubebuilder:validation:Enum=Viewer;Developer;ChangeRequester;Releaser;DutyOperator;BusinessApprover;TechnologyApprover;ChangeManager;Verifier;Examiner;Administrator
 type Role string
 
 const (
-	// RoleViewer reads everything of the tenant except secrets.
+	// RoleViewer reads everything of the tenant except secrets and logs, its evidence
+	// among it.
 	RoleViewer Role = "Viewer"
 	// RoleDeveloper writes and releases Applications and reads logs in environments
 	// whose class is not Production; in production a Developer is a Viewer.
 	RoleDeveloper Role = "Developer"
+	// RoleChangeRequester (变更申请人) writes Applications and asks for Releases,
+	// production included. It lets no Release go on: that is a Releaser's.
+	RoleChangeRequester Role = "ChangeRequester"
 	// RoleReleaser brings Applications into an environment, production included:
 	// writes them there, starts and stops Releases.
 	RoleReleaser Role = "Releaser"
 	// RoleDutyOperator restarts instances, stops Releases and reads logs.
 	RoleDutyOperator Role = "DutyOperator"
+	// RoleBusinessApprover (业务审批人) decides for the business side.
+	RoleBusinessApprover Role = "BusinessApprover"
+	// RoleTechnologyApprover (技术审批人) decides for the technology side.
+	RoleTechnologyApprover Role = "TechnologyApprover"
+	// RoleChangeManager (变更经理) decides over the whole of a change, stops Releases, and
+	// freezes the tenant's environments.
+	RoleChangeManager Role = "ChangeManager"
+	// RoleVerifier (验证人) attends, and confirms results afterwards.
+	RoleVerifier Role = "Verifier"
+	// RoleExaminer (检查人员) reads everything of the tenant except secrets and logs, its
+	// evidence among it, until a date: the binding names its end.
+	RoleExaminer Role = "Examiner"
 	// RoleAdministrator reads everything of the tenant, logs and role bindings
 	// included. Members and quotas are changed in the Tenant, by the platform's
 	// administrators.
@@ -98,6 +114,7 @@ type Quota struct {
 }
 
 // RoleBinding gives a role to groups.
+// +kubebuilder:validation:XValidation:rule="self.role != 'Examiner' || has(self.expires)",message="an examiner's time has an end: set expires"
 type RoleBinding struct {
 	// role that the groups receive.
 	// +required
@@ -108,14 +125,18 @@ type RoleBinding struct {
 	// +kubebuilder:validation:MaxItems=32
 	// +kubebuilder:validation:items:MaxLength=8
 	Environments []string `json:"environments,omitempty"`
-	// groups as the bank's directory names them. Names that begin with "system:"
-	// are Kubernetes' own and refused.
+	// expires ends the binding: from then on the groups do not have the role. An Examiner
+	// needs one. Default: no end.
+	// +optional
+	Expires *metav1.Time `json:"expires,omitempty"`
+	// groups as the bank's directory names them. Names that begin with "system:" or
+	// "fairway:" are Kubernetes' and the platform's own and refused.
 	// +required
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MaxLength=253
-	// +kubebuilder:validation:XValidation:rule="self.all(g, !g.startsWith('system:'))",message="groups that begin with 'system:' belong to Kubernetes: bind a group of the bank's directory"
+	// +kubebuilder:validation:XValidation:rule="self.all(g, !g.startsWith('system:') && !g.startsWith('fairway:'))",message="groups that begin with 'system:' or 'fairway:' belong to Kubernetes and to the platform: bind a group of the bank's directory"
 	Groups []string `json:"groups"`
 }
 

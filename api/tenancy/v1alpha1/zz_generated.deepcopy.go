@@ -224,6 +224,10 @@ func (in *RoleBinding) DeepCopyInto(out *RoleBinding) {
 		*out = make([]string, len(*in))
 		copy(*out, *in)
 	}
+	if in.Expires != nil {
+		in, out := &in.Expires, &out.Expires
+		*out = (*in).DeepCopy()
+	}
 	if in.Groups != nil {
 		in, out := &in.Groups, &out.Groups
 		*out = make([]string, len(*in))

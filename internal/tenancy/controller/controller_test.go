@@ -308,6 +308,20 @@ func TestLife(t *testing.T) {
 	}
 }
 
+// A role with an end is over at its end, without anybody's doing.
+func TestRolesEnd(t *testing.T) {
+	run(t, approval.Unrestricted{})
+	until := metav1.NewTime(time.Now().Add(4 * time.Second).Truncate(time.Second))
+	examiner := role(tenancyv1.RoleExaminer, "examiners")
+	examiner.Expires = &until
+	ensure(t, environment("prod", tenancyv1.ClassProduction), tenant("ends", []string{"prod"}, role(tenancyv1.RoleViewer, "audit"), examiner))
+	settle(t, "ends", "Arranged", []string{"ends-prod: fairway-examiner -> examiners", "ends-prod: fairway-viewer -> audit"})
+	settle(t, "ends", "Arranged", []string{"ends-prod: fairway-viewer -> audit"})
+	if early := time.Until(until.Time); early > 0 {
+		t.Errorf("the role was taken away %s before its end", early)
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	recorder, _ := run(t, approval.Unrestricted{})
 	foreign := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "taken-prod"}}

@@ -52,7 +52,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		return ctrl.Result{}, fmt.Errorf("could not read tenant %q: %w", request.Name, err)
 	}
 	gone := apierrors.IsNotFound(err) || !tenant.DeletionTimestamp.IsZero()
-	seen := tenancy.Seen{Name: request.Name}
+	seen := tenancy.Seen{Name: request.Name, Now: r.now()}
 	if !gone {
 		seen.Spec = &tenant.Spec
 	}
@@ -67,6 +67,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	before := tenant.DeepCopy()
 	tenant.Status = tenancy.Report(tenant.Status, tenant.Generation, decision, failed, r.now())
 	result := ctrl.Result{}
+	if !decision.Next.IsZero() {
+		result.RequeueAfter = decision.Next.Sub(seen.Now)
+	}
 	if errors.Is(failed, errRefused) {
 		// The Gate may change its mind without telling.
 		result.RequeueAfter, failed = soon, nil
