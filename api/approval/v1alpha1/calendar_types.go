@@ -21,8 +21,8 @@ type Date string
 // +kubebuilder:validation:Pattern=`^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$`
 type TimeOfDay string
 
-// DayOfYear is a day that comes every year, such as 12-25 (month-day). 02-29 in
-// a year without it is 03-01.
+// DayOfYear is a day that comes every year, such as 12-25 (month-day). In a year
+// without 02-29 a range from there begins on 03-01, and one to there ends on 02-28.
 // +kubebuilder:validation:MaxLength=5
 // +kubebuilder:validation:Pattern=`^(0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])$|^(0[469]|11)-(0[1-9]|[12][0-9]|30)$|^02-(0[1-9]|[12][0-9])$`
 type DayOfYear string

@@ -68,6 +68,7 @@ type FreezeSpec struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\x00-\\x1f\\x7f\\u202a-\\u202e\\u2066-\\u2069]')",message="the reason is one line of text without control characters: write it on one line"
 	Reason string `json:"reason"`
 	// ticket of the change process.
 	// +optional
