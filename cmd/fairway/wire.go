@@ -17,6 +17,7 @@ import (
 	"github.com/fairway-cloud/fairway/internal/audit"
 	delivery "github.com/fairway-cloud/fairway/internal/delivery/controller"
 	fleet "github.com/fairway-cloud/fairway/internal/fleet/controller"
+	identity "github.com/fairway-cloud/fairway/internal/identity/controller"
 	"github.com/fairway-cloud/fairway/internal/images/registry"
 	placement "github.com/fairway-cloud/fairway/internal/placement/controller"
 	"github.com/fairway-cloud/fairway/internal/platform/httpapi"
@@ -55,6 +56,7 @@ var parts = []part{
 	{"members", (*house).addMembers},
 	{"fleet", (*house).addFleet},
 	{"tenancy.tenants", (*house).addTenancy},
+	{"identity.people", (*house).addPeople},
 	{"app.revisions", (*house).addApp},
 	{"placement.expiry", (*house).addExpiry},
 	{"release.steps", (*house).addReleases},
@@ -84,6 +86,10 @@ func (h *house) addFleet(context.Context) error {
 
 func (h *house) addTenancy(context.Context) error {
 	return tenancy.Setup(h.mgr, tenancy.Options{Gate: h.gate, Recorder: h.recorder})
+}
+
+func (h *house) addPeople(context.Context) error {
+	return (&identity.Reconciler{Hub: h.mgr.GetClient(), Now: time.Now}).SetupWithManager(h.mgr)
 }
 
 func (h *house) addApp(context.Context) error {

@@ -153,8 +153,9 @@ type PersonSpec struct {
 
 // PersonStatus is what Fairway found out about a person.
 type PersonStatus struct {
-	// conditions: Ready says whether the person can come in; where two people share a
-	// login or an alias, neither can, and Stalled says so.
+	// conditions: Ready says whether the person can come in and stands for himself
+	// alone. Where two people share a login or an alias it is false for both, and
+	// Stalled says that a security administrator is needed.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -202,7 +203,7 @@ type PersonList struct {
 
 // Condition types of a Person.
 const (
-	// ConditionReady says whether the person can come in.
+	// ConditionReady says whether the person can come in and stands for himself alone.
 	ConditionReady = "Ready"
 	// ConditionStalled says that a person is needed, and what for.
 	ConditionStalled = "Stalled"
