@@ -111,24 +111,48 @@ const (
 // Callers try again later; the act was not begun.
 var ErrAway = errors.New("the evidence log is away")
 
+// Spooler is a Recorder that can keep the records of the way back elsewhere while
+// the log is away. They reach the log afterwards, with their own times.
+type Spooler interface {
+	// Spool records an intent as Intent does, but not in the log.
+	Spool(ctx context.Context, act Act) (id string, err error)
+}
+
+// Ended records how an act ended, once.
+type Ended func(ctx context.Context, outcome Outcome) error
+
+// Begin records the intent of an act. The act may happen where the error is nil;
+// its end goes to the returned function. Where the log is away, FailClosed says
+// ErrAway, and FailOpen keeps the record in the spool; lost then says that even
+// that was impossible.
+func Begin(ctx context.Context, r Recorder, away WhenAway, act Act) (end Ended, lost, err error) {
+	id, err := r.Intent(ctx, act)
+	if err != nil && away == FailClosed {
+		return nil, nil, fmt.Errorf("could not begin %s on %q: %w: %w", act.Verb, act.Subject, ErrAway, err)
+	}
+	if spooler, ok := r.(Spooler); ok && err != nil {
+		// The caller's deadline may be what has run out.
+		id, err = spooler.Spool(context.WithoutCancel(ctx), act)
+	}
+	if err != nil {
+		return func(context.Context, Outcome) error { return nil }, err, nil
+	}
+	return func(ctx context.Context, outcome Outcome) error { return r.Outcome(ctx, id, outcome) }, nil, nil
+}
+
 // Do records the intent, carries the act out and records its outcome. The
 // act's own error comes back unchanged.
 func Do(ctx context.Context, r Recorder, away WhenAway, act Act, do func(context.Context) error) error {
-	id, err := r.Intent(ctx, act)
-	if err != nil && away == FailClosed {
-		return fmt.Errorf("could not begin %s on %q: %w: %w", act.Verb, act.Subject, ErrAway, err)
+	end, _, err := Begin(ctx, r, away, act)
+	if err != nil {
+		return err
 	}
-	recorded := err == nil
-
 	result := do(ctx)
-	if !recorded {
-		return result
-	}
 	outcome := Outcome{Result: Done}
 	if result != nil {
 		outcome = Outcome{Result: Failed, Message: result.Error()}
 	}
 	// The act has happened: a record that fails now leaves an intent without an
 	// outcome, which the sweep after a restart marks Unknown.
-	return errors.Join(result, r.Outcome(context.WithoutCancel(ctx), id, outcome))
+	return errors.Join(result, end(context.WithoutCancel(ctx), outcome))
 }
