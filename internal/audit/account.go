@@ -83,3 +83,14 @@ func (a Account) Left() []Left {
 	}
 	return left
 }
+
+// Undo takes back the last record that Take counted.
+func (a Account) Undo(h Head) {
+	s := a[h.Source]
+	s.Last--
+	if h.Kind == KindOutcome {
+		s.Open[h.Intent] = true
+		return
+	}
+	delete(s.Open, h.Sequence)
+}

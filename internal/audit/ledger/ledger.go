@@ -1,0 +1,436 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package ledger
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/sys/unix"
+
+	"github.com/fairway-cloud/fairway/internal/audit"
+	"github.com/fairway-cloud/fairway/internal/audit/spool"
+	"github.com/fairway-cloud/fairway/internal/audit/tiles"
+	"github.com/fairway-cloud/fairway/internal/platform/sealing"
+)
+
+// Options of a ledger. Every field without "Default" is needed.
+type Options struct {
+	// Dir holds the log.
+	Dir string
+	// Source under which this process numbers its records. Default: "server".
+	Source string
+	// Spool is the folder that keeps the records of the way back while the log is
+	// away; it belongs on another disk. Default: none, they are kept in memory.
+	Spool string
+	// Copy is the folder to which everything is copied, for a second place.
+	// Default: none.
+	Copy string
+	// Witness countersigns checkpoints. Default: none.
+	Witness *Witness
+	// Witnessed says for which acts Intent waits until the witness has confirmed a
+	// checkpoint that covers it. Default: none.
+	Witnessed func(audit.Act) bool
+	// Interval is the time from one checkpoint to the next. Default: 200 ms.
+	Interval time.Duration
+	// Now is the clock of the records. Default: time.Now.
+	Now func() time.Time
+	// Log for what no caller is told. Default: none.
+	Log *slog.Logger
+}
+
+// Witness is where checkpoints are countersigned.
+type Witness struct {
+	// URL of the witness; "/add-checkpoint" is appended.
+	URL string
+	// Key is its public key, "<name>+<hash>+<key>".
+	Key string
+	// Client of its connections. Default: http.DefaultClient.
+	Client *http.Client
+	// Patience is how long an intent waits for it. Default: 2 s.
+	Patience time.Duration
+}
+
+const (
+	// mostQueue is how many callers wait for the disk together.
+	mostQueue = 1024
+	// mostPending and mostPendingBytes bound what waits for the tree, in memory.
+	mostPending      = 16384
+	mostPendingBytes = 64 << 20
+)
+
+// Errors of a ledger.
+var (
+	// ErrClosed says that the ledger was closed. The act was not begun.
+	ErrClosed = errors.New("the evidence log is closed")
+	// ErrUnwitnessed says that the witness did not confirm an intent in time. The act
+	// was not begun, and the log says so; try again when the witness is back.
+	ErrUnwitnessed = errors.New("no witness has confirmed the intent")
+)
+
+// Ledger implements audit.Recorder, audit.Spooler and audit.Log.
+type Ledger struct {
+	options  Options
+	key      *sealing.Key
+	verifier note.Verifier
+	cosigner *cosigner
+	spool    *spool.Spool
+	lock     *os.File
+	log      *slog.Logger
+
+	queue chan *entry
+	asks  chan func()
+	// running are the goroutines; stop ends those that have no queue.
+	running sync.WaitGroup
+	writing sync.WaitGroup
+	stop    context.CancelFunc
+	live    context.Context
+
+	wake, urgent, copying, recovering chan struct{}
+
+	entering sync.RWMutex // held shared while something enters the queue
+	shut     bool
+
+	mu           sync.RWMutex // guards what follows
+	years        []*yearLog
+	waiting      [][]byte // durable records that no checkpoint covers yet
+	waitingBytes int
+	publishError error
+	published    chan struct{} // closed and made anew at each checkpoint
+
+	publishing sync.Mutex // one checkpoint at a time
+
+	// owned by the writer
+	account  audit.Account
+	pending  *pending
+	counted  uint64
+	savedAt  time.Time
+	savedFor uint64
+}
+
+// entry is one record on its way into the log.
+type entry struct {
+	record audit.Record
+	// given says that source, number and time stand: the record was kept elsewhere.
+	given bool
+	// late says that an outcome was kept elsewhere, whose intent may be closed by now.
+	late   bool
+	year   *yearLog
+	index  uint64
+	result chan error
+}
+
+// Open opens or makes the log in a folder, which one process at a time holds.
+// What a crash left without an outcome is marked Unknown.
+func Open(o Options) (*Ledger, error) {
+	if o.Dir == "" {
+		return nil, errors.New("could not open the evidence log: no folder is named")
+	}
+	o.Source = cmp.Or(o.Source, "server")
+	o.Interval = cmp.Or(o.Interval, 200*time.Millisecond)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	l := &Ledger{
+		options: o, log: o.Log, queue: make(chan *entry, mostQueue), asks: make(chan func()), published: make(chan struct{}),
+		wake: make(chan struct{}, 1), urgent: make(chan struct{}, 1), copying: make(chan struct{}, 1), recovering: make(chan struct{}, 1),
+	}
+	if err := l.hold(); err != nil {
+		return nil, err
+	}
+	if err := l.load(); err != nil {
+		return nil, errors.Join(err, l.release())
+	}
+	l.start()
+	l.begin()
+	return l, nil
+}
+
+// hold takes the folder for this process.
+func (l *Ledger) hold() error {
+	if err := os.MkdirAll(l.options.Dir, 0o700); err != nil {
+		return fmt.Errorf("could not make evidence folder %q: %w", l.options.Dir, err)
+	}
+	file, err := os.OpenFile(filepath.Join(l.options.Dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return fmt.Errorf("could not hold evidence folder %q: %w", l.options.Dir, err)
+	}
+	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		_ = file.Close()
+		return fmt.Errorf("could not open the evidence log in %q: another process holds it; stop that one first", l.options.Dir)
+	}
+	l.lock = file
+	return nil
+}
+
+func (l *Ledger) release() error {
+	if l.pending != nil {
+		_ = l.pending.close()
+	}
+	return l.lock.Close()
+}
+
+// load reads what there is.
+func (l *Ledger) load() (err error) {
+	if l.key, err = EnsureKey(l.options.Dir); err != nil {
+		return err
+	}
+	if l.verifier, err = sealing.Verifier(l.key.Public); err != nil {
+		return err
+	}
+	if l.cosigner, err = newCosigner(l.options.Witness); err != nil {
+		return err
+	}
+	if l.spool, err = spool.Open(l.options.Spool, l.key, l.options.Now()); err != nil {
+		return err
+	}
+	if err := l.loadYears(); err != nil {
+		return err
+	}
+	last := l.years[len(l.years)-1]
+	l.pending, l.waiting, err = openPending(last.dir, last.size())
+	if err != nil {
+		return err
+	}
+	for _, r := range l.waiting {
+		l.waitingBytes += len(r)
+	}
+	return l.loadAccount()
+}
+
+// EnsureKey returns the key of the log in a folder; it makes one where there is none.
+func EnsureKey(dir string) (*sealing.Key, error) {
+	name := make([]byte, 4)
+	if _, err := rand.Read(name); err != nil {
+		return nil, err
+	}
+	// Two logs of a bank never have the same name, so that a witness can tell them apart.
+	return sealing.Ensure(filepath.Join(dir, KeyFile), "fairway-"+hex.EncodeToString(name))
+}
+
+func (l *Ledger) loadYears() error {
+	numbers, err := Years(l.options.Dir)
+	if err != nil {
+		return err
+	}
+	if n := len(numbers); n > 0 {
+		if _, err := os.Stat(filepath.Join(l.options.Dir, fmt.Sprintf("%04d", numbers[n-1]), tiles.CheckpointFile)); errors.Is(err, os.ErrNotExist) {
+			// The process ended while the year began; a log that has lost its checkpoint is something else.
+			if err := emptyFolder(filepath.Join(l.options.Dir, fmt.Sprintf("%04d", numbers[n-1]))); err != nil {
+				return err
+			}
+		}
+	}
+	if l.years, err = openYears(l.options.Dir, l.verifier); err != nil {
+		return err
+	}
+	if len(l.years) == 0 {
+		y, err := beginYear(l.options.Dir, l.options.Now().UTC().Year(), 0, l.key.Signer())
+		if err != nil {
+			return err
+		}
+		l.years = []*yearLog{y}
+	}
+	return l.years[len(l.years)-1].openTree()
+}
+
+func emptyFolder(dir string) error {
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		if f.Name() != tiles.CheckpointFile+".new" {
+			return fmt.Errorf("could not open the evidence log in %q: it has records and no checkpoint; restore it from the copy", dir)
+		}
+	}
+	return os.RemoveAll(dir)
+}
+
+// begin writes what a new log begins with, and sees to what a crash left open. A
+// log that cannot be written now opens all the same: it is as good as away.
+func (l *Ledger) begin() {
+	var left []audit.Left
+	var err error
+	l.ask(func() { left, err = l.account.Left(), l.openYear() })
+	if err != nil {
+		l.log.Error("the evidence log cannot be written; it is tried again with each record", "cause", err.Error())
+	}
+	if err := l.restore(left); err == nil {
+		left = nil
+	}
+	l.running.Add(1)
+	go l.recover(left)
+}
+
+// ask runs a function in the writer, which owns the counts.
+func (l *Ledger) ask(f func()) {
+	done := make(chan struct{})
+	l.asks <- func() { f(); close(done) }
+	<-done
+}
+
+func (l *Ledger) last() *yearLog {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.years[len(l.years)-1]
+}
+
+func (l *Ledger) logs() []*yearLog {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return append([]*yearLog(nil), l.years...)
+}
+
+// PublicKey of the log, for those who verify it.
+func (l *Ledger) PublicKey() string { return l.key.Public }
+
+// Intent implements audit.Recorder.
+func (l *Ledger) Intent(ctx context.Context, act audit.Act) (string, error) {
+	e, err := l.append(ctx, audit.Record{Kind: audit.KindIntent, Act: &act}.Fitted())
+	if err != nil {
+		return "", err
+	}
+	id := strconv.FormatInt(e.record.Sequence, 10)
+	if l.cosigner == nil || l.options.Witnessed == nil || !l.options.Witnessed(act) {
+		return id, nil
+	}
+	if err := l.confirmed(ctx, e); err != nil {
+		return "", errors.Join(err, l.Outcome(context.WithoutCancel(ctx), id, audit.Outcome{Result: audit.Refused, Message: "the act was not begun: " + err.Error()}))
+	}
+	return id, nil
+}
+
+// Outcome implements audit.Recorder. While the log is away the outcome is kept in
+// the spool.
+func (l *Ledger) Outcome(ctx context.Context, id string, outcome audit.Outcome) error {
+	source, number, spooled := strings.Cut(id, "/")
+	if !spooled {
+		source, number = l.options.Source, id
+	}
+	intent, err := strconv.ParseInt(number, 10, 64)
+	if err != nil || intent < 1 || spooled && source != l.spool.Source() {
+		return fmt.Errorf("could not record the outcome of %q: that is no number of an intent", id)
+	}
+	record := audit.Record{Kind: audit.KindOutcome, Intent: intent, Outcome: &outcome}.Fitted()
+	if spooled {
+		return l.keep(record)
+	}
+	_, err = l.append(ctx, record)
+	if err == nil || errors.Is(err, errRefused) {
+		return err
+	}
+	record.Source = source
+	return l.keep(record)
+}
+
+// Spool implements audit.Spooler.
+func (l *Ledger) Spool(_ context.Context, act audit.Act) (string, error) {
+	number, err := l.spool.Keep(audit.Record{Time: l.options.Now().UTC(), Kind: audit.KindIntent, Act: &act}.Fitted())
+	if err != nil {
+		l.log.Error("a record of the way back is kept in memory only; it is written as soon as there is room", "verb", act.Verb, "subject", act.Subject, "actor", act.Person, "cause", err.Error())
+	}
+	signal(l.recovering)
+	return fmt.Sprintf("%s/%d", l.spool.Source(), number), nil
+}
+
+// keep puts an outcome into the spool.
+func (l *Ledger) keep(record audit.Record) error {
+	record.Time = l.options.Now().UTC()
+	if _, err := l.spool.Keep(record); err != nil {
+		l.log.Error("an outcome is kept in memory only; it is written as soon as there is room", "intent", record.Intent, "cause", err.Error())
+	}
+	signal(l.recovering)
+	return nil
+}
+
+func (l *Ledger) append(ctx context.Context, r audit.Record) (*entry, error) {
+	e := &entry{record: r, result: make(chan error, 1)}
+	if err := l.enqueue(ctx, e); err != nil {
+		return nil, err
+	}
+	// From here on the record may become durable: wait for the answer, which the
+	// writer always gives.
+	return e, <-e.result
+}
+
+func (l *Ledger) enqueue(ctx context.Context, e *entry) error {
+	l.entering.RLock()
+	defer l.entering.RUnlock()
+	if l.shut {
+		return ErrClosed
+	}
+	select {
+	case l.queue <- e:
+		return nil
+	default:
+	}
+	select {
+	case l.queue <- e:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("could not record: the evidence log is too slow: %w", ctx.Err())
+	}
+}
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// start runs the writer, the publisher and those who follow checkpoints.
+func (l *Ledger) start() {
+	l.live, l.stop = context.WithCancel(context.Background())
+	l.writing.Add(1)
+	go l.write()
+	l.running.Add(1)
+	go l.publishAll()
+	if l.cosigner != nil {
+		l.running.Add(1)
+		go l.cosignAll()
+	}
+	if l.options.Copy != "" {
+		l.running.Add(1)
+		go l.copyAll()
+	}
+}
+
+// Close writes what waits, signs a last checkpoint and lets go of the folder.
+func (l *Ledger) Close() error {
+	l.entering.Lock()
+	if l.shut {
+		l.entering.Unlock()
+		return nil
+	}
+	l.shut = true
+	close(l.queue)
+	l.entering.Unlock()
+	l.writing.Wait()
+	err := l.publish()
+	l.stop()
+	l.running.Wait()
+	if l.options.Copy != "" {
+		err = errors.Join(err, l.copyOnce())
+	}
+	l.saveAccount()
+	return errors.Join(err, l.spool.Close(), l.release())
+}
