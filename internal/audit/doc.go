@@ -87,6 +87,10 @@ type Outcome struct {
 	After string `json:"after,omitempty"`
 }
 
+// Made begins the message of an outcome that names what was made, where the
+// intent could not know the whole name: "made Release/retail-prod/mobile-bank-x7k2p".
+const Made = "made "
+
 // Recorder writes evidence.
 type Recorder interface {
 	// Intent records that an act is about to happen and returns the number that
