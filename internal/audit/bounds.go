@@ -46,7 +46,7 @@ func (r Record) Fitted() Record {
 
 func (a Act) clipped(text, details int) Act {
 	for _, field := range []*string{
-		&a.Verb, &a.Person, &a.Subject, &a.Cluster, &a.Environment, &a.From, &a.Release, &a.Approval, &a.Verdict,
+		&a.Verb, &a.Person, &a.Subject, &a.Cluster, &a.Environment, &a.From, &a.Application, &a.Release, &a.Approval, &a.Verdict,
 		&a.Reason, &a.Ticket, &a.Before, &a.After, &a.Trace,
 	} {
 		*field = clip(*field, text)

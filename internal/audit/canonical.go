@@ -51,6 +51,7 @@ func (r Record) AppendCanonical(b []byte) []byte {
 func (a Act) appendCanonical(b []byte) []byte {
 	o := object{b: b, start: len(b)}
 	o.text("after", a.After)
+	o.text("application", a.Application)
 	o.text("approval", a.Approval)
 	o.text("before", a.Before)
 	o.text("class", string(a.Class))

@@ -28,7 +28,7 @@ func records(t *rapid.T) Record {
 		return r
 	}
 	r.Act = &Act{
-		Verb: text.Draw(t, "verb"), Person: text.Draw(t, "person"), Subject: text.Draw(t, "subject"), Cluster: text.Draw(t, "cluster"),
+		Verb: text.Draw(t, "verb"), Person: text.Draw(t, "person"), Subject: text.Draw(t, "subject"), Application: text.Draw(t, "application"), Cluster: text.Draw(t, "cluster"),
 		Environment: text.Draw(t, "environment"), From: text.Draw(t, "from"), Class: Class(text.Draw(t, "class")), Release: text.Draw(t, "release"),
 		Approval: text.Draw(t, "approval"), Verdict: text.Draw(t, "verdict"), Reason: text.Draw(t, "reason"), Ticket: text.Draw(t, "ticket"),
 		Before: text.Draw(t, "before"), After: text.Draw(t, "after"), Details: rapid.SliceOfN(text, 0, 4).Draw(t, "details"), Trace: text.Draw(t, "trace"),
@@ -95,7 +95,7 @@ func TestFitted(t *testing.T) {
 		details[i] = long
 	}
 	r := Record{Source: "server", Sequence: 1, Kind: KindIntent, Act: &Act{
-		Verb: long, Person: long, Subject: long, Cluster: long, Environment: long, From: long, Class: Class(long), Release: long, Approval: long,
+		Verb: long, Person: long, Subject: long, Application: long, Cluster: long, Environment: long, From: long, Class: Class(long), Release: long, Approval: long,
 		Verdict: long, Reason: long, Ticket: long, Before: long, After: long, Trace: long, Details: details,
 	}}
 	got := r.Fitted()
