@@ -19,6 +19,12 @@ type Person struct {
 	Groups []string
 	// Session is the login that the request belongs to.
 	Session string
+	// Provider is the way by which the person came in. Empty: the server's own token file.
+	Provider string
+	// Machine names the token that acts for the person. Empty: the person acts.
+	Machine string
+	// Scope narrows what the credential may do. Nil: all that the person may.
+	Scope *Scope
 }
 
 type contextKey struct{}

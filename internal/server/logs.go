@@ -23,7 +23,7 @@ import (
 )
 
 // recheck is how often a long answer looks whether the person still may.
-const recheck = 5 * time.Second
+const recheck = 2 * time.Second
 
 // mostTail is the most lines that are shown at first.
 const mostTail = 100000

@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -48,7 +49,13 @@ type Chain struct {
 	// ReadTimeout bounds the answer of a route that does not stream. Default: 60 s.
 	ReadTimeout time.Duration
 
+	// Front is the bank's system in front that vouches for people. Nil: nobody is.
+	Front Front
+	// TrustedProxies are the addresses whose X-Forwarded-For is believed.
+	TrustedProxies []netip.Prefix
+
 	shares shares
+	knocks knocks
 }
 
 // Mount returns the router of the table. It fails where a route could slip
@@ -79,7 +86,9 @@ func (r Route) check() error {
 		return fmt.Errorf("could not mount route %s %s: it does not say whether it changes anything", r.Method, r.Pattern)
 	case r.Open && (r.Effect != Reads || r.Method != http.MethodGet):
 		return fmt.Errorf("could not mount route %s %s: only reading can be open to everybody", r.Method, r.Pattern)
-	case r.Effect == Writes && r.Describe == nil:
+	case r.Login && (r.Open || r.Hub || r.Streams || r.WayBack || r.Effect != Writes || r.BodyLimit > mostLoginBody):
+		return fmt.Errorf("could not mount route %s %s: what lets people in writes, takes little, and is nothing else", r.Method, r.Pattern)
+	case r.Effect == Writes && r.Describe == nil && !r.Login:
 		return fmt.Errorf("could not mount route %s %s: a route that changes something says what, for gate and evidence", r.Method, r.Pattern)
 	case r.Effect == Reads && !r.Hub && r.Method != http.MethodGet && r.Method != http.MethodPost:
 		return fmt.Errorf("could not mount route %s %s: a %s changes something", r.Method, r.Pattern, r.Method)
@@ -92,7 +101,8 @@ func (r Route) check() error {
 func (c *Chain) outermost(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		trace := traceOf(r)
-		r = r.WithContext(context.WithValue(r.Context(), traceKey{}, trace))
+		ctx := context.WithValue(r.Context(), traceKey{}, trace)
+		r = r.WithContext(context.WithValue(ctx, addressKey{}, addressOf(r, c.TrustedProxies)))
 		w.Header().Set("Trace-Id", trace)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		defer func() {
@@ -199,8 +209,15 @@ func (c *Chain) pass(route Route, w http.ResponseWriter, r *http.Request) (ident
 	if route.Open {
 		return identity.Person{}, route.Handler(w, r)
 	}
-	person, credential, err := c.who(r)
+	if route.Login {
+		return identity.Person{}, c.knock(route, w, r)
+	}
+	asks, err := c.who(route, r)
+	person := asks.person
 	if err != nil {
+		return person, err
+	}
+	if err := inScope(route, person, r); err != nil {
 		return person, err
 	}
 	share := c.Share
@@ -214,7 +231,7 @@ func (c *Chain) pass(route Route, w http.ResponseWriter, r *http.Request) (ident
 	defer release()
 	ctx := identity.NewContext(r.Context(), person)
 	if route.Streams {
-		ctx = c.keepValid(ctx, credential)
+		ctx = keepValid(ctx, asks.again)
 	}
 	r = r.WithContext(ctx)
 	if route.BodyLimit > 0 && r.Body != nil {
@@ -237,6 +254,26 @@ func (c *Chain) pass(route Route, w http.ResponseWriter, r *http.Request) (ident
 	return person, c.write(route, person, w, r)
 }
 
+// mostLoginBody is the most that somebody may send before it is known who he is.
+const mostLoginBody = 16 << 10
+
+// knock lets a stranger at the door: counted by where he comes from, and not asked
+// who he is, since that is what he is about to say. The handler keeps the evidence.
+func (c *Chain) knock(route Route, w http.ResponseWriter, r *http.Request) error {
+	if !c.knocks.allow(Address(r.Context()), time.Now()) {
+		w.Header().Set("Retry-After", "5")
+		return NewProblem(CodeTooManyRequests, "there are too many attempts to log in from your address")
+	}
+	if route.BodyLimit > 0 && r.Body != nil {
+		body, err := readBody(route, r)
+		if err != nil {
+			return err
+		}
+		r = r.WithContext(context.WithValue(r.Context(), bodyKey{}, body))
+	}
+	return route.Handler(w, r)
+}
+
 func isRead(method string) bool {
 	return method == http.MethodGet || method == http.MethodHead || method == http.MethodOptions
 }
@@ -251,48 +288,6 @@ func dryRun(route Route, r *http.Request) (bool, error) {
 		return false, NewProblem(CodeBadRequest, "could not read dryRun=%q: the only value is All, on routes that offer it", strings.Join(values, ","))
 	}
 	return true, nil
-}
-
-// who authenticates the request. The credential is dropped from the request, so
-// that nothing behind can pass it on.
-func (c *Chain) who(r *http.Request) (identity.Person, string, error) {
-	values := r.Header.Values("Authorization")
-	r.Header.Del("Authorization")
-	if len(values) != 1 {
-		return identity.Person{}, "", NewProblem(CodeUnauthenticated, "could not tell who asks: the request carries no credential")
-	}
-	scheme, credential, ok := strings.Cut(values[0], " ")
-	if !ok || !strings.EqualFold(scheme, "Bearer") || credential == "" || len(credential) > 4096 {
-		return identity.Person{}, "", NewProblem(CodeUnauthenticated, "could not tell who asks: the credential is not a bearer token")
-	}
-	person, err := c.Identity.Authenticate(r.Context(), credential)
-	switch {
-	case errors.Is(err, ErrUnknownCredential):
-		return identity.Person{}, "", NewProblem(CodeUnauthenticated, "could not tell who asks: the token is not known or no longer valid")
-	case err != nil:
-		return identity.Person{}, "", NewProblem(CodeUnauthenticated, "could not check the token now").Because(err)
-	case person.ID == "":
-		return identity.Person{}, "", NewProblem(CodeUnauthenticated, "could not tell who asks: the token names nobody")
-	}
-	return person, credential, nil
-}
-
-type validKey struct{}
-
-// keepValid lets a long answer ask again whether its credential still holds.
-func (c *Chain) keepValid(ctx context.Context, credential string) context.Context {
-	return context.WithValue(ctx, validKey{}, func(ctx context.Context) error {
-		_, err := c.Identity.Authenticate(ctx, credential)
-		return err
-	})
-}
-
-// StillValid says whether the credential of a streaming request still holds.
-func StillValid(ctx context.Context) error {
-	if check, ok := ctx.Value(validKey{}).(func(context.Context) error); ok {
-		return check(ctx)
-	}
-	return nil
 }
 
 func tooLarge(route Route) *Problem {

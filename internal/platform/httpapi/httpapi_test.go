@@ -110,7 +110,7 @@ func TestInnerErrorsStayInside(t *testing.T) {
 		t.Errorf("the log knows the cause under the trace:\n%s", logged)
 	}
 	status, _, body := ask(t, server.URL+"/error", "broken")
-	if text, _ := json.Marshal(body); status != http.StatusUnauthorized || strings.Contains(string(text), "hunter2") {
+	if text, _ := json.Marshal(body); status != http.StatusServiceUnavailable || strings.Contains(string(text), "hunter2") {
 		t.Errorf("an identity that cannot be checked is refused without a word why: %d %v", status, body)
 	}
 	if status, _, body := ask(t, server.URL+"/error", "p-1", "Traceparent", "00-nonsense\"><script>-1-01"); strings.Contains(body["trace"].(string), "script") || status != 500 {

@@ -77,7 +77,7 @@ func operationOf(r Route, schemas map[string]any) (map[string]any, error) {
 		"operationId": r.ID(), "summary": r.Doc.Summary, "tags": []any{r.Room},
 		"x-fairway-effect": string(r.Effect),
 	}
-	if r.Open {
+	if r.Open || r.Login {
 		operation["security"] = []any{}
 	}
 	var parameters []any

@@ -6,6 +6,8 @@ package httpapi
 import (
 	"net/http"
 	"strings"
+
+	"github.com/fairway-cloud/fairway/internal/audit"
 )
 
 // Effect says whether a route changes anything.
@@ -36,6 +38,8 @@ type Act struct {
 	Reason, Ticket string
 	// Secret says that the body is secret: not even its digest is recorded.
 	Secret bool
+	// Class of the record. Empty: audit.ClassSystem.
+	Class audit.Class
 }
 
 // Route is one row of the API. The table of all routes is the whole API: the
@@ -51,8 +55,12 @@ type Route struct {
 	Kind string
 	// Effect says whether anything is changed.
 	Effect Effect
-	// Open routes answer anybody. Only the probes are open.
+	// Open routes answer anybody. Only the probes are open, and the list of the ways
+	// to log in.
 	Open bool
+	// Login routes let people in: nobody is known yet, so that they take little, are
+	// counted by address, and keep the evidence themselves. They pass no Gate.
+	Login bool
 	// WayBack marks what must work even when the Gate or the evidence is away:
 	// stop, pause, drain, rollback (architecture, section 3).
 	WayBack bool

@@ -10,6 +10,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/fairway-cloud/fairway/internal/approval"
@@ -33,7 +34,7 @@ func (c *Chain) write(route Route, person identity.Person, w http.ResponseWriter
 	}
 	act := audit.Act{
 		Verb: verb, Person: person.ID, Subject: about.Subject, Application: about.Application, Environment: about.Environment, Approval: verdict.Approval, Verdict: verdict.Reason,
-		Reason: about.Reason, Ticket: about.Ticket, Trace: Trace(r.Context()),
+		Reason: about.Reason, Ticket: about.Ticket, Trace: Trace(r.Context()), From: from(r.Context(), person), Class: about.Class,
 	}
 	if body := Body(r); len(body) > 0 && !about.Secret {
 		sum := sha256.Sum256(body)
@@ -64,6 +65,14 @@ func (c *Chain) write(route Route, person identity.Person, w http.ResponseWriter
 		return result
 	}
 	return held.release(w)
+}
+
+// from says where an act came from: the address, and the machine that acts for the person.
+func from(ctx context.Context, person identity.Person) string {
+	if person.Machine != "" {
+		return strings.TrimSpace(AddressText(ctx) + " machine:" + person.Machine)
+	}
+	return AddressText(ctx)
 }
 
 // ask puts the act before the Gate. A Gate that cannot find out means no,
