@@ -267,8 +267,8 @@ func (p ProviderSettings) check() error {
 		return errors.New("give exactly one of local, ldap and oidc")
 	case p.Local != nil && p.Name != Local:
 		return errors.New("the local accounts have the name local")
-	case p.Local == nil && p.Name == Local:
-		return errors.New("the name local is for the local accounts")
+	case p.Local == nil && p.Name == Local, p.Name == Bootstrap:
+		return fmt.Errorf("the name %s is taken by Fairway itself", p.Name)
 	case p.LDAP != nil:
 		return p.LDAP.check()
 	case p.OIDC != nil:
@@ -325,7 +325,7 @@ func onLoopback(host string) bool {
 }
 
 func (f *FrontSettings) check() error {
-	if !PlainName(f.Name) || f.Name == Local {
+	if !PlainName(f.Name) || f.Name == Local || f.Name == Bootstrap {
 		return errors.New(`name: letters, digits, "-", "_" and "."`)
 	}
 	if len(f.From) == 0 && len(f.Certificates) == 0 && f.CAFile == "" {

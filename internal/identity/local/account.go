@@ -32,10 +32,6 @@ var migrations embed.FS
 
 // Why an account does not do what is asked.
 var (
-	// ErrWrong: no such account, or not its password, or not its code. Nothing says which.
-	ErrWrong = errors.New("the account, its password or its code is wrong")
-	// ErrCode: the password is right, and a code of the second factor is needed.
-	ErrCode = errors.New("a code of the second factor is needed")
 	// ErrInvite: the invitation is not known, was used, or is too old.
 	ErrInvite = errors.New("the invitation is not known or no longer good")
 	// ErrNone: there is no such account.
@@ -295,29 +291,28 @@ func (a *Accounts) Accept(ctx context.Context, invite, password string) (Account
 	return a.Get(ctx, name)
 }
 
-// SetPassword changes the password of who knows the old one. It fails as Check does,
-// or with *Invalid.
-func (a *Accounts) SetPassword(ctx context.Context, name, password, code, next string) (Account, error) {
-	account, err := a.Check(ctx, name, password, code)
-	if err != nil {
-		return account, err
-	}
-	if password == next {
-		return account, &Invalid{"newPassword", "the password is the old one"}
+// Replace changes the password of an account whose old one was just checked. It
+// fails with *Invalid where the new one will not do.
+func (a *Accounts) Replace(ctx context.Context, name, old, next string) (Account, error) {
+	if old == next {
+		return Account{}, &Invalid{"newPassword", "the password is the old one"}
 	}
 	if why := identity.CheckPassword(name, next); why != "" {
-		return account, &Invalid{"newPassword", why}
+		return Account{}, &Invalid{"newPassword", why}
 	}
 	encoded, err := a.hasher.digest(ctx, next)
 	if err != nil {
-		return account, err
+		return Account{}, err
 	}
-	return account, a.change(ctx, name, "password = ?, changed = ?", encoded, a.now().UnixMilli())
+	if err := a.change(ctx, name, "password = ?, changed = ?", encoded, a.now().UnixMilli()); err != nil {
+		return Account{}, err
+	}
+	return a.Get(ctx, name)
 }
 
-// Check says whether the password and the code are those of the account: ErrWrong
-// or ErrCode where not. The account comes back with ErrCode and, where there is
-// one, with ErrWrong too, for the evidence.
+// Check says whether the password and the code are those of the account: identity.ErrRefused
+// or identity.ErrCodeNeeded where not. The account comes back with both errors where
+// there is one, for the evidence.
 func (a *Accounts) Check(ctx context.Context, name, password, code string) (Account, error) {
 	r, err := a.read(ctx, name)
 	if err != nil && !errors.Is(err, ErrNone) {
@@ -335,11 +330,11 @@ func (a *Accounts) Check(ctx context.Context, name, password, code string) (Acco
 		return Account{}, errMatch
 	}
 	if !ok {
-		return r.Account, ErrWrong
+		return r.Account, identity.ErrRefused
 	}
 	if r.totpReady {
 		if code == "" {
-			return r.Account, ErrCode
+			return r.Account, identity.ErrCodeNeeded
 		}
 		if err := a.useCode(ctx, r, code); err != nil {
 			return r.Account, err
@@ -353,4 +348,10 @@ func (a *Accounts) Check(ctx context.Context, name, password, code string) (Acco
 		}
 	}
 	return r.Account, nil
+}
+
+// Vouch is Check as a way of logging in.
+func (a *Accounts) Vouch(ctx context.Context, login, password, code string) (identity.Vouched, error) {
+	account, err := a.Check(ctx, login, password, code)
+	return identity.Vouched{Claim: identity.Claim{Provider: identity.Local, Subject: account.Name, Login: account.Name}, Person: account.Person}, err
 }

@@ -11,6 +11,8 @@ import (
 
 	"github.com/pquerna/otp"
 	"github.com/pquerna/otp/totp"
+
+	"github.com/fairway-cloud/fairway/internal/identity"
 )
 
 const (
@@ -45,14 +47,14 @@ func (a *Accounts) Enrol(ctx context.Context, name string) (Enrolment, error) {
 	return Enrolment{Secret: key.Secret(), URL: key.URL()}, nil
 }
 
-// Confirm turns the second factor on with a code of it. It fails with ErrWrong.
+// Confirm turns the second factor on with a code of it. It fails with identity.ErrRefused.
 func (a *Accounts) Confirm(ctx context.Context, name, code string) error {
 	r, err := a.read(ctx, name)
 	if err != nil {
 		return err
 	}
 	if r.totp == "" || r.totpReady {
-		return ErrWrong
+		return identity.ErrRefused
 	}
 	if err := a.useCode(ctx, r, code); err != nil {
 		return err
@@ -83,9 +85,9 @@ func (a *Accounts) useCode(ctx context.Context, r row, code string) error {
 			return fmt.Errorf("could not note a code of %q: %w", r.Name, err)
 		}
 		if n, err := done.RowsAffected(); err != nil || n == 0 {
-			return errors.Join(ErrWrong, err) // used before
+			return errors.Join(identity.ErrRefused, err) // used before
 		}
 		return nil
 	}
-	return ErrWrong
+	return identity.ErrRefused
 }

@@ -327,7 +327,9 @@ func atLeastOne(done sql.Result, s *Store, which func(check) bool) error {
 
 // EndAll revokes every session of a person, but for the one of that id, and says how many.
 func (s *Store) EndAll(ctx context.Context, person, but string) (int64, error) {
-	mine := func(c check) bool { return c.session.Person == person && c.session.ID != but && c.session.Machine == "" }
+	mine := func(c check) bool {
+		return c.session.Person == person && c.session.ID != but && c.session.Machine == ""
+	}
 	s.checks.forget(mine)
 	done, err := s.db.Exec(ctx, "UPDATE identity_sessions SET ended = ? WHERE person = ? AND id <> ? AND parent <> ? AND ended = 0", s.now().UnixMilli(), person, but, but)
 	if err != nil {
@@ -360,4 +362,12 @@ func (s *Store) Authenticate(ctx context.Context, credential string) (identity.P
 		s.touch(ctx, digest, c, now)
 	}
 	return c.person, nil
+}
+
+// Before returns the login of the same person before that one, whether it still
+// holds or not. It fails with ErrNone where none is kept any more.
+func (s *Store) Before(ctx context.Context, current Session) (Session, error) {
+	o, _, err := scan(s.db.QueryRow(ctx, "SELECT "+columns+" FROM identity_sessions WHERE person = ? AND parent = '' AND id <> ? AND created <= ? ORDER BY created DESC, id LIMIT 1",
+		current.Person, current.ID, current.Created.UnixMilli()))
+	return o, err
 }

@@ -68,6 +68,19 @@ func Open(path string) (*Identity, error) {
 
 // Read returns the token of a file that only its owner can read. Clients use it too.
 func Read(path string) (string, error) {
+	token, err := ReadSecret(path)
+	if err != nil {
+		return "", err
+	}
+	if len(token) < shortest || strings.ContainsAny(token, " \t\r\n") {
+		return "", fmt.Errorf("could not use token file %q: it holds no single token of at least %d characters", path, shortest)
+	}
+	return token, nil
+}
+
+// ReadSecret returns what a file holds that only its owner can read, without the
+// white space around it: a password, or another secret that somebody else made.
+func ReadSecret(path string) (string, error) {
 	file, err := os.Open(filepath.Clean(path))
 	if err != nil {
 		return "", fmt.Errorf("could not read token file %q: %w", path, err)
@@ -85,11 +98,11 @@ func Read(path string) (string, error) {
 	if err != nil || n > 4096 {
 		return "", fmt.Errorf("could not read token file %q: it is empty or too long", path)
 	}
-	token := strings.TrimSpace(string(raw[:n]))
-	if len(token) < shortest || strings.ContainsAny(token, " \t\r\n") {
-		return "", fmt.Errorf("could not use token file %q: it holds no single token of at least %d characters", path, shortest)
+	secret := strings.TrimSpace(string(raw[:n]))
+	if secret == "" {
+		return "", fmt.Errorf("could not read token file %q: it is empty or too long", path)
 	}
-	return token, nil
+	return secret, nil
 }
 
 // Authenticate says whose token it is, in constant time.
@@ -98,5 +111,5 @@ func (i *Identity) Authenticate(_ context.Context, credential string) (identity.
 	if subtle.ConstantTimeCompare(given[:], i.digest[:]) != 1 {
 		return identity.Person{}, httpapi.ErrUnknownCredential
 	}
-	return identity.Person{ID: Administrator, Groups: []string{Group}}, nil
+	return identity.Person{ID: Administrator, Groups: []string{Group}, Provider: identity.Bootstrap}, nil
 }

@@ -31,7 +31,7 @@ func TestEnsureMakesOneTokenForGood(t *testing.T) {
 		t.Errorf("only the owner may read the token: %v %v", info.Mode(), err)
 	}
 	got, err := who.Authenticate(t.Context(), token)
-	want := identity.Person{ID: "sandbox-admin", Groups: []string{"fairway:administrators"}}
+	want := identity.Person{ID: "sandbox-admin", Groups: []string{"fairway:administrators"}, Provider: "bootstrap"}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("%v -want +got:\n%s", err, diff)
 	}
