@@ -24,6 +24,7 @@ import (
 
 	fleetv1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
 	"github.com/fairway-cloud/fairway/config"
+	doorserver "github.com/fairway-cloud/fairway/internal/identity/server"
 	"github.com/fairway-cloud/fairway/internal/platform/httpapi"
 	"github.com/fairway-cloud/fairway/internal/platform/readmodel"
 	"github.com/fairway-cloud/fairway/internal/server"
@@ -108,7 +109,9 @@ func (h *house) addAPI(ctx context.Context) error {
 	}
 	api, err := server.New(server.Config{
 		Kinds: kinds, Version: version, Hub: hub, Lister: h.mgr.GetCache(), Direct: h.mgr.GetAPIReader(), Authority: server.NewReviews(reviews.SubjectAccessReviews()),
-		Identity: h.identity, Gate: h.gate, Recorder: h.recorder, Instances: h.store, Members: h.members,
+		Identity: h.door.credentials, Front: h.door.asFront(), TrustedProxies: h.door.proxies, About: h.door.room.About,
+		Rooms: h.door.room.Routes(), Schemas: doorserver.Schemas(),
+		Gate: h.gate, Recorder: h.recorder, Instances: h.store, Members: h.members,
 		Join: h.join(), Check: h.check(), Diff: h.diff(), Changes: changes, Metrics: metrics.Registry, Log: h.log,
 		Ready: []server.Readiness{{Name: "hub", Check: hub.Ping}, {Name: "read model", Check: h.store.Ping}, {Name: "lists", Check: h.synced}},
 	})
@@ -186,7 +189,7 @@ func (h *house) listenAPI(handler http.Handler) error {
 	}
 	return h.serve(&http.Server{
 		Addr: h.options.listen, Handler: handler,
-		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: pair.get, NextProtos: []string{"h2", "http/1.1"}},
+		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: pair.get, NextProtos: []string{"h2", "http/1.1"}, ClientAuth: h.door.clientAuth()},
 		// Slow clients hold nothing for long; answers that stream set their own deadlines.
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
 	})

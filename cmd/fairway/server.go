@@ -20,7 +20,7 @@ import (
 
 	"github.com/fairway-cloud/fairway/internal/approval"
 	"github.com/fairway-cloud/fairway/internal/audit/journal"
-	"github.com/fairway-cloud/fairway/internal/identity/tokenfile"
+	"github.com/fairway-cloud/fairway/internal/platform/database"
 	"github.com/fairway-cloud/fairway/internal/platform/members/connections"
 	"github.com/fairway-cloud/fairway/internal/platform/readmodel"
 )
@@ -33,6 +33,11 @@ type serverOptions struct {
 	keyFile         string
 	dataDir         string
 	tokenFile       string
+	noBootstrap     bool
+	firstAccount    string
+	loginSettings   string
+	identityKeyFile string
+	database        string
 	metricsAddress  string
 	pprofAddress    string
 	loopback        bool
@@ -66,6 +71,11 @@ second server on the same folder refuses to start.`,
 	flags.StringVar(&o.keyFile, "tls-key", "", "key of the certificate, PEM (required)")
 	flags.StringVar(&o.dataDir, "data-dir", "", "folder for evidence and read model (required)")
 	flags.StringVar(&o.tokenFile, "token-file", "", "file of the administrator's token, mode 0600; made when missing (default <data-dir>/admin.token)")
+	flags.BoolVar(&o.noBootstrap, "no-bootstrap-token", false, "take no administrator's token: people log in, and nobody else")
+	flags.StringVar(&o.firstAccount, "first-account", "", "NAME=PERSON: open this local account where there is none yet, and leave its invitation in <data-dir>/first-account")
+	flags.StringVar(&o.loginSettings, "login-settings", "", "file with the ways to log in, see docs/reference/login.md (default: local accounts alone)")
+	flags.StringVar(&o.identityKeyFile, "identity-key-file", "", "key that seals second factors, mode 0600, the same for all servers; made when missing (default <data-dir>/identity.key)")
+	flags.StringVar(&o.database, "database", "", "sessions, tokens and local accounts: postgres://… or a SQLite file (default <data-dir>/fairway.db)")
 	flags.StringVar(&o.metricsAddress, "metrics-address", "", "loopback address that serves /metrics without a token, such as 127.0.0.1:9443; empty: none")
 	flags.StringVar(&o.pprofAddress, "pprof-address", "", "loopback address that serves /debug/pprof; empty: none")
 	flags.BoolVar(&o.loopback, "allow-loopback-members", false, "accept members on this machine's own addresses, as the sandbox has them")
@@ -91,13 +101,6 @@ func runServer(ctx context.Context, o serverOptions) (err error) {
 		return err
 	}
 	defer unlock()
-	if o.tokenFile == "" {
-		o.tokenFile = filepath.Join(o.dataDir, "admin.token")
-	}
-	who, err := tokenfile.Ensure(o.tokenFile)
-	if err != nil {
-		return err
-	}
 	evidence, err := journal.Open(filepath.Join(o.dataDir, "evidence.jsonl"))
 	if err != nil {
 		return err
@@ -108,6 +111,11 @@ func runServer(ctx context.Context, o serverOptions) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
+	owned, err := database.Open(ctx, o.databaseSource())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, owned.Close()) }()
 
 	mgr, lock, err := newManager(o, logger)
 	if err != nil {
@@ -118,10 +126,13 @@ func runServer(ctx context.Context, o serverOptions) (err error) {
 		return err
 	}
 	h := &house{
-		options: o, log: logger, mgr: mgr, lock: lock, identity: who, recorder: evidence, gate: approval.Unrestricted{}, images: images,
+		options: o, log: logger, mgr: mgr, lock: lock, database: owned, recorder: evidence, gate: approval.Unrestricted{}, images: images,
 		store: store, sink: readmodel.NewSink(store, logger),
 	}
 	h.members = connections.New(connections.Options{Fence: lock, Log: mgr.GetLogger().WithName("members"), Loopback: o.loopback})
+	if err := h.openDoor(ctx); err != nil {
+		return err
+	}
 	if err := h.wire(ctx); err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ import (
 	identity "github.com/fairway-cloud/fairway/internal/identity/controller"
 	"github.com/fairway-cloud/fairway/internal/images/registry"
 	placement "github.com/fairway-cloud/fairway/internal/placement/controller"
-	"github.com/fairway-cloud/fairway/internal/platform/httpapi"
+	"github.com/fairway-cloud/fairway/internal/platform/database"
 	"github.com/fairway-cloud/fairway/internal/platform/leadership"
 	"github.com/fairway-cloud/fairway/internal/platform/members/connections"
 	"github.com/fairway-cloud/fairway/internal/platform/readmodel"
@@ -35,7 +35,8 @@ type house struct {
 	log      *slog.Logger
 	mgr      ctrl.Manager
 	lock     *leadership.Lock
-	identity httpapi.Authenticator
+	door     *door
+	database *database.DB
 	gate     approval.Gate
 	recorder audit.Recorder
 	members  *connections.Connections

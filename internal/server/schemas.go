@@ -79,6 +79,10 @@ func extraSchemas() map[string]any {
 		"delivery.InstanceCard": objectOf(everyField, card),
 		"identity.Person": objectOf([]any{"id"}, map[string]any{
 			"id": textField("The person id."), "groups": listOf(map[string]any{"type": "string"}),
+			"provider": textField("How he came in."), "login": textField("His name there."), "session": textField("The session that asks."),
+			"machine": textField("The machine whose token asks; none where the person himself does."), "scope": map[string]any{"type": "object", "description": "What the token is for."},
+			"since": textField("Logged in since when."), "expires": textField("Logged in until when at the latest."),
+			"lastLogin": map[string]any{"type": "object", "description": "When and from where he logged in before that."},
 		}),
 		"fleet.Join": objectOf([]any{"kubeconfig", "dataCenter", "environment"}, map[string]any{
 			"kubeconfig":  textField("A kubeconfig with its credentials inside: no files, commands or proxies."),

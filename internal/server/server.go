@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"net/netip"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/fairway-cloud/fairway/internal/approval"
 	"github.com/fairway-cloud/fairway/internal/audit"
+	"github.com/fairway-cloud/fairway/internal/identity"
 	"github.com/fairway-cloud/fairway/internal/platform/httpapi"
 	"github.com/fairway-cloud/fairway/internal/platform/members"
 )
@@ -40,6 +42,12 @@ type Config struct {
 	Identity httpapi.Authenticator
 	Gate     approval.Gate
 	Recorder audit.Recorder
+	// Front is the bank's system in front that vouches for people. Default: none.
+	Front httpapi.Front
+	// TrustedProxies are the addresses whose X-Forwarded-For is believed. Default: none.
+	TrustedProxies []netip.Prefix
+	// About says more about who asks, for /api/v1/whoami. Default: nothing.
+	About func(ctx context.Context, person identity.Person) map[string]any
 	// Instances is the read model.
 	Instances Instances
 	// Members reaches the clusters, for cards and logs.
@@ -118,7 +126,10 @@ func New(config Config) (*Server, error) {
 	s := &Server{
 		config: config, kinds: config.Kinds, hub: config.Hub, lister: config.Lister, authority: config.Authority,
 		instances: config.Instances, members: config.Members, metrics: config.Metrics, log: config.Log,
-		chain: &httpapi.Chain{Identity: config.Identity, Gate: config.Gate, Recorder: config.Recorder, Log: config.Log, Metrics: metrics},
+		chain: &httpapi.Chain{
+			Identity: config.Identity, Gate: config.Gate, Recorder: config.Recorder, Log: config.Log, Metrics: metrics,
+			Front: config.Front, TrustedProxies: config.TrustedProxies,
+		},
 	}
 	s.routes = s.table()
 	s.openAPI = sync.OnceValues(func() ([]byte, error) {
@@ -208,5 +219,17 @@ func (s *Server) listKinds(w http.ResponseWriter, _ *http.Request) error {
 
 func (s *Server) whoami(w http.ResponseWriter, r *http.Request) error {
 	person := who(r)
-	return writeJSON(w, http.StatusOK, map[string]any{"id": person.ID, "groups": person.Groups})
+	answer := map[string]any{"id": person.ID, "groups": person.Groups}
+	for name, value := range map[string]string{"provider": person.Provider, "session": person.Session, "machine": person.Machine} {
+		if value != "" {
+			answer[name] = value
+		}
+	}
+	if person.Scope != nil {
+		answer["scope"] = person.Scope
+	}
+	if s.config.About != nil {
+		maps.Copy(answer, s.config.About(r.Context(), person))
+	}
+	return writeJSON(w, http.StatusOK, answer)
 }

@@ -331,7 +331,7 @@ func (s *Store) EndAll(ctx context.Context, person, but string) (int64, error) {
 		return c.session.Person == person && c.session.ID != but && c.session.Machine == ""
 	}
 	s.checks.forget(mine)
-	done, err := s.db.Exec(ctx, "UPDATE identity_sessions SET ended = ? WHERE person = ? AND id <> ? AND parent <> ? AND ended = 0", s.now().UnixMilli(), person, but, but)
+	done, err := s.db.Exec(ctx, "UPDATE identity_sessions SET ended = ? WHERE person = ? AND id <> ? AND (parent <> ? OR parent = '') AND ended = 0", s.now().UnixMilli(), person, but, but)
 	if err != nil {
 		return 0, fmt.Errorf("could not end the sessions of %q: %w", person, err)
 	}

@@ -52,6 +52,11 @@ func IsRecheck(ctx context.Context) bool {
 	return is
 }
 
+// Rechecking returns the context of such a look.
+func Rechecking(ctx context.Context) context.Context {
+	return context.WithValue(ctx, recheckKey{}, true)
+}
+
 // asker is who asks, and how that is found out again.
 type asker struct {
 	person identity.Person
@@ -108,7 +113,7 @@ func (c *Chain) who(route Route, r *http.Request) (asker, error) {
 		return asker{}, NewProblem(CodeUnauthenticated, "could not tell who asks: the token names nobody")
 	}
 	return asker{person, func(ctx context.Context) error {
-		_, err := c.Identity.Authenticate(context.WithValue(ctx, recheckKey{}, true), credential)
+		_, err := c.Identity.Authenticate(Rechecking(ctx), credential)
 		return err
 	}}, nil
 }
