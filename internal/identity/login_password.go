@@ -43,7 +43,7 @@ func CheckPassword(login, password string) string {
 		return "the password repeats the same few characters"
 	}
 	for _, common := range commonPasswords {
-		if rest := strings.ReplaceAll(low, common, ""); len(rest) < 5 {
+		if rest := strings.ReplaceAll(low, common, ""); len(rest) < 6 {
 			return "the password is one that many people choose"
 		}
 	}
@@ -58,7 +58,7 @@ var commonPasswords = []string{"password", "passw0rd", "p@ssw0rd", "welcome", "f
 
 // steps says whether the text is one run of neighbours: 123456789012, qwertyuiop[].
 func steps(text string) bool {
-	const rows = "abcdefghijklmnopqrstuvwxyz|01234567890123456789|qwertyuiop[]|asdfghjkl;'|zxcvbnm,./|`1234567890-="
+	const rows = "abcdefghijklmnopqrstuvwxyz|012345678901234567890123456789|qwertyuiop[]|asdfghjkl;'|zxcvbnm,./|`1234567890-="
 	if strings.Contains(rows, text) {
 		return true
 	}
