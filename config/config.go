@@ -2,7 +2,8 @@
 // Copyright The Fairway Authors
 
 // Package config carries the manifests that the binary itself needs: the custom
-// resource definitions, from which the REST API takes its kinds, columns and schemas.
+// resource definitions, from which the REST API takes its kinds, columns and schemas,
+// and the policies and rights that have to hold on the hub.
 package config
 
 import "embed"
@@ -11,3 +12,10 @@ import "embed"
 //
 //go:embed crd/*.yaml
 var CRDs embed.FS
+
+// Installed holds everything that has to be on the hub as it was built: the
+// definitions under "crd/", the admission policies under "admission/" and the rights
+// under "rbac/".
+//
+//go:embed crd/*.yaml admission/*.yaml rbac/*.yaml
+var Installed embed.FS
