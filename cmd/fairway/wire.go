@@ -18,6 +18,7 @@ import (
 	delivery "github.com/fairway-cloud/fairway/internal/delivery/controller"
 	fleet "github.com/fairway-cloud/fairway/internal/fleet/controller"
 	identity "github.com/fairway-cloud/fairway/internal/identity/controller"
+	"github.com/fairway-cloud/fairway/internal/identity/rights"
 	"github.com/fairway-cloud/fairway/internal/images/registry"
 	placement "github.com/fairway-cloud/fairway/internal/placement/controller"
 	"github.com/fairway-cloud/fairway/internal/platform/database"
@@ -38,6 +39,7 @@ type house struct {
 	door     *door
 	database *database.DB
 	gate     approval.Gate
+	rights   *rights.Rights
 	recorder audit.Recorder
 	members  *connections.Connections
 	images   *registry.Resolver
@@ -51,9 +53,11 @@ type part struct {
 	add  func(*house, context.Context) error
 }
 
-// parts lists everything that runs in a server. Controllers run on the leader
+// parts lists everything that runs in a server, in the order in which it is made:
+// what guards the Gate comes first. Controllers run on the leader
 // only; the read model's writer and the API run on every replica.
 var parts = []part{
+	{"identity.rights", (*house).addRights},
 	{"members", (*house).addMembers},
 	{"fleet", (*house).addFleet},
 	{"tenancy.tenants", (*house).addTenancy},

@@ -5,6 +5,7 @@ package rights
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -27,7 +28,10 @@ type Gate struct {
 // Check implements approval.Gate.
 func (g Gate) Check(ctx context.Context, act approval.Act) (approval.Verdict, error) {
 	if !act.WayBack && g.guarded(ctx, act) {
-		if state := g.State(); !state.Whole {
+		switch state := g.State(); {
+		case state.Unknown:
+			return approval.Verdict{}, errors.New(state.Reason)
+		case !state.Whole:
 			return approval.Verdict{Reason: state.Reason}, nil
 		}
 	}

@@ -178,6 +178,8 @@ func (r *Rights) look(ctx context.Context) {
 type State struct {
 	// Whole says that nothing differs.
 	Whole bool
+	// Unknown says that it could not be found out.
+	Unknown bool
 	// Since when it is as it is. Zero: nobody has looked yet.
 	Since time.Time
 	// Reason says what is wrong and what to do. Empty: nothing.
@@ -193,9 +195,9 @@ func (r *Rights) State() State {
 	s := State{Since: r.since, Differences: slices.Clone(r.differences)}
 	switch {
 	case !r.looked:
-		s.Reason = "the hub's policies were not compared yet: try again in a few seconds"
+		s.Unknown, s.Reason = true, "the hub's policies were not compared yet: try again in a few seconds"
 	case r.failed != nil:
-		s.Reason = "the hub's policies could not be compared: try again in a few seconds"
+		s.Unknown, s.Reason = true, "the hub's policies could not be compared: try again in a few seconds"
 	case len(r.differences) > 0:
 		s.Reason = fmt.Sprintf("the hub's policies are not those that this server was built with: %s; whoever keeps the hub applies config/crd, config/rbac and config/admission of this version again", told(r.differences))
 	default:

@@ -65,7 +65,7 @@ func watching(t *testing.T) (*Rights, Gate) {
 		t.Fatal(err)
 	}
 	gate := Gate{Inner: approval.Unrestricted{}, State: r.State, Hub: kept}
-	if verdict, err := gate.Check(t.Context(), production); err != nil || verdict.Allowed || !strings.Contains(verdict.Reason, "not compared yet") {
+	if verdict, err := gate.Check(t.Context(), production); err == nil || verdict.Allowed || !strings.Contains(err.Error(), "not compared yet") {
 		t.Errorf("before anybody looked: %+v %v", verdict, err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package main
+
+import (
+	"context"
+
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"github.com/fairway-cloud/fairway/config"
+	"github.com/fairway-cloud/fairway/internal/identity/rights"
+)
+
+// addRights has the hub's policies compared with those of this binary, and puts
+// their guard around the Gate: parts that come later get the guarded one.
+func (h *house) addRights(context.Context) error {
+	built, err := rights.Read(config.Installed)
+	if err != nil {
+		return err
+	}
+	h.rights, err = rights.New(rights.Options{Built: built, Cache: h.mgr.GetCache(), Log: h.log, Metrics: metrics.Registry})
+	if err != nil {
+		return err
+	}
+	h.gate = rights.Gate{Inner: h.gate, State: h.rights.State, Hub: h.mgr.GetClient()}
+	return h.mgr.Add(h.rights)
+}
