@@ -32,6 +32,8 @@ type cosigner struct {
 	client   *http.Client
 	patience time.Duration
 
+	asking sync.Mutex // one request at a time
+
 	mu sync.Mutex
 	// asked is closed and made anew after each attempt; failure is its error.
 	asked   chan struct{}
@@ -102,6 +104,8 @@ func (c *cosigner) tell(l *Ledger, err error) {
 // cosignOnce brings each year's newest checkpoint to the witness. behind says that
 // there are newer ones by now.
 func (l *Ledger) cosignOnce() (err error, behind bool) { //nolint:staticcheck // the error is what everybody looks at
+	l.cosigner.asking.Lock()
+	defer l.cosigner.asking.Unlock()
 	for _, y := range l.logs() {
 		newest := y.newest.Load()
 		if newest.Size == 0 || newest.Size == y.cosignedSize() {

@@ -426,6 +426,9 @@ func (l *Ledger) Close() error {
 	l.entering.Unlock()
 	l.writing.Wait()
 	err := l.publish()
+	if l.cosigner != nil {
+		_, _ = l.cosignOnce() // the next start asks again
+	}
 	l.stop()
 	l.running.Wait()
 	if l.options.Copy != "" {

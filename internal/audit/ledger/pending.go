@@ -232,3 +232,38 @@ func (p *pending) close() error {
 	}
 	return p.file.Close()
 }
+
+// PendingRecord is a durable record and its place within the year's log.
+type PendingRecord struct {
+	Index  uint64
+	Record []byte
+}
+
+// Damage is where a pending file holds something that is no whole record.
+type Damage struct {
+	File  string
+	Index uint64
+}
+
+// Pending reads the pending records of a year's folder, for those who verify it.
+func Pending(dir string) ([]PendingRecord, *Damage, error) {
+	files, err := pendingFiles(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	var records []PendingRecord
+	for _, f := range files {
+		raw, err := os.ReadFile(f.path)
+		if err != nil {
+			return nil, nil, err
+		}
+		lines, good := parsePending(raw)
+		for i, line := range lines {
+			records = append(records, PendingRecord{f.first + uint64(i), line})
+		}
+		if good < len(raw) {
+			return records, &Damage{f.path, f.first + uint64(len(lines))}, nil
+		}
+	}
+	return records, nil, nil
+}

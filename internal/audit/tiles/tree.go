@@ -82,10 +82,13 @@ func (t *Tree) openTile(level, index uint64, part int) ([][]byte, error) {
 func (t *Tree) Size() uint64 { return t.size }
 
 // Root of the tree.
-func (t *Tree) Root() []byte {
+func (t *Tree) Root() []byte { return Root(t.edge) }
+
+// Root is the root of a tree whose last tile of level l has the hashes edge[l].
+func Root(edge [][][]byte) []byte {
 	var h []byte
 	// From the right: the lowest level holds the last entries.
-	for _, nodes := range t.edge {
+	for _, nodes := range edge {
 		for len(nodes) > 0 {
 			n := lowestBit(len(nodes))
 			part := perfect(nodes[len(nodes)-n:])
@@ -102,6 +105,9 @@ func (t *Tree) Root() []byte {
 	}
 	return h
 }
+
+// TileRoot is the root over a full tile.
+func TileRoot(nodes [][]byte) []byte { return perfect(nodes) }
 
 func lowestBit(n int) int { return n & -n }
 
