@@ -28,6 +28,8 @@ func (c *caller) flags(command *cobra.Command) {
 	f.StringVar(&c.access.Config, "config", "", "client file with the server's address and your token's file (default: $FAIRWAY_CONFIG, ~/.config/fairway/config.yaml, or the running sandbox's)")
 	f.StringVar(&c.access.Server, "server", "", "address of the server (default: from the client file)")
 	f.StringVar(&c.access.TokenFile, "token-file", "", "file that holds your token, mode 0600")
+	f.StringVar(&c.access.Context, "context", "", "account to use among those that the client file holds (default: its current one)")
+	f.StringVar(&c.access.Context, "as-account", "", "the same as --context: act as another ready account")
 	f.StringVar(&c.access.CAFile, "ca-file", "", "certificate of who signed the server's")
 	f.DurationVar(&c.timeout, "timeout", 5*time.Minute, "how long the command may take, waiting included")
 	f.BoolP("quiet", "q", false, "say nothing beside data and errors")

@@ -115,7 +115,7 @@ func section(b *strings.Builder, c *cobra.Command) {
 }
 
 // usualFlags are those of every command that asks the server.
-var usualFlags = []string{"config", "server", "token-file", "ca-file", "timeout", "quiet", "verbose"}
+var usualFlags = []string{"config", "server", "token-file", "context", "as-account", "ca-file", "timeout", "quiet", "verbose"}
 
 // asks says whether the command asks the server.
 func asks(c *cobra.Command) bool {

@@ -15,6 +15,8 @@ import (
 type Access struct {
 	// Config is the client file to use. Default: see config.Find.
 	Config string
+	// Context is the ready account to use. Default: the file's current one.
+	Context string
 	// Server is the address, such as https://fairway.bank.example:8443.
 	Server string
 	// TokenFile holds the token; its mode must be 0600.
@@ -29,7 +31,7 @@ type Access struct {
 // the server that its file names: with a server given by hand, the file's token
 // is not sent there.
 func FindAccess(given Access) (Access, error) {
-	if given.Server != "" && given.TokenFile != "" {
+	if given.Server != "" && given.TokenFile != "" && given.Context == "" {
 		return given, nil
 	}
 	path, err := config.Find(given.Config, state.DefaultRoot())
@@ -45,6 +47,10 @@ func FindAccess(given Access) (Access, error) {
 	file, err := config.Load(path)
 	if err != nil {
 		return given, &Failure{Exit: ExitUsage, Cause: err.Error(), Next: "correct the file, or name another with --config"}
+	}
+	file, err = file.Use(given.Context)
+	if err != nil {
+		return given, &Failure{Exit: ExitUsage, Cause: err.Error(), Next: "name one of them with --context"}
 	}
 	if given.Server != "" && given.Server != file.Server {
 		return given, noToken(given)
@@ -63,5 +69,5 @@ func FindAccess(given Access) (Access, error) {
 }
 
 func noToken(a Access) error {
-	return &Failure{Exit: ExitUsage, Cause: fmt.Sprintf("could not log in to %s: no token is given for it", a.Server), Next: "name the file of your token with --token-file"}
+	return &Failure{Exit: ExitUsage, Cause: fmt.Sprintf("could not log in to %s: no token is given for it", a.Server), Next: "log in with \"fairway login\", or name the file of your token with --token-file"}
 }

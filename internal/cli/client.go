@@ -35,16 +35,24 @@ type Client struct {
 
 // NewClient reads the token and prepares the connection.
 func NewClient(access Access) (*Client, error) {
+	c, err := NewStranger(access)
+	if err != nil {
+		return nil, err
+	}
+	if c.token, err = tokenfile.Read(access.TokenFile); err != nil {
+		return nil, &Failure{Exit: ExitDenied, Cause: err.Error(), Next: "log in with \"fairway login\", or name the file of your token with --token-file"}
+	}
+	return c, nil
+}
+
+// NewStranger prepares the connection of somebody who has yet to log in.
+func NewStranger(access Access) (*Client, error) {
 	base, err := url.Parse(access.Server)
 	if err != nil || base.Host == "" || base.User != nil || (base.Scheme != "https" && base.Scheme != "http") {
 		return nil, Usage("could not use server address %q: it looks like https://fairway.bank.example:8443", access.Server)
 	}
 	if base.Scheme == "http" && !loopback(base.Hostname()) {
 		return nil, Usage("could not use server address %q: a token goes over https only", access.Server)
-	}
-	token, err := tokenfile.Read(access.TokenFile)
-	if err != nil {
-		return nil, &Failure{Exit: ExitDenied, Cause: err.Error(), Next: "name the file of your token with --token-file"}
 	}
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	if access.CAFile != "" {
@@ -57,7 +65,7 @@ func NewClient(access Access) (*Client, error) {
 			return nil, Usage("could not read CA file %q: it holds no certificate", access.CAFile)
 		}
 	}
-	return &Client{access: access, base: base, token: token, http: &http.Client{
+	return &Client{access: access, base: base, http: &http.Client{
 		Transport: &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: true, Proxy: http.ProxyFromEnvironment, ResponseHeaderTimeout: 90 * time.Second},
 		// The token must not follow a redirect to somewhere else.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -66,6 +74,16 @@ func NewClient(access Access) (*Client, error) {
 
 func loopback(host string) bool {
 	return host == "localhost" || host == "127.0.0.1" || host == "::1"
+}
+
+// Access says where the client calls, and as whom.
+func (c *Client) Access() Access { return c.access }
+
+// As is the same connection with another token.
+func (c *Client) As(token string) *Client {
+	other := *c
+	other.token, other.kinds = token, nil
+	return &other
 }
 
 // Namespace is the configured namespace; empty means all.
@@ -140,7 +158,9 @@ func (c *Client) open(ctx context.Context, r Request) (*http.Response, error) {
 	if err != nil {
 		return nil, Usage("could not ask for %q: %v", r.Path, err)
 	}
-	request.Header.Set("Authorization", "Bearer "+c.token)
+	if c.token != "" {
+		request.Header.Set("Authorization", "Bearer "+c.token)
+	}
 	request.Header.Set("User-Agent", "fairway-cli")
 	if r.Body != nil {
 		media := r.Media

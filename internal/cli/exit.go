@@ -47,6 +47,8 @@ type Failure struct {
 	Next string
 	// Code and Trace are the server's.
 	Code, Trace string
+	// Reasons are the machine's words for what is wrong, such as "CodeNeeded".
+	Reasons []string
 }
 
 // Error implements error. The first line is the cause.
@@ -94,6 +96,7 @@ type problem struct {
 	Next   string `json:"next"`
 	Causes []struct {
 		Field   string `json:"field"`
+		Reason  string `json:"reason"`
 		Message string `json:"message"`
 	} `json:"causes"`
 }
@@ -107,6 +110,9 @@ func (p problem) failure() *Failure {
 		f.Exit = exit
 	}
 	for _, c := range p.Causes {
+		if c.Reason != "" {
+			f.Reasons = append(f.Reasons, c.Reason)
+		}
 		if c.Field != "" {
 			f.Details = append(f.Details, c.Field+": "+c.Message)
 		} else {

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"sigs.k8s.io/yaml"
@@ -28,7 +29,7 @@ const DefaultSandbox = "bank"
 // Client says how to reach a server. Relative paths are relative to the file's folder.
 type Client struct {
 	// Server is the address of the REST API, such as https://127.0.0.1:8443.
-	Server string `json:"server"`
+	Server string `json:"server,omitempty"`
 	// CAFile holds the certificates that the server's is checked with, PEM.
 	// Default: those that this machine trusts.
 	CAFile string `json:"caFile,omitempty"`
@@ -36,6 +37,80 @@ type Client struct {
 	TokenFile string `json:"tokenFile,omitempty"`
 	// Namespace is used where -n is not given. Default: none.
 	Namespace string `json:"namespace,omitempty"`
+	// Current is the context that is used where none is named. Default: the fields above.
+	Current string `json:"current,omitempty"`
+	// Contexts are accounts that are ready to be used, one of them at a time.
+	Contexts []Context `json:"contexts,omitempty"`
+}
+
+// Context is one account at a server. What it leaves out is taken from the file's
+// own fields; a token only where the server is the same.
+type Context struct {
+	// Name of the context, such as "approver-a".
+	Name string `json:"name"`
+	// Server, CAFile, TokenFile and Namespace as in Client.
+	Server    string `json:"server,omitempty"`
+	CAFile    string `json:"caFile,omitempty"`
+	TokenFile string `json:"tokenFile,omitempty"`
+	Namespace string `json:"namespace,omitempty"`
+}
+
+// Use returns what the context of that name says, completed by the file's own
+// fields; "" is the current one.
+func (c Client) Use(name string) (Client, error) {
+	if name == "" {
+		name = c.Current
+	}
+	if name == "" {
+		return c, nil
+	}
+	for _, x := range c.Contexts {
+		if x.Name != name {
+			continue
+		}
+		used := Client{Server: x.Server, CAFile: x.CAFile, TokenFile: x.TokenFile, Namespace: x.Namespace, Current: name}
+		if used.Server == "" || used.Server == c.Server {
+			used.Server = c.Server
+			if used.CAFile == "" {
+				used.CAFile = c.CAFile
+			}
+		}
+		if used.Namespace == "" {
+			used.Namespace = c.Namespace
+		}
+		return used, nil
+	}
+	var known []string
+	for _, x := range c.Contexts {
+		known = append(known, x.Name)
+	}
+	if known == nil {
+		return Client{}, fmt.Errorf("there is no account or context %q: the client file has none; log in with \"fairway login\"", name)
+	}
+	return Client{}, fmt.Errorf("there is no account or context %q; there are: %s", name, strings.Join(known, ", "))
+}
+
+// With returns the file with the context added, or replaced where there is one of
+// its name, and made the current one.
+func (c Client) With(x Context) Client {
+	c.Contexts = slices.Clone(c.Contexts)
+	at := slices.IndexFunc(c.Contexts, func(known Context) bool { return known.Name == x.Name })
+	if at < 0 {
+		c.Contexts = append(c.Contexts, x)
+	} else {
+		c.Contexts[at] = x
+	}
+	c.Current = x.Name
+	return c
+}
+
+// Without returns the file without the context of that name.
+func (c Client) Without(name string) Client {
+	c.Contexts = slices.DeleteFunc(slices.Clone(c.Contexts), func(x Context) bool { return x.Name == name })
+	if c.Current == name {
+		c.Current = ""
+	}
+	return c
 }
 
 // ErrNone says that no file was found and no sandbox runs.
@@ -70,12 +145,20 @@ func Load(path string) (Client, error) {
 	}
 	c := Client{}
 	if err := yaml.UnmarshalStrict(content, &c); err != nil {
-		return Client{}, fmt.Errorf("could not read client file %q: it holds server, caFile, tokenFile and namespace: %w", path, err)
+		return Client{}, fmt.Errorf("could not read client file %q: it holds server, caFile, tokenFile, namespace, current and contexts: %w", path, err)
 	}
-	if c.Server == "" {
+	files := []*string{&c.CAFile, &c.TokenFile}
+	for i := range c.Contexts {
+		x := &c.Contexts[i]
+		if x.Name == "" || x.Server == "" && c.Server == "" {
+			return Client{}, fmt.Errorf("could not use client file %q: context %q has no name or names no server", path, x.Name)
+		}
+		files = append(files, &x.CAFile, &x.TokenFile)
+	}
+	if c.Server == "" && len(c.Contexts) == 0 {
 		return Client{}, fmt.Errorf("could not use client file %q: it names no server", path)
 	}
-	for _, p := range []*string{&c.CAFile, &c.TokenFile} {
+	for _, p := range files {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(filepath.Dir(path), *p)
 		}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	identityv1 "github.com/fairway-cloud/fairway/api/identity/v1alpha1"
+	"github.com/fairway-cloud/fairway/internal/cli/config"
+)
+
+const goodPassword = "correct horse battery 7"
+
+// typed runs a command with something on its standard input.
+func typed(t *testing.T, input string, words ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	root := newRoot()
+	out, errOut := &bytes.Buffer{}, &bytes.Buffer{}
+	root.SetIn(strings.NewReader(input))
+	root.SetOut(out)
+	root.SetErr(errOut)
+	root.SetArgs(words)
+	err := root.ExecuteContext(context.Background())
+	if err == nil {
+		return out.String(), errOut.String(), 0
+	}
+	return out.String(), errOut.String() + err.Error(), exitCode(err)
+}
+
+// addPerson makes a Person on the hub, as its security administrator would.
+func addPerson(t *testing.T, id string, duty identityv1.Duty) {
+	t.Helper()
+	person := &identityv1.Person{ObjectMeta: metav1.ObjectMeta{Name: id}, Spec: identityv1.PersonSpec{DisplayName: "王 " + id, Duty: duty}}
+	scheme, err := newScheme()
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := client.New(hub.Config(), client.Options{Scheme: scheme})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := k.Create(t.Context(), person); client.IgnoreAlreadyExists(err) != nil {
+		t.Fatal(err)
+	}
+}
+
+// From an empty database to kubectl and back out, through the commands alone.
+func TestLoginStory(t *testing.T) {
+	b := startServer(t)
+	addPerson(t, "p10001", identityv1.DutyNone)
+	addPerson(t, "p10009", identityv1.DutySecurity)
+	own := filepath.Join(b.dir, "own", "config.yaml")
+	t.Setenv(config.Variable, filepath.Join(b.dir, "cli.yaml"))
+	admin := []string{"--config", filepath.Join(b.dir, "cli.yaml")}
+	where := []string{"--config", own, "--server", "https://" + b.address, "--ca-file", filepath.Join(b.dir, "ca.crt")}
+	must := func(input string, words ...string) string {
+		t.Helper()
+		out, errOut, code := typed(t, input, words...)
+		if code != 0 {
+			t.Fatalf("fairway %s: exit %d\n%s%s", strings.Join(words, " "), code, out, errOut)
+		}
+		return out
+	}
+	invitation := strings.TrimSpace(must("", append([]string{"identity", "account", "add", "wang.wu", "--person", "p10001"}, admin...)...))
+	must(invitation+"\n"+goodPassword+"\n", append([]string{"password", "--invitation-file", "-", "--new-password-file", "-"}, where...)...)
+	if _, errOut, code := typed(t, invitation+"\n"+goodPassword+"x\n", append([]string{"password", "--invitation-file", "-", "--new-password-file", "-"}, where...)...); code != 3 || !strings.Contains(errOut, "no longer good") {
+		t.Errorf("an invitation is good once: %d %s", code, errOut)
+	}
+	if _, errOut, code := typed(t, "wrong password here\n", append([]string{"login", "--user", "wang.wu", "--password-file", "-"}, where...)...); code != 3 || !strings.Contains(errOut, "the name, the password or the code is wrong") {
+		t.Errorf("a wrong password: %d %s", code, errOut)
+	}
+	out := must(goodPassword+"\n", append([]string{"login", "--user", "wang.wu", "--password-file", "-"}, where...)...)
+	if !strings.Contains(out, "as p10001 until") {
+		t.Errorf("got %s", out)
+	}
+	tokenFile := filepath.Join(b.dir, "own", "tokens", "p10001.token")
+	if info, err := os.Stat(tokenFile); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("only its owner reads the token: %v %v", info, err)
+	}
+	here := []string{"--config", own}
+	if out := must("", append([]string{"whoami"}, here...)...); !strings.Contains(out, "p10001") || !strings.Contains(out, "local/wang.wu") || !strings.Contains(out, "Until:") {
+		t.Errorf("got %s", out)
+	}
+	t.Run("two accounts side by side", func(t *testing.T) {
+		invitation := strings.TrimSpace(must("", append([]string{"identity", "account", "add", "sec.officer", "--person", "p10009"}, admin...)...))
+		must(invitation+"\n"+goodPassword+"\n", append([]string{"password", "--invitation-file", "-", "--new-password-file", "-"}, where...)...)
+		must(goodPassword+"\n", append([]string{"login", "--user", "sec.officer", "--password-file", "-", "--context", "security"}, where...)...)
+		if out := must("", append([]string{"whoami"}, here...)...); !strings.Contains(out, "p10009") || !strings.Contains(out, "fairway:security-administrators") {
+			t.Errorf("the last login is the current one: %s", out)
+		}
+		if out := must("", append([]string{"whoami", "--as-account", "p10001"}, here...)...); !strings.Contains(out, "p10001") {
+			t.Errorf("the other is a flag away: %s", out)
+		}
+		if out := must("", append([]string{"session", "list", "--person", "*", "--context", "security"}, here...)...); !strings.Contains(out, "p10001") || !strings.Contains(out, "this one") {
+			t.Errorf("a security administrator sees all: %s", out)
+		}
+		for _, words := range [][]string{{"session", "list", "--person", "p10009"}, {"identity", "account", "list"}, {"session", "revoke", "--person", "p10009"}} {
+			if _, errOut, code := typed(t, "", append(append(words, "--context", "p10001"), here...)...); code != 3 || !strings.Contains(errOut, "security administrator") {
+				t.Errorf("nobody else does: %v %d %s", words, code, errOut)
+			}
+		}
+	})
+	t.Run("a machine", func(t *testing.T) {
+		token := strings.TrimSpace(must("", append([]string{"token", "create", "ci", "--expires", "24h", "--read-only", "--context", "p10001"}, here...)...))
+		file := filepath.Join(b.dir, "ci.token")
+		if err := os.WriteFile(file, []byte(token), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		asCI := []string{"--server", "https://" + b.address, "--ca-file", filepath.Join(b.dir, "ca.crt"), "--token-file", file}
+		if out := must("", append([]string{"whoami"}, asCI...)...); !strings.Contains(out, "p10001") || !strings.Contains(out, "ci") {
+			t.Errorf("a machine is its owner's: %s", out)
+		}
+		if _, errOut, code := typed(t, "", append([]string{"token", "create", "more", "--expires", "24h"}, asCI...)...); code != 3 || !strings.Contains(errOut, "a machine's token does not act in the room identity") {
+			t.Errorf("a machine makes no machines: %d %s", code, errOut)
+		}
+		if _, errOut, code := typed(t, "", append([]string{"delete", "datacenter", "x", "--yes"}, asCI...)...); code == 0 {
+			t.Errorf("a reader writes nothing: %d %s", code, errOut)
+		}
+	})
+	t.Run("kubectl", func(t *testing.T) { kubectlStory(t, b, own, must) })
+	t.Run("the end", func(t *testing.T) {
+		must("", append([]string{"logout", "--context", "p10001"}, here...)...)
+		if _, err := os.Stat(tokenFile); !os.IsNotExist(err) {
+			t.Errorf("the token's file is gone: %v", err)
+		}
+		if _, errOut, code := typed(t, "", append([]string{"whoami", "--context", "p10001"}, here...)...); code != 2 || !strings.Contains(errOut, "there are: security") {
+			t.Errorf("the context is gone: %d %s", code, errOut)
+		}
+	})
+}
+
+func kubectlStory(t *testing.T, b *bench, own string, must func(string, ...string) string) {
+	raw := must("", "kubeconfig", "--config", own, "--context", "p10001")
+	if strings.Contains(raw, "fws_") || !strings.Contains(raw, "https://"+b.address+"/hub") {
+		t.Errorf("the file holds no credential, and leads to /hub:\n%s", raw)
+	}
+	if _, err := clientcmd.Load([]byte(raw)); err != nil {
+		t.Errorf("kubectl reads it: %v", err)
+	}
+	answer := struct {
+		Kind   string
+		Status struct {
+			Token               string
+			ExpirationTimestamp time.Time
+		}
+	}{}
+	if err := json.Unmarshal([]byte(must("", "kubeconfig", "token", "--config", own, "--context", "p10001")), &answer); err != nil {
+		t.Fatal(err)
+	}
+	if answer.Kind != "ExecCredential" || !strings.HasPrefix(answer.Status.Token, "fws_") || time.Until(answer.Status.ExpirationTimestamp) > 15*time.Minute {
+		t.Errorf("got %s %s", answer.Kind, answer.Status.ExpirationTimestamp)
+	}
+	c, err := clientcmd.RESTConfigFromKubeConfig([]byte(raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.ExecProvider, c.BearerToken = nil, answer.Status.Token
+	k, err := client.New(c, client.Options{Scheme: hub.Client().Scheme()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	centres := &metav1.PartialObjectMetadataList{}
+	centres.SetGroupVersionKind(identityv1.GroupVersion.WithKind("PersonList"))
+	if err := k.List(t.Context(), centres); err == nil || !strings.Contains(err.Error(), `"p10001" cannot list`) {
+		t.Errorf("the hub sees the person, and decides: %v", err)
+	}
+}
