@@ -69,7 +69,7 @@ func (a plain) value(field string) string {
 	case "room":
 		room, _, _ := strings.Cut(a.act.Verb, ".")
 		return room
-	case "from":
+	case "address":
 		return a.act.From
 	case "cluster":
 		return a.act.Cluster

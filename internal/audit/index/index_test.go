@@ -117,7 +117,7 @@ func TestActsAreFoundByWhatIsKnownOfThem(t *testing.T) {
 			"Namespace":       {index.Query{Equal: map[string]string{"namespace": "retail-prod"}}, []uint64{14, 12, 10, 8, 6, 4, 2}, "a delivery belongs to its application's namespace"},
 			"Cluster":         {index.Query{Equal: map[string]string{"cluster": "east-1"}}, []uint64{10}, ""},
 			"Environment":     {index.Query{Equal: map[string]string{"environment": "prod"}}, []uint64{12, 4, 2}, ""},
-			"Address":         {index.Query{Equal: map[string]string{"from": "10.1.2.3"}}, []uint64{0}, ""},
+			"Address":         {index.Query{Equal: map[string]string{"address": "10.1.2.3"}}, []uint64{0}, ""},
 			"Ticket":          {index.Query{Equal: map[string]string{"ticket": "CHG-7"}}, []uint64{4}, ""},
 			"Release":         {index.Query{Equal: map[string]string{"release": "retail-prod/mobile-bank-x7k2p"}}, []uint64{10, 6}, ""},
 			"Approval":        {index.Query{Equal: map[string]string{"approval": "retail-prod/req-1"}}, []uint64{10, 8, 6}, "with or without its namespace in the record"},

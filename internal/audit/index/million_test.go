@@ -96,7 +96,7 @@ func TestQuestionsToALargeLog(t *testing.T) {
 		"result and class":         {equal("result", "class")},
 		"environment, verb, day":   {equal("environment", "verb"), days},
 		"cluster and person":       {equal("cluster", "person")},
-		"from and result":          {equal("from", "result")},
+		"address and result":       {equal("address", "result")},
 		"text, common":             {text("deployment", "网点", "release", "east-3")},
 		"text, rare":               {func(q *index.Query) { q.Text = acts[chance.IntN(len(acts))].act.Trace[:8] }, func(q *index.Query) { q.Text = "CHG-" + fmt.Sprintf("%06d", chance.IntN(5000)) }},
 		"text, nowhere":            {text("网点扩容", "zebra", "deployment zebra")},

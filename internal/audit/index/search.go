@@ -36,6 +36,9 @@ type Query struct {
 	After int64
 	// Limit is the most acts. At least 1.
 	Limit int
+
+	// wordsLead says that too many acts were looked at one by one.
+	wordsLead bool
 }
 
 // Page is an answer.
@@ -62,10 +65,10 @@ var fields = map[string]field{
 	"release":     {"released", true, true},
 	"name":        {"name", true, false},
 	"application": {"application", true, true},
-	"person":      {"person", false, false},
+	"person":      {"person", true, false},
 	"verb":        {"verb", false, false},
 	"room":        {"room", false, false},
-	"from":        {"origin", false, true},
+	"address":     {"origin", true, true},
 	"cluster":     {"cluster", false, true},
 	"result":      {"result", false, false},
 	"environment": {"environment", false, true},
@@ -76,7 +79,7 @@ var fields = map[string]field{
 
 // preferred is the order in which an engine that keeps no statistics begins with
 // a field: the one that leaves fewest acts first.
-var preferred = []string{"trace", "ticket", "approval", "release", "name", "application", "person", "from", "namespace", "cluster", "verb", "result",
+var preferred = []string{"trace", "ticket", "approval", "release", "name", "application", "person", "address", "namespace", "cluster", "verb", "result",
 	"kind", "environment", "room", "class"}
 
 // Fields are the names that a Query may use.
@@ -194,14 +197,71 @@ func (s *Store) find(ctx context.Context, q Query, also string, alsoArgs []any) 
 		return nil, nil // nothing that anything could speak of
 	case len(phrases) > 0 && s.db.Dialect == database.Postgres:
 		terms, args = append(terms, "a.words @@ ?::tsquery"), append(args, match(s.db.Dialect, phrases))
-	case len(phrases) > 0 && q.narrow():
-		terms = append(terms, "EXISTS (SELECT 1 FROM audit_words w WHERE w.audit_words MATCH ? AND w.rowid = a.place)")
-		args = append(args, match(s.db.Dialect, phrases))
+	case len(phrases) > 0 && q.narrow() && !q.wordsLead:
+		return s.findAmong(ctx, q, also, alsoArgs, phrases)
 	case len(phrases) > 0:
 		// The words lead: they are found in the order of places.
 		return s.findByWords(ctx, q, terms, args, phrases)
 	}
 	return s.rows(ctx, q, from, terms, args, order)
+}
+
+// Bounds of looking at acts one by one.
+const (
+	amongPage = 500
+	mostAmong = 5000
+)
+
+// findAmong looks for the words in the acts that the fields leave, one by one:
+// where these are few that is quicker than asking for the words first. After the
+// first thousands the words lead.
+func (s *Store) findAmong(ctx context.Context, q Query, also string, alsoArgs []any, phrases []phrase) ([]Act, error) {
+	var all []Act
+	one := q
+	one.Text, one.Limit = "", amongPage-1 // find returns one more
+	for range mostAmong / amongPage {
+		some, err := s.find(ctx, one, also, alsoArgs)
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range some {
+			if a.speaks(phrases) {
+				if all = append(all, a); len(all) > q.Limit {
+					return all, nil
+				}
+			}
+		}
+		if len(some) < amongPage {
+			return all, nil
+		}
+		one.After = some[len(some)-1].place
+	}
+	rest := q
+	rest.After, rest.Limit, rest.wordsLead = one.After, q.Limit-len(all), true
+	some, err := s.find(ctx, rest, also, alsoArgs)
+	return append(all, some...), err
+}
+
+// speaks says whether the act has all phrases.
+func (a *Act) speaks(phrases []phrase) bool {
+	words := a.words()
+	for _, p := range phrases {
+		if !p.in(words) {
+			return false
+		}
+	}
+	return true
+}
+
+// in says whether the words have the phrase, whose last word may go on.
+func (p phrase) in(words []string) bool {
+	last := len(p) - 1
+	for i := 0; i+last < len(words); i++ {
+		if slices.Equal(words[i:i+last], p[:last]) && strings.HasPrefix(words[i+last], p[last]) {
+			return true
+		}
+	}
+	return false
 }
 
 // findByWords lets SQLite's full-text search lead, which answers in the order of

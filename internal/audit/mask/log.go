@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package mask
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/fairway-cloud/fairway/internal/audit"
+)
+
+// Handler masks what a log is told before it is written.
+func Handler(next slog.Handler) slog.Handler { return handler{next} }
+
+type handler struct{ next slog.Handler }
+
+// Enabled implements slog.Handler.
+func (h handler) Enabled(ctx context.Context, level slog.Level) bool {
+	return h.next.Enabled(ctx, level)
+}
+
+// Handle implements slog.Handler.
+func (h handler) Handle(ctx context.Context, r slog.Record) error {
+	masked := slog.NewRecord(r.Time, r.Level, Text(r.Message), r.PC)
+	r.Attrs(func(a slog.Attr) bool {
+		masked.AddAttrs(attribute(a))
+		return true
+	})
+	return h.next.Handle(ctx, masked)
+}
+
+// WithAttrs implements slog.Handler.
+func (h handler) WithAttrs(attributes []slog.Attr) slog.Handler {
+	masked := make([]slog.Attr, len(attributes))
+	for i, a := range attributes {
+		masked[i] = attribute(a)
+	}
+	return handler{h.next.WithAttrs(masked)}
+}
+
+// WithGroup implements slog.Handler.
+func (h handler) WithGroup(name string) slog.Handler { return handler{h.next.WithGroup(name)} }
+
+func attribute(a slog.Attr) slog.Attr {
+	value := a.Value.Resolve()
+	switch value.Kind() {
+	case slog.KindString:
+		return slog.String(a.Key, Text(value.String()))
+	case slog.KindGroup:
+		group := value.Group()
+		masked := make([]slog.Attr, len(group))
+		for i, inner := range group {
+			masked[i] = attribute(inner)
+		}
+		return slog.Attr{Key: a.Key, Value: slog.GroupValue(masked...)}
+	case slog.KindAny:
+		switch v := value.Any().(type) {
+		case nil:
+			return a
+		case error:
+			return slog.String(a.Key, Text(v.Error()))
+		case fmt.Stringer:
+			return slog.String(a.Key, Text(v.String()))
+		case []string:
+			masked := make([]string, len(v))
+			for i, s := range v {
+				masked[i] = Text(s)
+			}
+			return slog.Any(a.Key, masked)
+		}
+	}
+	return a
+}
+
+// Recorder masks records before they reach the log, where nothing can be taken
+// out any more.
+func Recorder(next audit.Recorder) audit.Recorder { return recorder{next} }
+
+type recorder struct{ next audit.Recorder }
+
+// Intent implements audit.Recorder.
+func (r recorder) Intent(ctx context.Context, act audit.Act) (string, error) {
+	return r.next.Intent(ctx, Act(act))
+}
+
+// Outcome implements audit.Recorder.
+func (r recorder) Outcome(ctx context.Context, id string, outcome audit.Outcome) error {
+	outcome.Message = Text(outcome.Message)
+	return r.next.Outcome(ctx, id, outcome)
+}
+
+// Spool implements audit.Spooler where the recorder behind does.
+func (r recorder) Spool(ctx context.Context, act audit.Act) (string, error) {
+	spooler, ok := r.next.(audit.Spooler)
+	if !ok {
+		return r.next.Intent(ctx, Act(act))
+	}
+	return spooler.Spool(ctx, Act(act))
+}
