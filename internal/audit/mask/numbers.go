@@ -60,10 +60,12 @@ func joins(r rune) bool {
 // runEnd is where a number ends that is written in groups: the digits, an X at
 // the end of an identity number, and single blanks or dashes between groups.
 func runEnd(runes []rune, i int) int {
-	for i < len(runes) {
+	for begin := i; i < len(runes); {
 		switch {
 		case valueOf(runes[i]) >= 0:
 			i++
+		case i-begin > longestNumber:
+			return i
 		case (runes[i] == ' ' || runes[i] == '-') && i+1 < len(runes) && valueOf(runes[i+1]) >= 0:
 			i += 2
 		case (runes[i] == 'x' || runes[i] == 'X') && (i+1 == len(runes) || !joins(runes[i+1]) && valueOf(runes[i+1]) < 0):
