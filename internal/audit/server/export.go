@@ -116,13 +116,12 @@ func (h *handlers) send(w http.ResponseWriter, r *http.Request, q index.Query, f
 		return acts, nil
 	})
 	if err != nil {
-		// The file is torn and has no statement: the client sees both.
-		return s, errors.Join(http.ErrAbortHandler, err)
+		return s, err // the file is torn and has no statement: the client sees both
 	}
 	s.Digest, s.Bytes = file.Digest(), file.Bytes
 	signed, err := s.Sign(h.Key.Signer())
 	if err != nil {
-		return s, errors.Join(http.ErrAbortHandler, err)
+		return s, err
 	}
 	to, err := part("evidence.statement", "text/plain; charset=utf-8")
 	if err == nil {

@@ -157,11 +157,15 @@ func searchDoc(paged bool) []httpapi.Parameter {
 
 // Schemas are what the routes' documents name.
 func Schemas() map[string]any {
-	text := func(description string) map[string]any { return map[string]any{"type": "string", "description": description} }
+	text := func(description string) map[string]any {
+		return map[string]any{"type": "string", "description": description}
+	}
 	moment := func(description string) map[string]any {
 		return map[string]any{"type": "string", "format": "date-time", "description": description}
 	}
-	whole := func(description string) map[string]any { return map[string]any{"type": "integer", "description": description} }
+	whole := func(description string) map[string]any {
+		return map[string]any{"type": "integer", "description": description}
+	}
 	record := map[string]any{
 		"index": whole("Number of its intent in the log, from 0."), "outcomeIndex": whole("Number of its outcome; left out while there is none."),
 		"source": text("Who numbered the intent."), "sequence": whole("The number it was given."),
