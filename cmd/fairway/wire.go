@@ -15,6 +15,7 @@ import (
 	app "github.com/fairway-cloud/fairway/internal/app/controller"
 	"github.com/fairway-cloud/fairway/internal/approval"
 	"github.com/fairway-cloud/fairway/internal/audit"
+	auditserver "github.com/fairway-cloud/fairway/internal/audit/server"
 	delivery "github.com/fairway-cloud/fairway/internal/delivery/controller"
 	fleet "github.com/fairway-cloud/fairway/internal/fleet/controller"
 	identity "github.com/fairway-cloud/fairway/internal/identity/controller"
@@ -41,6 +42,7 @@ type house struct {
 	gate     approval.Gate
 	rights   *rights.Rights
 	recorder audit.Recorder
+	audit    auditserver.Deps
 	members  *connections.Connections
 	images   *registry.Resolver
 	store    *readmodel.Store
@@ -70,6 +72,7 @@ var parts = []part{
 	{"delivery.apply", (*house).addDelivery},
 	{"delivery.feed", (*house).addFeed},
 	{"readmodel", (*house).addReadModel},
+	{"audit.index", (*house).addIndex},
 	{"server", (*house).addAPI},
 }
 

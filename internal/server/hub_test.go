@@ -184,7 +184,7 @@ func newSite(t *testing.T, changes ...change) *site {
 		Identity: s.people, Gate: s.gate, Recorder: s.recorder, Instances: store, Members: nowhere{}, Changes: s.changes,
 		Log: slog.New(slog.NewTextHandler(s.logged, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
-	c.Rooms = door(t, s.recorder).Routes()
+	c.Rooms = rooms(door(t, s.recorder))
 	for _, change := range changes {
 		change(&c)
 	}

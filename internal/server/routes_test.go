@@ -7,11 +7,13 @@ import (
 	"errors"
 	"flag"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,6 +23,7 @@ import (
 
 	"github.com/fairway-cloud/fairway/internal/approval"
 	"github.com/fairway-cloud/fairway/internal/audit"
+	auditserver "github.com/fairway-cloud/fairway/internal/audit/server"
 	"github.com/fairway-cloud/fairway/internal/identity"
 	identityserver "github.com/fairway-cloud/fairway/internal/identity/server"
 	"github.com/fairway-cloud/fairway/internal/platform/httpapi"
@@ -234,12 +237,24 @@ func alone(t *testing.T) *server.Server {
 		Kinds: kinds(t), Version: "test", Hub: caller, Lister: fake.NewClientBuilder().Build(), Authority: server.NewReviews(nil),
 		Identity: &people{known: map[string]identity.Person{adminToken: {ID: "sandbox-admin"}}}, Gate: &gate{}, Recorder: &memory{},
 		Instances: store, Members: nowhere{}, Log: slog.New(slog.DiscardHandler),
-		Rooms: identityserver.New(identityserver.Config{}).Routes(), Schemas: identityserver.Schemas(),
+		Rooms: rooms(identityserver.New(identityserver.Config{})), Schemas: schemas(),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return api
+}
+
+// rooms are the routes of the rooms with handlers of their own, and schemas what
+// their documents name.
+func rooms(door *identityserver.Room) []httpapi.Route {
+	return slices.Concat(door.Routes(), auditserver.Routes(auditserver.Deps{}))
+}
+
+func schemas() map[string]any {
+	all := identityserver.Schemas()
+	maps.Copy(all, auditserver.Schemas())
+	return all
 }
 
 func checkReferences(t *testing.T, node any, schemas map[string]any) {
