@@ -57,6 +57,45 @@ func TestCommands(t *testing.T) {
 	b := startServer(t)
 	t.Run("any kind", func(t *testing.T) { kindsStory(t, b) })
 	t.Run("the bank", func(t *testing.T) { bankStory(t, b) })
+	t.Run("the evidence", func(t *testing.T) { b.end(t); evidenceStory(t, b) })
+}
+
+// evidenceStory looks at what the other stories left in the log.
+func evidenceStory(t *testing.T, b *bench) {
+	dir := filepath.Join(b.dir, "data", "evidence")
+	intents, outcomes, evidence := readEvidence(t, dir)
+	if outcomes < 4 || outcomes != intents {
+		t.Errorf("each act has an intent and an outcome:\n%s", evidence)
+	}
+	secret, err := os.ReadFile(filepath.Join(b.dir, "data", "admin.token"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(evidence, strings.TrimSpace(string(secret))) {
+		t.Error("the token must not reach the evidence")
+	}
+	tell(t, []step{
+		{"the log verifies without its server", "audit verify --dir " + dir, 0, []string{"VERIFIED", "source server"}, nil},
+		{"as JSON for scripts", "audit verify --dir " + dir + " -o json", 0, []string{`"faults": null`}, nil},
+		{"a folder without a log is said so", "audit verify --dir " + b.dir + " --log-key " + filepath.Join(dir, "log.key.pub"), 1, nil, []string{"could not find a log"}},
+		{"the private key is never taken for the public one", "audit verify --dir " + dir + " --log-key " + filepath.Join(dir, "log.key"), 1, nil, []string{"expected one line"}},
+	})
+	bundles, err := filepath.Glob(filepath.Join(dir, "2*", "tile", "entries", "000.p", "*"))
+	if full, _ := filepath.Glob(filepath.Join(dir, "2*", "tile", "entries", "000")); len(full) > 0 {
+		bundles = full
+	}
+	if err != nil || len(bundles) == 0 {
+		t.Fatalf("there are records: %v, %v", bundles, err)
+	}
+	raw, err := os.ReadFile(bundles[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw[40] ^= 1
+	if err := os.WriteFile(bundles[0], raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tell(t, []step{{"one changed byte is found, and the record named", "audit verify --dir " + dir, 1, []string{"NOT AS WRITTEN", "record 0"}, nil}})
 }
 
 func kindsStory(t *testing.T, b *bench) {
@@ -96,18 +135,4 @@ func kindsStory(t *testing.T, b *bench) {
 		{"a token is sent to its own server only", "get clusters --server https://127.0.0.1:1", 2, nil, []string{"no token is given"}},
 		{"a token over http is refused", "get clusters --server http://10.0.0.1 --token-file " + token, 2, nil, []string{"https only"}},
 	})
-	evidence, err := os.ReadFile(filepath.Join(b.dir, "data", "evidence.jsonl"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n := strings.Count(string(evidence), `"kind":"outcome"`); n < 4 || n != strings.Count(string(evidence), `"kind":"intent"`) {
-		t.Errorf("each act has an intent and an outcome:\n%s", evidence)
-	}
-	secret, err := os.ReadFile(token)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if strings.Contains(string(evidence), strings.TrimSpace(string(secret))) {
-		t.Error("the token must not reach the evidence")
-	}
 }

@@ -19,7 +19,6 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/fairway-cloud/fairway/internal/approval"
-	"github.com/fairway-cloud/fairway/internal/audit/journal"
 	"github.com/fairway-cloud/fairway/internal/platform/database"
 	"github.com/fairway-cloud/fairway/internal/platform/members/connections"
 	"github.com/fairway-cloud/fairway/internal/platform/readmodel"
@@ -38,6 +37,7 @@ type serverOptions struct {
 	loginSettings   string
 	identityKeyFile string
 	database        string
+	evidence        evidenceOptions
 	metricsAddress  string
 	pprofAddress    string
 	loopback        bool
@@ -76,6 +76,7 @@ second server on the same folder refuses to start.`,
 	flags.StringVar(&o.loginSettings, "login-settings", "", "file with the ways to log in, see docs/reference/login.md (default: local accounts alone)")
 	flags.StringVar(&o.identityKeyFile, "identity-key-file", "", "key that seals second factors, mode 0600, the same for all servers; made when missing (default <data-dir>/identity.key)")
 	flags.StringVar(&o.database, "database", "", "sessions, tokens and local accounts: postgres://… or a SQLite file (default <data-dir>/fairway.db)")
+	o.evidence.add(flags)
 	flags.StringVar(&o.metricsAddress, "metrics-address", "", "loopback address that serves /metrics without a token, such as 127.0.0.1:9443; empty: none")
 	flags.StringVar(&o.pprofAddress, "pprof-address", "", "loopback address that serves /debug/pprof; empty: none")
 	flags.BoolVar(&o.loopback, "allow-loopback-members", false, "accept members on this machine's own addresses, as the sandbox has them")
@@ -101,7 +102,8 @@ func runServer(ctx context.Context, o serverOptions) (err error) {
 		return err
 	}
 	defer unlock()
-	evidence, err := journal.Open(filepath.Join(o.dataDir, "evidence.jsonl"))
+	inProduction := &production{}
+	evidence, err := o.evidence.open(o.dataDir, inProduction, logger)
 	if err != nil {
 		return err
 	}
@@ -121,6 +123,7 @@ func runServer(ctx context.Context, o serverOptions) (err error) {
 	if err != nil {
 		return err
 	}
+	inProduction.know(mgr.GetClient())
 	images, err := newResolver(o)
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ package audit
 
 import (
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -57,6 +58,46 @@ func TestCanonicalIsRFC8785(t *testing.T) {
 			t.Fatalf("what is read back is what was written (-want +got):\n%s", diff)
 		}
 	})
+}
+
+// TestEveryFieldIsWritten fills every field there is, so that one that is added and
+// forgotten by the writer made by hand shows.
+func TestEveryFieldIsWritten(t *testing.T) {
+	fill := func(v any) {
+		value := reflect.ValueOf(v).Elem()
+		for i := range value.NumField() {
+			switch field := value.Field(i); field.Kind() {
+			case reflect.String:
+				field.SetString(strings.Repeat("x", 5000))
+			case reflect.Slice:
+				field.Set(reflect.ValueOf([]string{"one", "two"}))
+			default:
+				t.Fatalf("nobody has said how %s is written", value.Type().Field(i).Name)
+			}
+		}
+	}
+	act, outcome := &Act{}, &Outcome{}
+	fill(act)
+	fill(outcome)
+	for _, r := range []Record{
+		{Source: "server", Sequence: 5, Kind: KindIntent, Act: act},
+		{Source: "server", Sequence: 6, Kind: KindOutcome, Intent: 5, Outcome: outcome},
+	} {
+		want, err := canonical.JSON(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, string(r.Canonical())); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		fitted, err := canonical.JSON(r.Fitted())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(fitted, strings.Repeat("x", 4100)) {
+			t.Error("every text is bounded")
+		}
+	}
 }
 
 func TestParseRecordRefuses(t *testing.T) {

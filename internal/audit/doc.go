@@ -122,6 +122,15 @@ type Spooler interface {
 	Spool(ctx context.Context, act Act) (id string, err error)
 }
 
+type wayBackKey struct{}
+
+// IsWayBack says that an intent is of the way back: a Recorder does not make it
+// wait for anything but its own disk, and not long for that.
+func IsWayBack(ctx context.Context) bool {
+	back, _ := ctx.Value(wayBackKey{}).(bool)
+	return back
+}
+
 // Ended records how an act ended, once.
 type Ended func(ctx context.Context, outcome Outcome) error
 
@@ -130,6 +139,9 @@ type Ended func(ctx context.Context, outcome Outcome) error
 // ErrAway, and FailOpen keeps the record in the spool; lost then says that even
 // that was impossible.
 func Begin(ctx context.Context, r Recorder, away WhenAway, act Act) (end Ended, lost, err error) {
+	if away == FailOpen {
+		ctx = context.WithValue(ctx, wayBackKey{}, true)
+	}
 	id, err := r.Intent(ctx, act)
 	if err != nil && away == FailClosed {
 		return nil, nil, fmt.Errorf("could not begin %s on %q: %w: %w", act.Verb, act.Subject, ErrAway, err)

@@ -71,6 +71,8 @@ const (
 	// mostPending and mostPendingBytes bound what waits for the tree, in memory.
 	mostPending      = 16384
 	mostPendingBytes = 64 << 20
+	// wayBackPatience is how long the way back waits for the disk.
+	wayBackPatience = 3 * time.Second
 )
 
 // Errors of a ledger.
@@ -113,6 +115,8 @@ type Ledger struct {
 	published    chan struct{} // closed and made anew at each checkpoint
 
 	publishing sync.Mutex // one checkpoint at a time
+
+	swept bool // owned by whoever restores
 
 	// owned by the writer
 	account  audit.Account
@@ -273,9 +277,7 @@ func (l *Ledger) begin() {
 	if err != nil {
 		l.log.Error("the evidence log cannot be written; it is tried again with each record", "cause", err.Error())
 	}
-	if err := l.restore(left); err == nil {
-		left = nil
-	}
+	_ = l.restore(left) // it is tried again
 	l.running.Add(1)
 	go l.recover(left)
 }
@@ -309,7 +311,7 @@ func (l *Ledger) Intent(ctx context.Context, act audit.Act) (string, error) {
 		return "", err
 	}
 	id := strconv.FormatInt(e.record.Sequence, 10)
-	if l.cosigner == nil || l.options.Witnessed == nil || !l.options.Witnessed(act) {
+	if l.cosigner == nil || l.options.Witnessed == nil || audit.IsWayBack(ctx) || !l.options.Witnessed(act) {
 		return id, nil
 	}
 	if err := l.confirmed(ctx, e); err != nil {
@@ -363,12 +365,35 @@ func (l *Ledger) keep(record audit.Record) error {
 
 func (l *Ledger) append(ctx context.Context, r audit.Record) (*entry, error) {
 	e := &entry{record: r, result: make(chan error, 1)}
-	if err := l.enqueue(ctx, e); err != nil {
+	if !audit.IsWayBack(ctx) {
+		if err := l.enqueue(ctx, e); err != nil {
+			return nil, err
+		}
+		// From here on the record may become durable: wait for the answer, which the
+		// writer always gives.
+		return e, <-e.result
+	}
+	within, cancel := context.WithTimeout(ctx, wayBackPatience)
+	defer cancel()
+	if err := l.enqueue(within, e); err != nil {
 		return nil, err
 	}
-	// From here on the record may become durable: wait for the answer, which the
-	// writer always gives.
-	return e, <-e.result
+	select {
+	case err := <-e.result:
+		return e, err
+	case <-within.Done():
+		go l.tooLate(e)
+		return nil, errors.New("could not record in time: the disk of the evidence log hangs")
+	}
+}
+
+// tooLate closes an intent that became durable after its act went on without it.
+func (l *Ledger) tooLate(e *entry) {
+	if <-e.result == nil && e.record.Kind == audit.KindIntent {
+		_ = l.Outcome(context.Background(), strconv.FormatInt(e.record.Sequence, 10), audit.Outcome{
+			Result: audit.Unknown, Message: "the log was too slow for the way back: the act went on, and its records are those of a spool",
+		})
+	}
 }
 
 func (l *Ledger) enqueue(ctx context.Context, e *entry) error {

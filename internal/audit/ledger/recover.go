@@ -25,9 +25,7 @@ func (l *Ledger) recover(left []audit.Left) {
 		case <-retry.C:
 		case <-l.recovering:
 		}
-		if l.restore(left) == nil {
-			left = nil
-		}
+		_ = l.restore(left)
 	}
 }
 
@@ -84,6 +82,9 @@ func (l *Ledger) reconcile() error {
 // sweep writes Unknown for what a crash left open: what was open at the start, and
 // what an earlier process kept in its spool.
 func (l *Ledger) sweep(left []audit.Left) error {
+	if l.swept {
+		return nil
+	}
 	l.ask(func() {
 		for _, open := range l.account.Left() {
 			if open.Source != l.options.Source && open.Source != l.spool.Source() {
@@ -92,14 +93,18 @@ func (l *Ledger) sweep(left []audit.Left) error {
 		}
 	})
 	for _, open := range left {
-		err := l.put(audit.Record{Source: open.Source, Kind: audit.KindOutcome, Intent: open.Sequence, Outcome: &audit.Outcome{
-			Result: audit.Unknown, Message: "the server stopped before the act ended; what came of it shows in the objects themselves",
-		}})
-		if err != nil {
+		if err := l.put(unknownOutcome(open)); err != nil {
 			return err
 		}
 	}
+	l.swept = true
 	return nil
+}
+
+func unknownOutcome(of audit.Left) audit.Record {
+	return audit.Record{Source: of.Source, Kind: audit.KindOutcome, Intent: of.Sequence, Outcome: &audit.Outcome{
+		Result: audit.Unknown, Message: "the server stopped before the act ended; what came of it shows in the objects themselves",
+	}}
 }
 
 // put writes a record unless its intent has an outcome already.

@@ -70,7 +70,10 @@ func (r *Reconciler) carryOut(ctx context.Context, d *v1alpha1.Delivery, m membe
 	if len(decision.Actions) == 0 {
 		return refused
 	}
+	namespace, _, _ := strings.Cut(d.Spec.Application, "/")
+	_, environment, _ := app.SplitNamespace(namespace)
 	act := audit.Act{
+		Environment: environment,
 		Verb:        "delivery.step",
 		Person:      s.asker.person,
 		Subject:     "Delivery/" + d.Namespace + "/" + d.Name,

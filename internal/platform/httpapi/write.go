@@ -40,26 +40,26 @@ func (c *Chain) write(route Route, person identity.Person, w http.ResponseWriter
 		sum := sha256.Sum256(body)
 		act.After = "sha256:" + hex.EncodeToString(sum[:])
 	}
-	id, err := c.Recorder.Intent(r.Context(), act)
-	recorded := err == nil
+	away := audit.FailClosed
+	if route.WayBack {
+		away = audit.FailOpen
+	}
+	end, lost, err := audit.Begin(r.Context(), c.Recorder, away, act)
 	if err != nil {
-		if !route.WayBack { // FailClosed: what cannot be recorded does not happen.
-			return NewProblem(CodeEvidenceAway, "could not begin %s on %s: the evidence log does not take the record", verb, about.Subject).Because(err)
-		}
-		// FailOpen: the way back is never refused because the log is away.
+		return NewProblem(CodeEvidenceAway, "could not begin %s on %s: the evidence log does not take the record", verb, about.Subject).Because(err)
+	}
+	if lost != nil {
 		c.Log.Error("the way back is taken without a record: the evidence log is away",
-			"request", act.Trace, "verb", verb, "subject", act.Subject, "actor", person.ID, "cause", err.Error())
+			"request", act.Trace, "verb", verb, "subject", act.Subject, "actor", person.ID, "cause", lost.Error())
 	}
 	held := &heldWriter{header: http.Header{}, status: http.StatusOK}
 	result := route.Handler(held, r)
-	if recorded {
-		// The act has happened or was refused by the hub; a client that went away changes nothing of that.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), 10*time.Second)
-		defer cancel()
-		if err := c.Recorder.Outcome(ctx, id, outcomeOf(result, held.status)); err != nil {
-			c.Log.Error("the outcome of an act was not recorded; the next start marks it unknown",
-				"request", act.Trace, "verb", verb, "subject", act.Subject, "intent", id, "cause", err.Error())
-		}
+	// The act has happened or was refused by the hub; a client that went away changes nothing of that.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), 10*time.Second)
+	defer cancel()
+	if err := end(ctx, outcomeOf(result, held.status)); err != nil {
+		c.Log.Error("the outcome of an act was not recorded; the next start marks it unknown",
+			"request", act.Trace, "verb", verb, "subject", act.Subject, "cause", err.Error())
 	}
 	if result != nil {
 		return result

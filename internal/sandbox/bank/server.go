@@ -100,16 +100,20 @@ func startServer(ctx context.Context, s *daemon.Sandbox, _ *topology.Sandbox) er
 	if err != nil {
 		return err
 	}
+	witness, err := startWitness(ctx, s, filepath.Join(dir, "data"))
+	if err != nil {
+		return err
+	}
 	address := fmt.Sprintf("127.0.0.1:%d", s.Plan.ServerPort)
 	err = s.Supervise(supervise.Process{
 		Name: serverProcess,
-		Argv: []string{
+		Argv: append([]string{
 			s.Options.Self, "server", "--kubeconfig=" + kubeconfig, "--listen=" + address,
 			"--tls-cert=" + filepath.Join(dir, "server.crt"), "--tls-key=" + filepath.Join(dir, "server.key"),
 			"--data-dir=" + filepath.Join(dir, "data"), "--token-file=" + filepath.Join(dir, "admin.token"),
 			"--plain-http-registry=" + topology.RegistryName + "=" + s.RegistryAddress(),
 			"--allow-loopback-members", fmt.Sprintf("--metrics-address=127.0.0.1:%d", s.Plan.MetricsPort),
-		},
+		}, witness...),
 		Env:     []string{"GOMEMLIMIT=600MiB"},
 		LogFile: s.LogFile(serverProcess),
 		Ready:   ready("https://"+address+"/readyz", authority.CertPEM()),
@@ -126,7 +130,7 @@ func startServer(ctx context.Context, s *daemon.Sandbox, _ *topology.Sandbox) er
 
 func clientFile(s *daemon.Sandbox) string { return s.Options.Folder.Path(config.SandboxFile) }
 
-// ready asks a server that has a certificate of our own.
+// ready asks a server, one with a certificate of our own where an authority is given.
 func ready(url string, authority []byte) func(context.Context) error {
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(authority)

@@ -29,8 +29,8 @@ type Plan struct {
 	Cuts [][2]string `json:"cuts,omitempty"`
 	// PodCIDR holds the pods of all real hosts.
 	PodCIDR netip.Prefix `json:"podCIDR"`
-	// EtcdPort, EtcdPeerPort, RegistryPort, PrometheusPort, ServerPort and
-	// MetricsPort (of the server) are ports in the root namespace; a port of 0
+	// EtcdPort, EtcdPeerPort, RegistryPort, PrometheusPort, ServerPort, MetricsPort
+	// (of the server) and WitnessPort are ports in the root namespace; a port of 0
 	// means the part is switched off.
 	EtcdPort       int `json:"etcdPort"`
 	EtcdPeerPort   int `json:"etcdPeerPort"`
@@ -38,6 +38,7 @@ type Plan struct {
 	PrometheusPort int `json:"prometheusPort"`
 	ServerPort     int `json:"serverPort"`
 	MetricsPort    int `json:"metricsPort"`
+	WitnessPort    int `json:"witnessPort"`
 }
 
 // DataCenterPlan is one site with its addresses.
@@ -105,6 +106,7 @@ const (
 	prometheusOffset = 3
 	serverOffset     = 4
 	metricsOffset    = 5
+	witnessOffset    = 6
 	clusterOffset    = 10
 	portsPerCluster  = 10
 	firstHostAddress = 10
@@ -128,7 +130,7 @@ func Layout(s *Sandbox, index int) (*Plan, error) {
 		Sandbox: s.Metadata.Name, Index: index,
 		PodCIDR:  l.prefix(1, 0, 16),
 		EtcdPort: l.port + etcdOffset, EtcdPeerPort: l.port + etcdPeerOffset, ServerPort: l.port + serverOffset,
-		MetricsPort: l.port + metricsOffset,
+		MetricsPort: l.port + metricsOffset, WitnessPort: l.port + witnessOffset,
 	}
 	if s.Spec.Registry.On() {
 		plan.RegistryPort = l.port + registryOffset

@@ -143,7 +143,7 @@ func claims(p *Plan) []string {
 	for _, dc := range p.DataCenters {
 		claims = append(claims, dc.Router.String(), dc.Machine.String())
 	}
-	ports := []int{p.EtcdPort, p.EtcdPeerPort, p.ServerPort, p.MetricsPort, p.RegistryPort, p.PrometheusPort}
+	ports := []int{p.EtcdPort, p.EtcdPeerPort, p.ServerPort, p.MetricsPort, p.WitnessPort, p.RegistryPort, p.PrometheusPort}
 	for _, c := range p.Clusters {
 		claims = append(claims, "services "+c.ServiceCIDR.String(), "simulated "+c.SimulatedPods.String())
 		ports = append(ports, c.Port, c.SchedulerPort, c.ControllerPort, c.SimulatorPort)
