@@ -9,11 +9,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net"
 	"net/http"
 	"net/http/pprof"
-	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -26,8 +24,6 @@ import (
 
 	fleetv1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
 	"github.com/fairway-cloud/fairway/config"
-	auditserver "github.com/fairway-cloud/fairway/internal/audit/server"
-	doorserver "github.com/fairway-cloud/fairway/internal/identity/server"
 	"github.com/fairway-cloud/fairway/internal/platform/httpapi"
 	"github.com/fairway-cloud/fairway/internal/platform/readmodel"
 	"github.com/fairway-cloud/fairway/internal/server"
@@ -111,12 +107,10 @@ func (h *house) addAPI(ctx context.Context) error {
 		return err
 	}
 	authority := server.NewReviews(reviews.SubjectAccessReviews())
-	schemas := doorserver.Schemas()
-	maps.Copy(schemas, auditserver.Schemas())
 	api, err := server.New(server.Config{
 		Kinds: kinds, Version: version, Hub: hub, Lister: h.mgr.GetCache(), Direct: h.mgr.GetAPIReader(), Authority: authority,
 		Identity: h.door.credentials, Front: h.door.asFront(), TrustedProxies: h.door.proxies, About: h.door.room.About,
-		Rooms: slices.Concat(h.door.room.Routes(), h.auditRoutes(authority, kinds)), Schemas: schemas,
+		Rooms: h.rooms(authority, kinds), Schemas: roomSchemas(),
 		Gate: h.gate, Recorder: h.recorder, Instances: h.store, Members: h.members,
 		Join: h.join(), Check: h.check(), Diff: h.diff(), Changes: changes, Metrics: metrics.Registry, Log: h.log,
 		Ready: []server.Readiness{{Name: "hub", Check: hub.Ping}, {Name: "read model", Check: h.store.Ping}, {Name: "lists", Check: h.synced}},

@@ -14,6 +14,7 @@ import (
 
 	app "github.com/fairway-cloud/fairway/internal/app/controller"
 	"github.com/fairway-cloud/fairway/internal/approval"
+	"github.com/fairway-cloud/fairway/internal/approval/itsm"
 	"github.com/fairway-cloud/fairway/internal/audit"
 	auditserver "github.com/fairway-cloud/fairway/internal/audit/server"
 	delivery "github.com/fairway-cloud/fairway/internal/delivery/controller"
@@ -47,6 +48,7 @@ type house struct {
 	images   *registry.Resolver
 	store    *readmodel.Store
 	sink     *readmodel.Sink
+	itsm     *itsm.Receiver
 }
 
 // part is one controller or service, by the name under which logs and metrics know it.
@@ -73,6 +75,7 @@ var parts = []part{
 	{"delivery.feed", (*house).addFeed},
 	{"readmodel", (*house).addReadModel},
 	{"audit.index", (*house).addIndex},
+	{"approval.itsm", (*house).addITSM},
 	{"server", (*house).addAPI},
 }
 

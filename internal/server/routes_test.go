@@ -22,6 +22,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/fairway-cloud/fairway/internal/approval"
+	"github.com/fairway-cloud/fairway/internal/approval/itsm"
+	windowserver "github.com/fairway-cloud/fairway/internal/approval/window/server"
 	"github.com/fairway-cloud/fairway/internal/audit"
 	auditserver "github.com/fairway-cloud/fairway/internal/audit/server"
 	"github.com/fairway-cloud/fairway/internal/identity"
@@ -248,12 +250,14 @@ func alone(t *testing.T) *server.Server {
 // rooms are the routes of the rooms with handlers of their own, and schemas what
 // their documents name.
 func rooms(door *identityserver.Room) []httpapi.Route {
-	return slices.Concat(door.Routes(), auditserver.Routes(auditserver.Deps{}))
+	return slices.Concat(door.Routes(), auditserver.Routes(auditserver.Deps{}), windowserver.Routes(nil), itsm.Routes(nil))
 }
 
 func schemas() map[string]any {
 	all := identityserver.Schemas()
-	maps.Copy(all, auditserver.Schemas())
+	for _, more := range []map[string]any{auditserver.Schemas(), windowserver.Schemas(), itsm.Schemas()} {
+		maps.Copy(all, more)
+	}
 	return all
 }
 

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package main
+
+import (
+	"context"
+
+	"k8s.io/utils/clock"
+
+	"github.com/fairway-cloud/fairway/internal/approval/itsm"
+	"github.com/fairway-cloud/fairway/internal/platform/outbox"
+)
+
+// addITSM connects the systems of the bank that take part in approvals. Without a
+// file that names them there are none.
+func (h *house) addITSM(ctx context.Context) error {
+	if h.options.itsmConfig == "" {
+		return nil
+	}
+	systems, err := itsm.ReadConfig(h.options.itsmConfig, clock.RealClock{})
+	if err != nil {
+		return err
+	}
+	box, err := outbox.Open(ctx, h.database)
+	if err != nil {
+		return err
+	}
+	nonces, err := itsm.OpenNonces(ctx, h.database)
+	if err != nil {
+		return err
+	}
+	h.itsm = &itsm.Receiver{
+		Systems: systems, Nonces: nonces, Requests: h.mgr.GetAPIReader(), Deliver: itsm.Decisions{Hub: h.mgr.GetClient()}, Clock: clock.RealClock{},
+	}
+	return (&itsm.Asking{Hub: h.mgr.GetClient(), Outbox: box, Systems: systems, Clock: clock.RealClock{}, Log: h.log}).SetupWithManager(h.mgr)
+}

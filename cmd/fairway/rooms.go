@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package main
+
+import (
+	"maps"
+	"slices"
+
+	"k8s.io/utils/clock"
+
+	"github.com/fairway-cloud/fairway/internal/approval/itsm"
+	windowserver "github.com/fairway-cloud/fairway/internal/approval/window/server"
+	auditserver "github.com/fairway-cloud/fairway/internal/audit/server"
+	doorserver "github.com/fairway-cloud/fairway/internal/identity/server"
+	"github.com/fairway-cloud/fairway/internal/platform/httpapi"
+	"github.com/fairway-cloud/fairway/internal/server"
+)
+
+// rooms are the routes of the rooms that bring their own handlers.
+func (h *house) rooms(authority server.Authority, kinds []httpapi.Kind) []httpapi.Route {
+	return slices.Concat(
+		h.door.room.Routes(),
+		h.auditRoutes(authority, kinds),
+		windowserver.Routes(&windowserver.Desk{Hub: h.mgr.GetClient(), Clock: clock.RealClock{}}),
+		itsm.Routes(h.itsm),
+	)
+}
+
+// roomSchemas are what the documents of these routes name.
+func roomSchemas() map[string]any {
+	out := map[string]any{}
+	for _, schemas := range []map[string]any{doorserver.Schemas(), auditserver.Schemas(), windowserver.Schemas(), itsm.Schemas()} {
+		maps.Copy(out, schemas)
+	}
+	return out
+}
