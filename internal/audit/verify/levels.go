@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 
 	"github.com/transparency-dev/tessera/api/layout"
 
@@ -61,8 +62,8 @@ func (y *yearCheck) upperTile(level, index uint64, part int, want [][]byte, firs
 	folder := layout.TilePath(level, index, 0) + ".p"
 	files, _ := os.ReadDir(filepath.Join(y.dir, folder))
 	for _, f := range files {
-		n := 0
-		if _, err := fmt.Sscanf(f.Name(), "%d", &n); err != nil || n < 1 || n > len(want) || n == part {
+		n, err := strconv.Atoi(f.Name())
+		if err != nil || n < 1 || n > len(want) || n == part {
 			continue
 		}
 		earlier, err := os.ReadFile(filepath.Join(y.dir, folder, f.Name()))
