@@ -117,13 +117,17 @@ func parsePending(raw []byte) (records [][]byte, good int) {
 			return records, good
 		}
 		line := raw[good : good+end]
-		sum, err := strconv.ParseUint(string(line[:8]), 16, 32)
-		if err != nil || line[8] != ' ' || uint32(sum) != crc32.Checksum(line[9:], castagnoli) {
+		if string(line[:9]) != checksum(line[9:]) {
 			return records, good
 		}
 		records = append(records, line[9:])
 		good += end + 1
 	}
+}
+
+// checksum is what stands before a record, with its space.
+func checksum(record []byte) string {
+	return fmt.Sprintf("%08x ", crc32.Checksum(record, castagnoli))
 }
 
 // append makes records durable. After an error none of them is.
@@ -133,8 +137,7 @@ func (p *pending) append(records [][]byte) error {
 	}
 	var lines []byte
 	for _, r := range records {
-		lines = fmt.Appendf(lines, "%08x ", crc32.Checksum(r, castagnoli))
-		lines = append(append(lines, r...), '\n')
+		lines = append(append(append(lines, checksum(r)...), r...), '\n')
 	}
 	p.spoiled = true // until it is known to be whole again
 	if _, err := p.file.WriteAt(lines, p.size); err != nil {
@@ -154,8 +157,8 @@ func (p *pending) append(records [][]byte) error {
 
 // ready sees to a file that can be appended to.
 func (p *pending) ready() error {
-	if p.file != nil && !p.spoiled && p.size < pendingBytes {
-		return p.inPlace()
+	if p.file != nil && !p.spoiled && p.size < pendingBytes && p.inPlace() == nil {
+		return nil
 	}
 	if p.spoiled && p.path != "" {
 		return p.repair()
@@ -187,6 +190,10 @@ func (p *pending) repair() error {
 	if err != nil {
 		return fmt.Errorf("could not open pending records again: %w", err)
 	}
+	info, err := file.Stat()
+	if err != nil || info.Size() < p.size {
+		return errors.Join(fmt.Errorf("could not go on with %q: it is shorter than what was acknowledged; put the right file back", p.path), err, file.Close())
+	}
 	if err := errors.Join(file.Truncate(p.size), file.Sync()); err != nil {
 		return errors.Join(fmt.Errorf("could not cut off a half-written record: %w", err), file.Close())
 	}
@@ -201,11 +208,8 @@ func (p *pending) repair() error {
 // gone with the process.
 func (p *pending) inPlace() error {
 	held, err := p.file.Stat()
-	if err != nil {
-		return err
-	}
-	there, err := os.Stat(p.path)
-	if err != nil || !os.SameFile(held, there) {
+	there, missing := os.Stat(p.path)
+	if err != nil || missing != nil || !os.SameFile(held, there) {
 		p.spoiled = true
 		return fmt.Errorf("could not write pending records: %q is no longer the file that was opened; put it back", p.path)
 	}
