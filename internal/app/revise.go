@@ -119,3 +119,14 @@ func SplitNamespace(namespace string) (tenant, environment string, ok bool) {
 	}
 	return namespace[:i], namespace[i+1:], true
 }
+
+// Makers are the people who wrote the application since the last released Revision.
+func Makers(a *appv1.Application) []string {
+	var out []string
+	for _, person := range strings.Split(a.Annotations[appv1.AnnotationMakers], ",") {
+		if person = strings.TrimSpace(person); person != "" {
+			out = append(out, person)
+		}
+	}
+	return out
+}

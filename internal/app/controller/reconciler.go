@@ -9,7 +9,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -132,7 +131,7 @@ func (r *Reconciler) keep(ctx context.Context, a *appv1.Application, frozen app.
 			Namespace: a.Namespace, Name: app.RevisionName(a.Name, frozen.Digest),
 			Labels: map[string]string{appv1.LabelApplication: a.Name, appv1.LabelManagedBy: appv1.ManagedBy},
 		},
-		Spec: appv1.RevisionSpec{Application: a.Name, Content: frozen.Text, Digest: frozen.Digest, Makers: makers(a)},
+		Spec: appv1.RevisionSpec{Application: a.Name, Content: frozen.Text, Digest: frozen.Digest, Makers: app.Makers(a)},
 	}
 	there := &appv1.Revision{}
 	err := r.Hub.Get(ctx, client.ObjectKeyFromObject(revision), there)
@@ -155,17 +154,6 @@ func (r *Reconciler) keep(ctx context.Context, a *appv1.Application, frozen app.
 		return "", fmt.Errorf("could not use revision %q: another content has its name: %w", revision.Name, errors.Join(err, errors.New("compare spec.digest")))
 	}
 	return there.Name, nil
-}
-
-// makers are the people who wrote the application since the last released Revision.
-func makers(a *appv1.Application) []string {
-	var out []string
-	for _, person := range strings.Split(a.Annotations[appv1.AnnotationMakers], ",") {
-		if person = strings.TrimSpace(person); person != "" {
-			out = append(out, person)
-		}
-	}
-	return out
 }
 
 func firstError(findings []appv1.Finding) string {
