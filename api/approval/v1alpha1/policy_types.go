@@ -12,8 +12,8 @@ import (
 
 // ApprovalPolicySpec says which acts need whose agreement.
 //
-// +kubebuilder:validation:XValidation:rule="has(self.stages) && self.stages.size() > 0 || has(self.automatic)",message="a policy names stages of people who agree, or says when it agrees by itself (automatic)"
-// +kubebuilder:validation:XValidation:rule="!has(self.external) || self.external.standing != 'Sole' || !has(self.stages) || self.stages.size() == 1",message="where the outside verdict is the sole stage, name that one stage only"
+// +kubebuilder:validation:XValidation:rule="has(self.stages) && self.stages.size() > 0 || has(self.automatic) || has(self.external)",message="a policy names stages of people who agree, a system that is asked (external), or when it agrees by itself (automatic)"
+// +kubebuilder:validation:XValidation:rule="!has(self.external) || self.external.standing != 'Sole' || !has(self.stages) || self.stages.size() == 0",message="where the outside verdict is the sole one, name no stages"
 type ApprovalPolicySpec struct {
 	// order decides between policies that cover the same act: the lowest holds.
 	// Policies of equal order are taken by name. Default: 100.
@@ -185,7 +185,7 @@ type Party struct {
 
 // Automatic is an agreement given beforehand.
 type Automatic struct {
-	// when is a CEL condition over the act: act.name, act.kind, act.tenant,
+	// when is a CEL condition over the act: act.name, act.tenant,
 	// act.environment, act.environmentClass, act.securityLevel, act.application,
 	// act.changeClass, act.risk, act.requester, act.instances, act.clusters. Left
 	// out: always.

@@ -297,6 +297,10 @@ const (
 	ReasonOverdue = "Overdue"
 	// ReasonDone: somebody did it.
 	ReasonDone = "Done"
+	// ReasonUsable: the policy can be used.
+	ReasonUsable = "Usable"
+	// ReasonBadCondition: the policy's condition cannot be computed.
+	ReasonBadCondition = "BadCondition"
 	// ReasonIncomplete: the request lacks what its change class or policy asks for.
 	ReasonIncomplete = "Incomplete"
 )
