@@ -31,6 +31,7 @@ import (
 // door is where people come in.
 type door struct {
 	room        *doorserver.Room
+	people      *directory.Directory
 	credentials *credentials
 	front       *header.Front
 	proxies     []netip.Prefix
@@ -72,7 +73,7 @@ func (h *house) openDoor(ctx context.Context) error {
 	if err := people.Watch(ctx, h.mgr.GetCache()); err != nil {
 		return err
 	}
-	d := &door{credentials: &credentials{}}
+	d := &door{credentials: &credentials{}, people: people}
 	if d.proxies, err = identity.Prefixes(settings.TrustedProxies); err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/fairway-cloud/fairway/internal/approval/itsm"
+	approvalserver "github.com/fairway-cloud/fairway/internal/approval/server"
 	windowserver "github.com/fairway-cloud/fairway/internal/approval/window/server"
 	auditserver "github.com/fairway-cloud/fairway/internal/audit/server"
 	doorserver "github.com/fairway-cloud/fairway/internal/identity/server"
@@ -18,11 +19,12 @@ import (
 )
 
 // rooms are the routes of the rooms that bring their own handlers.
-func (h *house) rooms(authority server.Authority, kinds []httpapi.Kind) []httpapi.Route {
+func (h *house) rooms(authority server.Authority, desk *approvalserver.Desk, kinds []httpapi.Kind) []httpapi.Route {
 	return slices.Concat(
 		h.door.room.Routes(),
 		h.auditRoutes(authority, kinds),
 		windowserver.Routes(&windowserver.Desk{Hub: h.mgr.GetClient(), Clock: clock.RealClock{}}),
+		approvalserver.Routes(desk),
 		itsm.Routes(h.itsm),
 	)
 }
@@ -30,7 +32,7 @@ func (h *house) rooms(authority server.Authority, kinds []httpapi.Kind) []httpap
 // roomSchemas are what the documents of these routes name.
 func roomSchemas() map[string]any {
 	out := map[string]any{}
-	for _, schemas := range []map[string]any{doorserver.Schemas(), auditserver.Schemas(), windowserver.Schemas(), itsm.Schemas()} {
+	for _, schemas := range []map[string]any{doorserver.Schemas(), auditserver.Schemas(), windowserver.Schemas(), approvalserver.Schemas(), itsm.Schemas()} {
 		maps.Copy(out, schemas)
 	}
 	return out

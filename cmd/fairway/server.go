@@ -18,7 +18,6 @@ import (
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 
-	"github.com/fairway-cloud/fairway/internal/approval"
 	"github.com/fairway-cloud/fairway/internal/platform/database"
 	"github.com/fairway-cloud/fairway/internal/platform/members/connections"
 	"github.com/fairway-cloud/fairway/internal/platform/readmodel"
@@ -131,11 +130,14 @@ func runServer(ctx context.Context, o serverOptions) (err error) {
 		return err
 	}
 	h := &house{
-		options: o, log: logger, mgr: mgr, lock: lock, database: owned, recorder: evidence, gate: approval.Unrestricted{}, images: images,
+		options: o, log: logger, mgr: mgr, lock: lock, database: owned, recorder: evidence, images: images,
 		store: store, sink: readmodel.NewSink(store, logger),
 	}
 	h.members = connections.New(connections.Options{Fence: lock, Log: mgr.GetLogger().WithName("members"), Loopback: o.loopback})
 	if err := h.openDoor(ctx); err != nil {
+		return err
+	}
+	if err := h.openGate(ctx); err != nil {
 		return err
 	}
 	if err := h.wire(ctx); err != nil {

@@ -14,6 +14,7 @@ import (
 
 	app "github.com/fairway-cloud/fairway/internal/app/controller"
 	"github.com/fairway-cloud/fairway/internal/approval"
+	"github.com/fairway-cloud/fairway/internal/approval/cases"
 	"github.com/fairway-cloud/fairway/internal/approval/itsm"
 	"github.com/fairway-cloud/fairway/internal/audit"
 	auditserver "github.com/fairway-cloud/fairway/internal/audit/server"
@@ -40,6 +41,7 @@ type house struct {
 	lock     *leadership.Lock
 	door     *door
 	database *database.DB
+	cases    *cases.Reader
 	gate     approval.Gate
 	rights   *rights.Rights
 	recorder audit.Recorder
@@ -68,6 +70,7 @@ var parts = []part{
 	{"identity.people", (*house).addPeople},
 	{"app.revisions", (*house).addApp},
 	{"placement.expiry", (*house).addExpiry},
+	{"approval", (*house).addApprovals},
 	{"release.steps", (*house).addReleases},
 	{"release.automatic", (*house).addAutomatic},
 	{"release.cleanup", (*house).addCleanup},

@@ -216,6 +216,11 @@ func (h kindHandlers) create(w http.ResponseWriter, r *http.Request) error {
 	if err := stamp(h.kind, object, r); err != nil {
 		return err
 	}
+	if before := h.server.config.Before; before != nil {
+		if err := before(r.Context(), h.kind.Kind, object); err != nil {
+			return err
+		}
+	}
 	namespace, name := text(lookup(object, []string{"metadata", "namespace"})), text(lookup(object, []string{"metadata", "name"}))
 	body, err := json.Marshal(object)
 	if err != nil {
@@ -246,20 +251,41 @@ func locationOf(k httpapi.Kind, namespace, name string) string {
 	return path + "/" + url.PathEscape(name)
 }
 
-// stamp sets what nobody may say of himself: who asks for a Release.
+// stamp sets what nobody may say of himself: who asks for a Release, who decides
+// with which groups in which login, and who delegates.
 func stamp(k httpapi.Kind, object map[string]any, r *http.Request) error {
-	if k.Kind != "Release" {
+	person := who(r)
+	own := map[string]any{}
+	switch k.Kind {
+	case "Release":
+		own["requester"] = person.ID
+	case "Decision":
+		own["author"] = person.ID
+	case "Delegation":
+		own["principal"] = person.ID
+	default:
 		return nil
 	}
 	spec, ok := object["spec"].(map[string]any)
 	if !ok {
 		return invalid("spec", "is needed")
 	}
-	person := who(r)
-	if given, ok := spec["requester"]; ok && given != person.ID && given != "" {
-		return invalid("spec.requester", "is set to the person who asks, leave it out")
+	for field, id := range own {
+		if given, there := spec[field]; there && given != id && given != "" {
+			return invalid("spec."+field, "is set to the person who asks, leave it out")
+		}
+		spec[field] = id
 	}
-	spec["requester"] = person.ID
+	if k.Kind == "Decision" {
+		if spec["groups"] != nil || spec["session"] != nil {
+			return invalid("spec.groups", "and spec.session are set to those of the person who asks, leave them out")
+		}
+		groups := make([]any, 0, len(person.Groups))
+		for _, g := range person.Groups {
+			groups = append(groups, g)
+		}
+		spec["groups"], spec["session"] = groups, person.Session
+	}
 	return nil
 }
 

@@ -27,7 +27,6 @@ import (
 	"github.com/fairway-cloud/fairway/internal/audit"
 	auditserver "github.com/fairway-cloud/fairway/internal/audit/server"
 	"github.com/fairway-cloud/fairway/internal/identity"
-	identityserver "github.com/fairway-cloud/fairway/internal/identity/server"
 	"github.com/fairway-cloud/fairway/internal/platform/httpapi"
 	"github.com/fairway-cloud/fairway/internal/platform/readmodel"
 	"github.com/fairway-cloud/fairway/internal/server"
@@ -236,10 +235,13 @@ func alone(t *testing.T) *server.Server {
 	}
 	t.Cleanup(func() { _ = store.Close() })
 	api, err := server.New(server.Config{
-		Kinds: kinds(t), Version: "test", Hub: caller, Lister: fake.NewClientBuilder().Build(), Authority: server.NewReviews(nil),
+		Kinds: kinds(t), Rooms: rooms(), Schemas: roomSchemas(), Version: "test", Hub: caller, Lister: fake.NewClientBuilder().Build(), Authority: server.NewReviews(nil),
 		Identity: &people{known: map[string]identity.Person{adminToken: {ID: "sandbox-admin"}}}, Gate: &gate{}, Recorder: &memory{},
 		Instances: store, Members: nowhere{}, Log: slog.New(slog.DiscardHandler),
+<<<<<<< HEAD
 		Rooms: rooms(identityserver.New(identityserver.Config{})), Schemas: schemas(),
+=======
+>>>>>>> 5d4b6cd (approval: requests for Releases, their progress, the Gate that judges anew, and the inbox)
 	})
 	if err != nil {
 		t.Fatal(err)

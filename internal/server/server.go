@@ -61,6 +61,9 @@ type Config struct {
 	// documents name.
 	Rooms   []httpapi.Route
 	Schemas map[string]any
+	// Before is asked before an object is made, with what is set for the person
+	// already in it; its problem refuses. Default: nothing is asked.
+	Before BeforeFunc
 	// Changes feeds the event streams. Default: none, streams only say that they live.
 	Changes *Changes
 	// Ready lists what must be well for /readyz. Default: nothing.
@@ -76,6 +79,9 @@ type Registry interface {
 	prometheus.Registerer
 	prometheus.Gatherer
 }
+
+// BeforeFunc says early why an object is not to be made.
+type BeforeFunc func(ctx context.Context, kind string, object map[string]any) error
 
 // Readiness is one condition of being ready.
 type Readiness struct {

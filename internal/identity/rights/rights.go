@@ -5,6 +5,7 @@ package rights
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -64,7 +65,12 @@ func New(o Options) (*Rights, error) {
 		Name: "fairway_identity_policies_whole", Help: "1 while the hub's admission policies, definitions and rights are those that this server was built with; production acts are refused otherwise.",
 	})
 	if o.Metrics != nil {
-		if err := o.Metrics.Register(r.whole); err != nil {
+		var there prometheus.AlreadyRegisteredError
+		err := o.Metrics.Register(r.whole)
+		if errors.As(err, &there) { // a server before this one in the same process
+			r.whole, err = there.ExistingCollector.(prometheus.Gauge), nil //nolint:forcetypeassert // it is ours
+		}
+		if err != nil {
 			return nil, fmt.Errorf("could not register a metric: %w", err)
 		}
 	}

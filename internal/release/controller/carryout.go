@@ -86,7 +86,7 @@ func (r *Reconciler) guarded(ctx context.Context, rel *releasev1.Release, s rele
 		return &release.Refusal{Reason: releasev1.ReasonRefused, Message: verdict.Reason}
 	}
 	evidence.Verb, evidence.Subject, evidence.Cluster = act.Verb, act.Subject, act.Cluster
-	evidence.Person, evidence.Release = act.Person, act.Release
+	evidence.Person, evidence.Release, evidence.Class = act.Person, act.Release, audit.ClassChange
 	evidence.Application, evidence.Environment = rel.Namespace+"/"+rel.Spec.Application, act.Environment
 	evidence.Approval, evidence.Verdict = verdict.Approval, verdict.Reason
 	evidence.Reason, evidence.Ticket = rel.Spec.Reason, rel.Spec.Ticket

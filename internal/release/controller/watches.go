@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
+	approvalv1 "github.com/fairway-cloud/fairway/api/approval/v1alpha1"
 	deliveryv1 "github.com/fairway-cloud/fairway/api/delivery/v1alpha1"
 	fleetv1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
 	releasev1 "github.com/fairway-cloud/fairway/api/release/v1alpha1"
@@ -39,6 +40,9 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		})).
 		Watches(&fleetv1.Cluster{}, handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, _ client.Object) []reconcile.Request {
 			return r.going(ctx, "", "")
+		})).
+		Watches(&approvalv1.ApprovalRequest{}, handler.EnqueueRequestsFromMapFunc(func(_ context.Context, o client.Object) []reconcile.Request {
+			return []reconcile.Request{{NamespacedName: client.ObjectKey{Namespace: o.GetNamespace(), Name: o.(*approvalv1.ApprovalRequest).Spec.Subject.Name}}}
 		})).
 		WithOptions(controller.Options{RateLimiter: limiter}).
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
