@@ -155,16 +155,16 @@ func TestProductionAsksForReasonAndTicket(t *testing.T) {
 		return r
 	}
 	refused(t, "says why", func() error {
-		return zhang.Create(t.Context(), with(production, "r1", "Retire", map[string]any{"ticket": "CHG-1"}))
+		return zhang.Create(t.Context(), with(production, "r1", "Retire", map[string]any{"reason": ""}))
 	})
 	refused(t, "names its ticket", func() error {
-		return zhang.Create(t.Context(), with(production, "r1", "Retire", map[string]any{"reason": "x"}))
+		return zhang.Create(t.Context(), with(production, "r1", "Retire", map[string]any{"ticket": ""}))
 	})
 	create(t, zhang,
-		with(production, "whole", "Retire", map[string]any{"reason": "x", "ticket": "CHG-1"}),
-		with(production, "emergency", "Deploy", map[string]any{"reason": "x", "changeClass": "Emergency"}),
-		with(production, "back", "Rollback", map[string]any{"reason": "it fails"}),
-		with(test, "elsewhere", "Retire", nil))
+		with(production, "whole", "Retire", nil),
+		with(production, "emergency", "Deploy", map[string]any{"ticket": "", "changeClass": "Emergency"}),
+		with(production, "back", "Rollback", map[string]any{"ticket": ""}),
+		with(test, "elsewhere", "Retire", map[string]any{"reason": "", "ticket": ""}))
 	refused(t, "a Release does not change once made", func() error {
 		o := &unstructured.Unstructured{}
 		o.SetGroupVersionKind(release("", "", "Retire", "").GroupVersionKind())

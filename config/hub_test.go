@@ -100,7 +100,7 @@ func application(namespace, name string) *unstructured.Unstructured {
 }
 
 func release(namespace, name, kind, requester string) *unstructured.Unstructured {
-	spec := map[string]any{"application": "shop", "kind": kind, "requester": requester}
+	spec := map[string]any{"application": "shop", "kind": kind, "requester": requester, "reason": "x", "ticket": "CHG-1"}
 	switch kind {
 	case "Restart":
 		spec["seats"] = []any{"web-1"}

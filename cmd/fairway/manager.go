@@ -16,9 +16,11 @@ import (
 	coordinationclient "k8s.io/client-go/kubernetes/typed/coordination/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
@@ -93,6 +95,8 @@ func newManager(o serverOptions, logger *slog.Logger) (ctrl.Manager, *leadership
 		RetryPeriod:                         &retry,
 		GracefulShutdownTimeout:             &drain,
 		Metrics:                             metricsserver.Options{BindAddress: "0"},
+		// Names are unique in wire.go; a second server in one process is a test's.
+		Controller: ctrlconfig.Controller{SkipNameValidation: ptr.To(true)},
 		Cache: cache.Options{
 			DefaultTransform: cache.TransformStripManagedFields(),
 			// The server may read no other Secrets (config/rbac/system.yaml).

@@ -4,6 +4,7 @@
 package httpapi
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -29,12 +30,25 @@ func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 			Buckets: []float64{.005, .01, .025, .05, .1, .3, 1, 3, 10},
 		}, []string{"room", "route"}),
 	}
-	for _, c := range []prometheus.Collector{m.requests, m.seconds} {
-		if err := registry.Register(c); err != nil {
-			return nil, err
+	var err error
+	if m.requests, err = registered(registry, m.requests); err != nil {
+		return nil, err
+	}
+	m.seconds, err = registered(registry, m.seconds)
+	return m, err
+}
+
+// registered returns the collector that counts under its names: a server that was
+// there before in the same process has registered it already.
+func registered[C prometheus.Collector](registry prometheus.Registerer, c C) (C, error) {
+	err := registry.Register(c)
+	var before prometheus.AlreadyRegisteredError
+	if errors.As(err, &before) {
+		if there, ok := before.ExistingCollector.(C); ok {
+			return there, nil
 		}
 	}
-	return m, nil
+	return c, err
 }
 
 func (m *Metrics) observe(route Route, status int, took time.Duration) {
