@@ -59,8 +59,8 @@ func addPerson(t *testing.T, id string, duty identityv1.Duty) {
 // From an empty database to kubectl and back out, through the commands alone.
 func TestLoginStory(t *testing.T) {
 	b := startServer(t)
-	addPerson(t, "p10001", identityv1.DutyNone)
-	addPerson(t, "p10009", identityv1.DutySecurity)
+	addPerson(t, "p90001", identityv1.DutyNone)
+	addPerson(t, "p90009", identityv1.DutySecurity)
 	own := filepath.Join(b.dir, "own", "config.yaml")
 	t.Setenv(config.Variable, filepath.Join(b.dir, "cli.yaml"))
 	admin := []string{"--config", filepath.Join(b.dir, "cli.yaml")}
@@ -73,7 +73,7 @@ func TestLoginStory(t *testing.T) {
 		}
 		return out
 	}
-	invitation := strings.TrimSpace(must("", append([]string{"identity", "account", "add", "wang.wu", "--person", "p10001"}, admin...)...))
+	invitation := strings.TrimSpace(must("", append([]string{"identity", "account", "add", "wang.wu", "--person", "p90001"}, admin...)...))
 	must(invitation+"\n"+goodPassword+"\n", append([]string{"password", "--invitation-file", "-", "--new-password-file", "-"}, where...)...)
 	if _, errOut, code := typed(t, invitation+"\n"+goodPassword+"x\n", append([]string{"password", "--invitation-file", "-", "--new-password-file", "-"}, where...)...); code != 3 || !strings.Contains(errOut, "no longer good") {
 		t.Errorf("an invitation is good once: %d %s", code, errOut)
@@ -82,44 +82,44 @@ func TestLoginStory(t *testing.T) {
 		t.Errorf("a wrong password: %d %s", code, errOut)
 	}
 	out := must(goodPassword+"\n", append([]string{"login", "--user", "wang.wu", "--password-file", "-"}, where...)...)
-	if !strings.Contains(out, "as p10001 until") {
+	if !strings.Contains(out, "as p90001 until") {
 		t.Errorf("got %s", out)
 	}
-	tokenFile := filepath.Join(b.dir, "own", "tokens", "p10001.token")
+	tokenFile := filepath.Join(b.dir, "own", "tokens", "p90001.token")
 	if info, err := os.Stat(tokenFile); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("only its owner reads the token: %v %v", info, err)
 	}
 	here := []string{"--config", own}
-	if out := must("", append([]string{"whoami"}, here...)...); !strings.Contains(out, "p10001") || !strings.Contains(out, "local/wang.wu") || !strings.Contains(out, "Until:") {
+	if out := must("", append([]string{"whoami"}, here...)...); !strings.Contains(out, "p90001") || !strings.Contains(out, "local/wang.wu") || !strings.Contains(out, "Until:") {
 		t.Errorf("got %s", out)
 	}
 	t.Run("two accounts side by side", func(t *testing.T) {
-		invitation := strings.TrimSpace(must("", append([]string{"identity", "account", "add", "sec.officer", "--person", "p10009"}, admin...)...))
+		invitation := strings.TrimSpace(must("", append([]string{"identity", "account", "add", "sec.officer", "--person", "p90009"}, admin...)...))
 		must(invitation+"\n"+goodPassword+"\n", append([]string{"password", "--invitation-file", "-", "--new-password-file", "-"}, where...)...)
 		must(goodPassword+"\n", append([]string{"login", "--user", "sec.officer", "--password-file", "-", "--context", "security"}, where...)...)
-		if out := must("", append([]string{"whoami"}, here...)...); !strings.Contains(out, "p10009") || !strings.Contains(out, "fairway:security-administrators") {
+		if out := must("", append([]string{"whoami"}, here...)...); !strings.Contains(out, "p90009") || !strings.Contains(out, "fairway:security-administrators") {
 			t.Errorf("the last login is the current one: %s", out)
 		}
-		if out := must("", append([]string{"whoami", "--as-account", "p10001"}, here...)...); !strings.Contains(out, "p10001") {
+		if out := must("", append([]string{"whoami", "--as-account", "p90001"}, here...)...); !strings.Contains(out, "p90001") {
 			t.Errorf("the other is a flag away: %s", out)
 		}
-		if out := must("", append([]string{"session", "list", "--person", "*", "--context", "security"}, here...)...); !strings.Contains(out, "p10001") || !strings.Contains(out, "this one") {
+		if out := must("", append([]string{"session", "list", "--person", "*", "--context", "security"}, here...)...); !strings.Contains(out, "p90001") || !strings.Contains(out, "this one") {
 			t.Errorf("a security administrator sees all: %s", out)
 		}
-		for _, words := range [][]string{{"session", "list", "--person", "p10009"}, {"identity", "account", "list"}, {"session", "revoke", "--person", "p10009"}} {
-			if _, errOut, code := typed(t, "", append(append(words, "--context", "p10001"), here...)...); code != 3 || !strings.Contains(errOut, "security administrator") {
+		for _, words := range [][]string{{"session", "list", "--person", "p90009"}, {"identity", "account", "list"}, {"session", "revoke", "--person", "p90009"}} {
+			if _, errOut, code := typed(t, "", append(append(words, "--context", "p90001"), here...)...); code != 3 || !strings.Contains(errOut, "security administrator") {
 				t.Errorf("nobody else does: %v %d %s", words, code, errOut)
 			}
 		}
 	})
 	t.Run("a machine", func(t *testing.T) {
-		token := strings.TrimSpace(must("", append([]string{"token", "create", "ci", "--expires", "24h", "--read-only", "--context", "p10001"}, here...)...))
+		token := strings.TrimSpace(must("", append([]string{"token", "create", "ci", "--expires", "24h", "--read-only", "--context", "p90001"}, here...)...))
 		file := filepath.Join(b.dir, "ci.token")
 		if err := os.WriteFile(file, []byte(token), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		asCI := []string{"--server", "https://" + b.address, "--ca-file", filepath.Join(b.dir, "ca.crt"), "--token-file", file}
-		if out := must("", append([]string{"whoami"}, asCI...)...); !strings.Contains(out, "p10001") || !strings.Contains(out, "ci") {
+		if out := must("", append([]string{"whoami"}, asCI...)...); !strings.Contains(out, "p90001") || !strings.Contains(out, "ci") {
 			t.Errorf("a machine is its owner's: %s", out)
 		}
 		if _, errOut, code := typed(t, "", append([]string{"token", "create", "more", "--expires", "24h"}, asCI...)...); code != 3 || !strings.Contains(errOut, "a machine's token does not act in the room identity") {
@@ -131,18 +131,18 @@ func TestLoginStory(t *testing.T) {
 	})
 	t.Run("kubectl", func(t *testing.T) { kubectlStory(t, b, own, must) })
 	t.Run("the end", func(t *testing.T) {
-		must("", append([]string{"logout", "--context", "p10001"}, here...)...)
+		must("", append([]string{"logout", "--context", "p90001"}, here...)...)
 		if _, err := os.Stat(tokenFile); !os.IsNotExist(err) {
 			t.Errorf("the token's file is gone: %v", err)
 		}
-		if _, errOut, code := typed(t, "", append([]string{"whoami", "--context", "p10001"}, here...)...); code != 2 || !strings.Contains(errOut, "there are: security") {
+		if _, errOut, code := typed(t, "", append([]string{"whoami", "--context", "p90001"}, here...)...); code != 2 || !strings.Contains(errOut, "there are: security") {
 			t.Errorf("the context is gone: %d %s", code, errOut)
 		}
 	})
 }
 
 func kubectlStory(t *testing.T, b *bench, own string, must func(string, ...string) string) {
-	raw := must("", "kubeconfig", "--config", own, "--context", "p10001")
+	raw := must("", "kubeconfig", "--config", own, "--context", "p90001")
 	if strings.Contains(raw, "fws_") || !strings.Contains(raw, "https://"+b.address+"/hub") {
 		t.Errorf("the file holds no credential, and leads to /hub:\n%s", raw)
 	}
@@ -156,7 +156,7 @@ func kubectlStory(t *testing.T, b *bench, own string, must func(string, ...strin
 			ExpirationTimestamp time.Time
 		}
 	}{}
-	if err := json.Unmarshal([]byte(must("", "kubeconfig", "token", "--config", own, "--context", "p10001")), &answer); err != nil {
+	if err := json.Unmarshal([]byte(must("", "kubeconfig", "token", "--config", own, "--context", "p90001")), &answer); err != nil {
 		t.Fatal(err)
 	}
 	if answer.Kind != "ExecCredential" || !strings.HasPrefix(answer.Status.Token, "fws_") || time.Until(answer.Status.ExpirationTimestamp) > 15*time.Minute {
@@ -173,7 +173,7 @@ func kubectlStory(t *testing.T, b *bench, own string, must func(string, ...strin
 	}
 	centres := &metav1.PartialObjectMetadataList{}
 	centres.SetGroupVersionKind(identityv1.GroupVersion.WithKind("PersonList"))
-	if err := k.List(t.Context(), centres); err == nil || !strings.Contains(err.Error(), `"p10001" cannot list`) {
+	if err := k.List(t.Context(), centres); err == nil || !strings.Contains(err.Error(), `"p90001" cannot list`) {
 		t.Errorf("the hub sees the person, and decides: %v", err)
 	}
 }

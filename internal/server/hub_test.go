@@ -180,7 +180,7 @@ func newSite(t *testing.T, changes ...change) *site {
 		tellerToken: {ID: "teller-7", Groups: []string{"retail:developers"}},
 	}}
 	c := server.Config{
-		Kinds: kinds(t), Rooms: rooms(), Schemas: roomSchemas(), Version: "test", Hub: caller, Lister: hub.Client(), Authority: server.NewReviews(reviews.SubjectAccessReviews()),
+		Kinds: kinds(t), Version: "test", Hub: caller, Lister: hub.Client(), Authority: server.NewReviews(reviews.SubjectAccessReviews()),
 		Identity: s.people, Gate: s.gate, Recorder: s.recorder, Instances: store, Members: nowhere{}, Changes: s.changes,
 		Log: slog.New(slog.NewTextHandler(s.logged, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}

@@ -7,21 +7,25 @@ import (
 	"maps"
 	"slices"
 
-	approval "github.com/fairway-cloud/fairway/internal/approval/server"
-	identity "github.com/fairway-cloud/fairway/internal/identity/server"
+	"github.com/fairway-cloud/fairway/internal/approval/itsm"
+	approvalserver "github.com/fairway-cloud/fairway/internal/approval/server"
+	windowserver "github.com/fairway-cloud/fairway/internal/approval/window/server"
+	auditserver "github.com/fairway-cloud/fairway/internal/audit/server"
+	identityserver "github.com/fairway-cloud/fairway/internal/identity/server"
 	"github.com/fairway-cloud/fairway/internal/platform/httpapi"
 )
 
 // rooms are the routes of the rooms that bring their own handlers, with nothing
-// behind them: for the document, and for the walk over every route.
-func rooms() []httpapi.Route {
-	return slices.Concat(identity.New(identity.Config{}).Routes(), approval.Routes(nil))
+// behind them but the door: for the document, and for the walk over every route.
+func rooms(door *identityserver.Room) []httpapi.Route {
+	return slices.Concat(door.Routes(), auditserver.Routes(auditserver.Deps{}), approvalserver.Routes(nil), windowserver.Routes(nil), itsm.Routes(nil))
 }
 
-// roomSchemas are what their documents name.
-func roomSchemas() map[string]any {
-	out := map[string]any{}
-	maps.Copy(out, identity.Schemas())
-	maps.Copy(out, approval.Schemas())
-	return out
+// schemas are what their documents name.
+func schemas() map[string]any {
+	all := map[string]any{}
+	for _, more := range []map[string]any{identityserver.Schemas(), auditserver.Schemas(), approvalserver.Schemas(), windowserver.Schemas(), itsm.Schemas()} {
+		maps.Copy(all, more)
+	}
+	return all
 }

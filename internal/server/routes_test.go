@@ -7,13 +7,11 @@ import (
 	"errors"
 	"flag"
 	"log/slog"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
@@ -22,11 +20,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/fairway-cloud/fairway/internal/approval"
-	"github.com/fairway-cloud/fairway/internal/approval/itsm"
-	windowserver "github.com/fairway-cloud/fairway/internal/approval/window/server"
 	"github.com/fairway-cloud/fairway/internal/audit"
-	auditserver "github.com/fairway-cloud/fairway/internal/audit/server"
 	"github.com/fairway-cloud/fairway/internal/identity"
+	identityserver "github.com/fairway-cloud/fairway/internal/identity/server"
 	"github.com/fairway-cloud/fairway/internal/platform/httpapi"
 	"github.com/fairway-cloud/fairway/internal/platform/readmodel"
 	"github.com/fairway-cloud/fairway/internal/server"
@@ -235,32 +231,15 @@ func alone(t *testing.T) *server.Server {
 	}
 	t.Cleanup(func() { _ = store.Close() })
 	api, err := server.New(server.Config{
-		Kinds: kinds(t), Rooms: rooms(), Schemas: roomSchemas(), Version: "test", Hub: caller, Lister: fake.NewClientBuilder().Build(), Authority: server.NewReviews(nil),
+		Kinds: kinds(t), Version: "test", Hub: caller, Lister: fake.NewClientBuilder().Build(), Authority: server.NewReviews(nil),
 		Identity: &people{known: map[string]identity.Person{adminToken: {ID: "sandbox-admin"}}}, Gate: &gate{}, Recorder: &memory{},
 		Instances: store, Members: nowhere{}, Log: slog.New(slog.DiscardHandler),
-<<<<<<< HEAD
 		Rooms: rooms(identityserver.New(identityserver.Config{})), Schemas: schemas(),
-=======
->>>>>>> 5d4b6cd (approval: requests for Releases, their progress, the Gate that judges anew, and the inbox)
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return api
-}
-
-// rooms are the routes of the rooms with handlers of their own, and schemas what
-// their documents name.
-func rooms(door *identityserver.Room) []httpapi.Route {
-	return slices.Concat(door.Routes(), auditserver.Routes(auditserver.Deps{}), windowserver.Routes(nil), itsm.Routes(nil))
-}
-
-func schemas() map[string]any {
-	all := identityserver.Schemas()
-	for _, more := range []map[string]any{auditserver.Schemas(), windowserver.Schemas(), itsm.Schemas()} {
-		maps.Copy(all, more)
-	}
-	return all
 }
 
 func checkReferences(t *testing.T, node any, schemas map[string]any) {
