@@ -66,13 +66,14 @@ func (p *Provider) Poll(ctx context.Context, code string) (identity.Vouched, err
 		return identity.Vouched{}, err
 	}
 	answer := struct {
-		IDToken string `json:"id_token"`
+		IDToken     string `json:"id_token"`
+		AccessToken string `json:"access_token"`
 	}{}
 	form := url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}, "device_code": {code}}
 	if err := p.post(ctx, f.config.Endpoint.TokenURL, form, &answer); err != nil {
 		return identity.Vouched{}, err
 	}
-	return p.verify(ctx, f, answer.IDToken, "")
+	return p.verify(ctx, f, answer.IDToken, answer.AccessToken, "")
 }
 
 // post sends a form as this client.

@@ -73,6 +73,7 @@ type Provider struct {
 // found is what the provider says of itself.
 type found struct {
 	config   oauth2.Config
+	provider *goidc.Provider
 	device   string
 	verifier *goidc.IDTokenVerifier
 }
@@ -127,10 +128,12 @@ func (p *Provider) discover(ctx context.Context) (*found, error) {
 		return nil, p.why
 	}
 	p.tried = p.now()
-	// The key set lives as long as the provider: not with the request that came first.
-	asked, cancel := context.WithTimeout(goidc.ClientContext(context.WithoutCancel(ctx), p.client), patience)
+	asked, cancel := context.WithTimeout(goidc.ClientContext(ctx, p.client), patience)
 	defer cancel()
 	provider, err := goidc.NewProvider(asked, p.settings.Issuer)
+	if err != nil && ctx.Err() != nil {
+		return nil, p.away(ctx.Err()) // it is the client who has gone
+	}
 	if err != nil {
 		p.why = p.away(err)
 		return nil, p.why
@@ -144,18 +147,20 @@ func (p *Provider) discover(ctx context.Context) (*found, error) {
 		return nil, p.why
 	}
 	endpoint := provider.Endpoint()
-	for _, where := range []string{endpoint.AuthURL, endpoint.TokenURL, extra.Keys, extra.Device} {
+	for _, where := range []string{endpoint.AuthURL, endpoint.TokenURL, extra.Keys, extra.Device, provider.UserInfoEndpoint()} {
 		if where != "" && !safe(where) {
 			p.why = p.away(fmt.Errorf("it names the address %q, which is not https", where))
 			return nil, p.why
 		}
 	}
+	// The key set lives as long as the provider: not with the request that came first.
 	keys := goidc.NewRemoteKeySet(goidc.ClientContext(context.Background(), p.client), extra.Keys)
 	p.found = &found{
 		config: oauth2.Config{
 			ClientID: p.settings.ClientID, ClientSecret: p.secret, Endpoint: endpoint, RedirectURL: p.settings.RedirectURL,
 			Scopes: append([]string{goidc.ScopeOpenID}, p.settings.Scopes...),
 		},
+		provider: provider,
 		device:   extra.Device,
 		verifier: goidc.NewVerifier(p.settings.Issuer, keys, &goidc.Config{ClientID: p.settings.ClientID, SupportedSigningAlgs: signed, Now: p.now}),
 	}
@@ -219,7 +224,7 @@ func (p *Provider) Finish(ctx context.Context, flow Flow, state, code string) (i
 		return identity.Vouched{}, p.exchangeFailed(err)
 	}
 	raw, _ := token.Extra("id_token").(string)
-	return p.verify(ctx, f, raw, flow.Nonce)
+	return p.verify(ctx, f, raw, token.AccessToken, flow.Nonce)
 }
 
 // exchangeFailed tells what the provider refuses from what it cannot answer. The
@@ -248,8 +253,9 @@ func (p *Provider) refused(why string) error {
 	return fmt.Errorf("could not log in at provider %q: %w: %s", p.name, identity.ErrRefused, why)
 }
 
-// verify checks an ID token and reads who it is about.
-func (p *Provider) verify(ctx context.Context, f *found, raw, nonce string) (identity.Vouched, error) {
+// verify checks an ID token and reads who it is about. What it leaves out is asked of
+// the provider with the access token, which is then forgotten.
+func (p *Provider) verify(ctx context.Context, f *found, raw, access, nonce string) (identity.Vouched, error) {
 	if raw == "" {
 		return identity.Vouched{}, p.refused("the provider gave no ID token")
 	}
@@ -275,6 +281,9 @@ func (p *Provider) verify(ctx context.Context, f *found, raw, nonce string) (ide
 	if azp, given := claims["azp"]; given && azp != p.settings.ClientID {
 		return identity.Vouched{}, p.refused("the ID token was made for another client")
 	}
+	if err := p.complete(ctx, f, claims, token.Subject, access); err != nil {
+		return identity.Vouched{}, err
+	}
 	text := func(name string) string {
 		value, _ := claims[name].(string)
 		return identity.Shown(value, 256)
@@ -288,6 +297,33 @@ func (p *Provider) verify(ctx context.Context, f *found, raw, nonce string) (ide
 		claim.Login = login
 	}
 	return identity.Vouched{Claim: claim}, nil
+}
+
+// complete adds the claims that the ID token leaves out. Those that it has stay: they
+// are signed. What is about somebody else is refused.
+func (p *Provider) complete(ctx context.Context, f *found, claims map[string]any, subject, access string) error {
+	_, login := claims[p.settings.LoginClaim]
+	_, groups := claims[p.settings.GroupsClaim]
+	if (login && groups) || access == "" || f.provider.UserInfoEndpoint() == "" {
+		return nil
+	}
+	info, err := f.provider.UserInfo(goidc.ClientContext(ctx, p.client), oauth2.StaticTokenSource(&oauth2.Token{AccessToken: access}))
+	if err != nil {
+		return p.away(errors.New("it does not say more about the person"))
+	}
+	if info.Subject != subject {
+		return p.refused("what it says of the person is about somebody else")
+	}
+	more := map[string]any{}
+	if err := info.Claims(&more); err != nil {
+		return p.refused("what it says of the person cannot be read")
+	}
+	for name, value := range more {
+		if _, signed := claims[name]; !signed {
+			claims[name] = value
+		}
+	}
+	return nil
 }
 
 // reason says in our words why a token does not hold; the library's hold parts of it.
