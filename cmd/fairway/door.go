@@ -18,6 +18,7 @@ import (
 	"github.com/fairway-cloud/fairway/internal/identity"
 	"github.com/fairway-cloud/fairway/internal/identity/directory"
 	"github.com/fairway-cloud/fairway/internal/identity/header"
+	"github.com/fairway-cloud/fairway/internal/identity/ldap"
 	"github.com/fairway-cloud/fairway/internal/identity/local"
 	"github.com/fairway-cloud/fairway/internal/identity/lockout"
 	"github.com/fairway-cloud/fairway/internal/identity/oidc"
@@ -120,6 +121,8 @@ func (h *house) way(ctx context.Context, p identity.ProviderSettings, key *seal.
 	switch {
 	case p.OIDC != nil:
 		way.OIDC, err = oidc.New(oidc.Options{Name: p.Name, Settings: *p.OIDC})
+	case p.LDAP != nil:
+		way.Passwords, err = ldap.New(p.Name, *p.LDAP)
 	default:
 		way.Passwords, err = local.New(ctx, h.database, local.Options{Key: key, Log: h.log})
 	}
