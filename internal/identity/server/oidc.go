@@ -60,18 +60,17 @@ func (r *Room) oidcStart(w http.ResponseWriter, req *http.Request) error {
 // samePlace is where the browser goes afterwards: a page of this server, or the
 // first one. No other site is reached by it, in whichever spelling.
 func samePlace(next string) string {
-	if !strings.HasPrefix(next, "/") || len(next) > 1000 || strings.ContainsAny(next, "\\\"'<>`@") || path.Clean(next)+"/" != next && path.Clean(next) != strings.SplitN(next, "?", 2)[0] {
-		return "/"
+	page, _, _ := strings.Cut(next, "?")
+	clean := path.Clean(page)
+	switch {
+	case len(next) > 1000 || !strings.HasPrefix(next, "/") || strings.ContainsAny(next, `\"'<>@`+"`"):
+	case clean != page && clean+"/" != page: // //evil.example, /../ and the like
+	case strings.HasPrefix(page, "/api/") || strings.HasPrefix(page, "/hub/"):
+	case strings.ContainsFunc(next, func(c rune) bool { return c <= ' ' || c > '~' }):
+	default:
+		return next
 	}
-	for _, c := range next {
-		if c <= ' ' || c > '~' {
-			return "/"
-		}
-	}
-	if strings.HasPrefix(next, "//") || strings.HasPrefix(next, "/api/") || strings.HasPrefix(next, "/hub/") {
-		return "/"
-	}
-	return next
+	return "/"
 }
 
 func (r *Room) oidcCallback(w http.ResponseWriter, req *http.Request) error {
