@@ -25,6 +25,13 @@ import (
 	"github.com/fairway-cloud/fairway/internal/platform/sealing"
 )
 
+const (
+	// cosignRetry is the time after which a witness that failed is asked again, and
+	// cosignPause the least, where there is a new checkpoint.
+	cosignRetry = 500 * time.Millisecond
+	cosignPause = 50 * time.Millisecond
+)
+
 // cosigner asks the witness.
 type cosigner struct {
 	url      string
@@ -57,24 +64,24 @@ func newCosigner(w *Witness) (*cosigner, error) {
 // cosignAll has every checkpoint countersigned, the newest first of all.
 func (l *Ledger) cosignAll() {
 	defer l.running.Done()
-	wait := time.Duration(0)
 	for {
 		l.mu.RLock()
 		published := l.published
 		l.mu.RUnlock()
 		err, behind := l.cosignOnce()
 		l.cosigner.tell(l, err)
-		// After a failure the next attempts come soon, and then once a second.
-		if wait = min(2*wait+50*time.Millisecond, time.Second); err == nil {
-			wait = 0
-		}
 		if behind && err == nil {
 			continue
 		}
 		var retry <-chan time.Time
 		if err != nil {
-			retry = time.After(wait)
-			published = nil
+			retry = time.After(cosignRetry)
+			// A witness that refuses is not asked as fast as it can refuse.
+			select {
+			case <-l.live.Done():
+				return
+			case <-time.After(cosignPause):
+			}
 		}
 		select {
 		case <-l.live.Done():
