@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -121,6 +122,47 @@ func TestFullDisk(t *testing.T) {
 	}
 	if strings.Contains(got, "forward") || strings.Count(got, "filling") != taken {
 		t.Errorf("what was refused is not there, and what was taken is (%d):\n%s", taken, got)
+	}
+}
+
+// TestOpenOnAFullDisk starts a server whose evidence has no room.
+func TestOpenOnAFullDisk(t *testing.T) {
+	disk := smallDisk(t, 4<<20)
+	dir := filepath.Join(disk, "evidence")
+	l, err := Open(Options{Dir: dir, Now: at(2026)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Intent(ctx, act("left open")); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	empty := fill(t, disk)
+	if l, err = Open(Options{Dir: dir, Now: at(2027), Interval: time.Millisecond, Spool: filepath.Join(disk, "spool")}); err != nil {
+		t.Fatalf("the log opens, and is away: %v", err)
+	}
+	if _, err := l.Intent(ctx, act("refused")); err == nil {
+		t.Error("there is no room")
+	}
+	if err := audit.Do(ctx, l, audit.FailOpen, act("rollback"), func(context.Context) error { return nil }); err != nil {
+		t.Errorf("the way back goes on: %v", err)
+	}
+	empty()
+	eventually(t, "everything is in the log", func() bool { n, _ := l.Size(ctx); return n == 3+2+1+2 })
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	got := told(t, dir)
+	slices.Sort(got[5:])
+	want := []string{
+		"server 1: audit.open EvidenceLog//2026", "server 2: 1 was Done", "server 3: app.apply left open",
+		"server 4: audit.open EvidenceLog//2027", "server 5: 4 was Done",
+		"server 6: 3 was " + unknown, "spool 1: app.apply rollback", "spool 2: 1 was Done",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 

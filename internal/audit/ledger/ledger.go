@@ -203,7 +203,10 @@ func (l *Ledger) load() (err error) {
 		return err
 	}
 	if l.spool, err = spool.Open(l.options.Spool, l.key, l.options.Now()); err != nil {
-		return err
+		l.log.Error("the spool cannot be used: while the log is away the records of the way back are kept in memory only", "cause", err.Error())
+		if l.spool, err = spool.Open("", l.key, l.options.Now()); err != nil {
+			return err
+		}
 	}
 	if err := l.loadYears(); err != nil {
 		return err
