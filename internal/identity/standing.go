@@ -36,24 +36,42 @@ func (p *People) Standing(id string, now time.Time) Standing {
 	case why != "":
 		return Standing{identityv1.ReasonExpired, "the person " + why + ": set spec.validUntil to a later time to let him in"}
 	}
+	if reason, message := p.shares(id); reason != "" {
+		return Standing{reason, message}
+	}
+	return Standing{identityv1.ReasonActive, "the person can come in"}
+}
+
+// Shared says with whom the person of that id shares a login or an alias, and what to
+// do. Empty: with nobody.
+func (p *People) Shared(id string) string {
+	_, message := p.shares(id)
+	return message
+}
+
+func (p *People) shares(id string) (reason, message string) {
+	person, ok := p.persons[id]
+	if !ok {
+		return "", ""
+	}
 	for _, login := range person.Spec.Logins {
 		index, key, shown := p.logins, at(login.Provider, fold(login.Login)), login.Login
 		if login.Subject != "" {
 			index, key, shown = p.subjects, at(login.Provider, login.Subject), login.Subject
 		}
 		if others := without(index[key], id); others != "" {
-			return Standing{identityv1.ReasonLoginShared, fmt.Sprintf("%s has login %q of %q too, so nobody comes in by it: take it from all but one", others, shown, login.Provider)}
+			return identityv1.ReasonLoginShared, fmt.Sprintf("%s has login %q of %q too, so nobody comes in by it: take it from all but one", others, shown, login.Provider)
 		}
 	}
 	if others := without(p.names[fold(id)], id); others != "" {
-		return Standing{identityv1.ReasonAliasShared, fmt.Sprintf("the id is an alias of %s, so both count as one person: take the alias away", others)}
+		return identityv1.ReasonAliasShared, fmt.Sprintf("the id is an alias of %s, so both count as one person: take the alias away", others)
 	}
 	for _, alias := range person.Spec.Aliases {
 		if others := without(p.names[fold(alias.Name)], id); others != "" {
-			return Standing{identityv1.ReasonAliasShared, fmt.Sprintf("%s stands behind %q too, so both count as one person: take it from all but one", others, alias.Name)}
+			return identityv1.ReasonAliasShared, fmt.Sprintf("%s stands behind %q too, so both count as one person: take it from all but one", others, alias.Name)
 		}
 	}
-	return Standing{identityv1.ReasonActive, "the person can come in"}
+	return "", ""
 }
 
 // without tells everybody but one.
