@@ -106,7 +106,8 @@ func (h *house) addAPI(ctx context.Context) error {
 	if err := h.watch(ctx, kinds, changes); err != nil {
 		return err
 	}
-	authority := server.NewReviews(reviews.SubjectAccessReviews())
+	h.reviews = reviews.SubjectAccessReviews()
+	authority := server.NewReviews(h.reviews)
 	desk := h.desk(authority)
 	api, err := server.New(server.Config{
 		Kinds: kinds, Version: version, Hub: hub, Lister: h.mgr.GetCache(), Direct: h.mgr.GetAPIReader(), Authority: authority,

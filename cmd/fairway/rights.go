@@ -9,7 +9,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/fairway-cloud/fairway/config"
+	"github.com/fairway-cloud/fairway/internal/identity/register"
 	"github.com/fairway-cloud/fairway/internal/identity/rights"
+	"github.com/fairway-cloud/fairway/internal/platform/httpapi"
 )
 
 // addRights has the hub's policies compared with those of this binary, and puts
@@ -25,4 +27,11 @@ func (h *house) addRights(context.Context) error {
 	}
 	h.gate = rights.Gate{Inner: h.gate, State: h.rights.State, Hub: h.mgr.GetClient()}
 	return h.mgr.Add(h.rights)
+}
+
+// register answers about the people of the bank.
+func (h *house) register(kinds []httpapi.Kind) *register.Register {
+	return register.New(register.Config{
+		Kinds: kinds, Reviews: h.reviews, Hub: h.mgr.GetClient(), People: h.door.people.People, As: h.clientOf, Policies: h.rights.State,
+	})
 }

@@ -13,6 +13,7 @@ import (
 	approvalserver "github.com/fairway-cloud/fairway/internal/approval/server"
 	windowserver "github.com/fairway-cloud/fairway/internal/approval/window/server"
 	auditserver "github.com/fairway-cloud/fairway/internal/audit/server"
+	"github.com/fairway-cloud/fairway/internal/identity/register"
 	doorserver "github.com/fairway-cloud/fairway/internal/identity/server"
 	"github.com/fairway-cloud/fairway/internal/platform/httpapi"
 	"github.com/fairway-cloud/fairway/internal/server"
@@ -22,6 +23,7 @@ import (
 func (h *house) rooms(authority server.Authority, desk *approvalserver.Desk, kinds []httpapi.Kind) []httpapi.Route {
 	return slices.Concat(
 		h.door.room.Routes(),
+		h.register(kinds).Routes(),
 		h.auditRoutes(authority, kinds),
 		windowserver.Routes(&windowserver.Desk{Hub: h.mgr.GetClient(), Clock: clock.RealClock{}}),
 		approvalserver.Routes(desk),
@@ -32,7 +34,7 @@ func (h *house) rooms(authority server.Authority, desk *approvalserver.Desk, kin
 // roomSchemas are what the documents of these routes name.
 func roomSchemas() map[string]any {
 	out := map[string]any{}
-	for _, schemas := range []map[string]any{doorserver.Schemas(), auditserver.Schemas(), windowserver.Schemas(), approvalserver.Schemas(), itsm.Schemas()} {
+	for _, schemas := range []map[string]any{doorserver.Schemas(), register.Schemas(), auditserver.Schemas(), windowserver.Schemas(), approvalserver.Schemas(), itsm.Schemas()} {
 		maps.Copy(out, schemas)
 	}
 	return out

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"time"
 
+	authorizationclient "k8s.io/client-go/kubernetes/typed/authorization/v1"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 
@@ -44,6 +45,7 @@ type house struct {
 	cases    *cases.Reader
 	gate     approval.Gate
 	rights   *rights.Rights
+	reviews  authorizationclient.SubjectAccessReviewInterface
 	recorder audit.Recorder
 	audit    auditserver.Deps
 	members  *connections.Connections
