@@ -14,6 +14,7 @@ import (
 	identityv1 "github.com/fairway-cloud/fairway/api/identity/v1alpha1"
 	tenancyv1 "github.com/fairway-cloud/fairway/api/tenancy/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/identity/imports"
+	"github.com/fairway-cloud/fairway/internal/identity/rights"
 	"github.com/fairway-cloud/fairway/internal/platform/httpapi"
 )
 
@@ -69,17 +70,12 @@ func (r *Register) importPeople(w http.ResponseWriter, req *http.Request) error 
 	if err != nil {
 		return err
 	}
-	// Whoever may write no people learns nothing of who is there.
-	allowed, err := r.mayPeople(req.Context(), who(req), "create", "")
-	if err != nil {
-		return err
-	}
-	if !allowed {
-		return httpapi.NewProblem(httpapi.CodeDenied, "could not import people: a security administrator does it").WithNext("Ask a security administrator.")
-	}
 	batch, faults := imports.Parse(httpapi.Body(req))
 	if len(faults) > 0 {
 		return refused(faults)
+	}
+	if err := r.mayImport(req, batch); err != nil {
+		return err
 	}
 	seen, err := r.seen(req.Context())
 	if err != nil {
@@ -103,6 +99,28 @@ func (r *Register) importPeople(w http.ResponseWriter, req *http.Request) error 
 		}
 	}
 	return answer(w, told(decision, dry))
+}
+
+// mayImport turns away whoever may make nobody, before he learns who is there.
+func (r *Register) mayImport(req *http.Request, batch imports.Batch) error {
+	for _, part := range []struct {
+		rows                       int
+		group, resource, what, who string
+	}{
+		{len(batch.People), "identity.fairway.cloud", "people", "people", "security"}, {len(batch.Units), "tenancy.fairway.cloud", "tenants", "tenants", "system"},
+	} {
+		if part.rows == 0 {
+			continue
+		}
+		allowed, _, err := r.may(req.Context(), who(req), rights.Question{Verb: "create", Group: part.group, Resource: part.resource})
+		if err != nil {
+			return err
+		}
+		if !allowed {
+			return httpapi.NewProblem(httpapi.CodeDenied, "could not import %s: a %s administrator does it", part.what, part.who).WithNext("Ask a %s administrator.", part.who)
+		}
+	}
+	return nil
 }
 
 func told(d imports.Decision, dry bool) Imported {
