@@ -96,6 +96,7 @@ func evidenceStory(t *testing.T, b *bench) {
 		t.Fatal(err)
 	}
 	tell(t, []step{{"one changed byte is found, and the record named", "audit verify --dir " + dir, 1, []string{"NOT AS WRITTEN", "record 0"}, nil}})
+	t.Run("its people", func(t *testing.T) { peopleStory(t, b) })
 }
 
 func kindsStory(t *testing.T, b *bench) {

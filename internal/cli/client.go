@@ -96,6 +96,8 @@ type Request struct {
 	Query  url.Values
 	// Body becomes JSON. Nil: none.
 	Body any
+	// Raw is a body that is sent as it is, in place of Body. Nil: none.
+	Raw []byte
 	// Media of the body. Default: application/json.
 	Media string
 	// IfMatch is the version that is changed.
@@ -154,6 +156,9 @@ func (c *Client) open(ctx context.Context, r Request) (*http.Response, error) {
 		}
 		body = bytes.NewReader(raw)
 	}
+	if r.Raw != nil {
+		body = bytes.NewReader(r.Raw)
+	}
 	request, err := http.NewRequestWithContext(ctx, r.Method, target.String(), body)
 	if err != nil {
 		return nil, Usage("could not ask for %q: %v", r.Path, err)
@@ -162,7 +167,7 @@ func (c *Client) open(ctx context.Context, r Request) (*http.Response, error) {
 		request.Header.Set("Authorization", "Bearer "+c.token)
 	}
 	request.Header.Set("User-Agent", "fairway-cli")
-	if r.Body != nil {
+	if r.Body != nil || r.Raw != nil {
 		media := r.Media
 		if media == "" {
 			media = "application/json"
