@@ -57,6 +57,7 @@ func TestCommands(t *testing.T) {
 	b := startServer(t)
 	t.Run("any kind", func(t *testing.T) { kindsStory(t, b) })
 	t.Run("the bank", func(t *testing.T) { bankStory(t, b) })
+	t.Run("its people", func(t *testing.T) { peopleStory(t, b) })
 	t.Run("the evidence", func(t *testing.T) { b.end(t); evidenceStory(t, b) })
 }
 
@@ -96,7 +97,6 @@ func evidenceStory(t *testing.T, b *bench) {
 		t.Fatal(err)
 	}
 	tell(t, []step{{"one changed byte is found, and the record named", "audit verify --dir " + dir, 1, []string{"NOT AS WRITTEN", "record 0"}, nil}})
-	t.Run("its people", func(t *testing.T) { peopleStory(t, b) })
 }
 
 func kindsStory(t *testing.T, b *bench) {
