@@ -96,9 +96,9 @@ func showWindows(cmd *cobra.Command, answer cli.Answer) error {
 		turns := "unknown"
 		switch {
 		case p.Next != nil:
-			turns = p.Next.Format("2006-01-02 15:04 MST")
+			turns = p.Next.Format("2006-01-02 15:04 -07:00")
 		case p.Until != nil:
-			turns = p.Until.Format("2006-01-02 15:04 MST")
+			turns = p.Until.Format("2006-01-02 15:04 -07:00")
 		case p.State == "Open":
 			turns = "-"
 		}
@@ -107,7 +107,7 @@ func showWindows(cmd *cobra.Command, answer cli.Answer) error {
 		}
 		rows = append(rows, []string{p.Policy, every(p.Acts), every(p.ChangeClasses), p.State, turns, cli.Plain(strings.Join(p.Reasons, "; "))})
 	}
-	if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%s (%s) at %s\n", w.Namespace, w.EnvironmentClass, w.At.Local().Format("2006-01-02 15:04 MST")); err != nil {
+	if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%s (%s) at %s\n", w.Namespace, w.EnvironmentClass, w.At.Local().Format("2006-01-02 15:04 -07:00")); err != nil {
 		return err
 	}
 	return cli.WriteTable(cmd.OutOrStdout(), rows)

@@ -42,8 +42,8 @@ func TestFreezesAndWindows(t *testing.T) {
 	tell(t, []step{
 		{"the calendar is applied like anything else", "apply -f " + file, 0, []string{"changecalendar.approval.fairway.cloud/nights"}, nil},
 		{"by day the window is closed", "calendar check -n retail-frz --at 2026-03-10T12:00:00+08:00", 0,
-			[]string{"retail-frz (Production)", "frozen-env", "Closed", "2026-03-10 22:00 CST", `calendar "nights" has no change window now`}, nil},
-		{"by night it is open", "calendar check -n retail-frz --at 2026-03-10T23:00:00+08:00", 0, []string{"Open", "2026-03-11 06:00 CST"}, nil},
+			[]string{"retail-frz (Production)", "frozen-env", "Closed", "2026-03-10 22:00 +08:00", `calendar "nights" has no change window now`}, nil},
+		{"by night it is open", "calendar check -n retail-frz --at 2026-03-10T23:00:00+08:00", 0, []string{"Open", "2026-03-11 06:00 +08:00"}, nil},
 		{"a reason is needed", "freeze start eod --environment frz", 2, nil, []string{"say why with --reason"}},
 		{"a moment has to be one", "freeze start eod --reason x --from yesterday", 2, nil, []string{`could not read --from "yesterday"`}},
 		{"one end is enough", "freeze start eod --reason x --to 2030-01-01 --for 1h", 2, nil, []string{"not with both"}},
