@@ -9,8 +9,19 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/fairway-cloud/fairway/internal/approval/itsm"
+	"github.com/fairway-cloud/fairway/internal/approval/notify"
 	"github.com/fairway-cloud/fairway/internal/platform/outbox"
 )
+
+// addOutbox opens what keeps messages to other systems.
+func (h *house) addOutbox(ctx context.Context) error {
+	box, err := outbox.Open(ctx, h.database)
+	if err != nil {
+		return err
+	}
+	h.outbox = box
+	return h.mgr.Add(&outbox.Sweeper{Outbox: box, Clock: clock.RealClock{}, Log: h.log})
+}
 
 // addITSM connects the systems of the bank that take part in approvals. Without a
 // file that names them there are none.
@@ -22,10 +33,6 @@ func (h *house) addITSM(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	box, err := outbox.Open(ctx, h.database)
-	if err != nil {
-		return err
-	}
 	nonces, err := itsm.OpenNonces(ctx, h.database)
 	if err != nil {
 		return err
@@ -33,5 +40,17 @@ func (h *house) addITSM(ctx context.Context) error {
 	h.itsm = &itsm.Receiver{
 		Systems: systems, Nonces: nonces, Requests: h.mgr.GetAPIReader(), Deliver: itsm.Decisions{Hub: h.mgr.GetClient()}, Clock: clock.RealClock{},
 	}
-	return (&itsm.Asking{Hub: h.mgr.GetClient(), Outbox: box, Systems: systems, Clock: clock.RealClock{}, Log: h.log}).SetupWithManager(h.mgr)
+	return (&itsm.Asking{Hub: h.mgr.GetClient(), Outbox: h.outbox, Systems: systems, Clock: clock.RealClock{}, Log: h.log}).SetupWithManager(h.mgr)
+}
+
+// addNotify tells people of approvals. Without a file that says how, nobody is told.
+func (h *house) addNotify(context.Context) error {
+	if h.options.notifyConfig == "" {
+		return nil
+	}
+	settings, err := notify.ReadConfig(h.options.notifyConfig, clock.RealClock{})
+	if err != nil {
+		return err
+	}
+	return (&notify.Telling{Hub: h.mgr.GetClient(), Outbox: h.outbox, Settings: settings, Clock: clock.RealClock{}, Log: h.log}).SetupWithManager(h.mgr)
 }

@@ -28,6 +28,7 @@ import (
 	"github.com/fairway-cloud/fairway/internal/platform/database"
 	"github.com/fairway-cloud/fairway/internal/platform/leadership"
 	"github.com/fairway-cloud/fairway/internal/platform/members/connections"
+	"github.com/fairway-cloud/fairway/internal/platform/outbox"
 	"github.com/fairway-cloud/fairway/internal/platform/readmodel"
 	release "github.com/fairway-cloud/fairway/internal/release/controller"
 	"github.com/fairway-cloud/fairway/internal/release/rendering"
@@ -52,6 +53,7 @@ type house struct {
 	images   *registry.Resolver
 	store    *readmodel.Store
 	sink     *readmodel.Sink
+	outbox   *outbox.Outbox
 	itsm     *itsm.Receiver
 }
 
@@ -80,7 +82,9 @@ var parts = []part{
 	{"delivery.feed", (*house).addFeed},
 	{"readmodel", (*house).addReadModel},
 	{"audit.index", (*house).addIndex},
+	{"outbox", (*house).addOutbox},
 	{"approval.itsm", (*house).addITSM},
+	{"approval.notify", (*house).addNotify},
 	{"server", (*house).addAPI},
 }
 

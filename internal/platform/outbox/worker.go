@@ -107,3 +107,29 @@ func pauseAfter(attempts int) time.Duration {
 	}
 	return pause
 }
+
+// keep is how long the outbox remembers what ended.
+const keep = 400 * 24 * time.Hour
+
+// Sweeper forgets each day what ended long ago.
+type Sweeper struct {
+	Outbox *Outbox
+	Clock  clock.WithTicker
+	Log    *slog.Logger
+}
+
+// Start sweeps until ctx ends.
+func (s *Sweeper) Start(ctx context.Context) error {
+	ticker := s.Clock.NewTicker(24 * time.Hour)
+	defer ticker.Stop()
+	for {
+		if err := s.Outbox.Forget(ctx, s.Clock.Now().Add(-keep)); err != nil && ctx.Err() == nil {
+			s.Log.Error("could not sweep the outbox; it is tried again tomorrow", "cause", err.Error())
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C():
+		}
+	}
+}
