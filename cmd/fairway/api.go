@@ -95,6 +95,9 @@ func (h *house) addAPI(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := hub.Bound(ctx, h.options.actAs); err != nil {
+		return err
+	}
 	reviews, err := authorizationclient.NewForConfig(h.mgr.GetConfig())
 	if err != nil {
 		return fmt.Errorf("could not reach the hub: %w", err)

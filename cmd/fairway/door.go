@@ -15,6 +15,8 @@ import (
 	"strings"
 	"time"
 
+	authorizationclient "k8s.io/client-go/kubernetes/typed/authorization/v1"
+
 	"github.com/fairway-cloud/fairway/internal/identity"
 	"github.com/fairway-cloud/fairway/internal/identity/directory"
 	"github.com/fairway-cloud/fairway/internal/identity/header"
@@ -27,6 +29,7 @@ import (
 	"github.com/fairway-cloud/fairway/internal/identity/session"
 	"github.com/fairway-cloud/fairway/internal/identity/tokenfile"
 	"github.com/fairway-cloud/fairway/internal/platform/httpapi"
+	"github.com/fairway-cloud/fairway/internal/server"
 )
 
 // door is where people come in.
@@ -60,6 +63,14 @@ func (c *credentials) Remembered(credential string) (identity.Person, bool) {
 	return c.sessions.Remembered(credential)
 }
 
+// duties asks the hub who administers logins.
+type duties struct{ authority server.Authority }
+
+// MayHere implements doorserver.Authority.
+func (d duties) MayHere(ctx context.Context, person identity.Person, verb, resource string) (bool, error) {
+	return d.authority.May(ctx, person, server.Question{Verb: verb, Group: "identity.fairway.cloud", Resource: resource})
+}
+
 // openDoor opens the ways in that the settings name.
 func (h *house) openDoor(ctx context.Context) error {
 	settings, err := loginSettings(h.options.loginSettings)
@@ -90,8 +101,13 @@ func (h *house) openDoor(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	reviews, err := authorizationclient.NewForConfig(h.mgr.GetConfig())
+	if err != nil {
+		return fmt.Errorf("could not reach the hub: %w", err)
+	}
 	room := doorserver.Config{
-		Sessions: d.credentials.sessions, Lockout: attempts, Directory: people, Recorder: h.recorder, Key: key, Log: h.log,
+		Authority: duties{server.NewReviews(reviews.SubjectAccessReviews())},
+		Sessions:  d.credentials.sessions, Lockout: attempts, Directory: people, Recorder: h.recorder, Key: key, Log: h.log,
 	}
 	for _, p := range settings.Providers {
 		way, err := h.way(ctx, p, key)

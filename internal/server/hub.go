@@ -27,6 +27,8 @@ import (
 type Hub struct {
 	base *url.URL
 	http *http.Client
+	// groups are the only ones that are taken to the hub. Empty: all of a person's.
+	groups []string
 }
 
 // most is the most bytes that are read of the hub's answer to one call.
@@ -55,22 +57,24 @@ func NewHub(config *rest.Config) (*Hub, error) {
 // impersonate writes who acts into the headers of a call. An empty identity, what
 // belongs to Kubernetes itself, and Fairway's own accounts are refused: nobody
 // becomes the platform by the name that a directory gives him.
-func impersonate(h http.Header, person identity.Person) error {
+func (h *Hub) impersonate(header http.Header, person identity.Person) error {
 	if person.ID == "" {
 		return errors.New("could not call the hub: nobody is named as the one who acts")
 	}
 	if strings.HasPrefix(person.ID, "system:") || person.ID == ownAccount {
 		return fmt.Errorf("could not call the hub as %q: that name belongs to the platform itself", person.ID)
 	}
-	h.Set("Impersonate-User", person.ID)
+	header.Set("Impersonate-User", person.ID)
 	for _, g := range person.Groups {
 		if strings.HasPrefix(g, "system:") || slices.Contains(ownGroups, g) {
 			return fmt.Errorf("could not call the hub as a member of %q: that group belongs to the platform itself", g)
 		}
-		h.Add("Impersonate-Group", g)
+	}
+	for _, g := range h.taken(person.Groups) {
+		header.Add("Impersonate-Group", g)
 	}
 	if person.Session != "" {
-		h["Impersonate-Extra-fairway.cloud%2fsession"] = []string{person.Session}
+		header["Impersonate-Extra-fairway.cloud%2fsession"] = []string{person.Session}
 	}
 	return nil
 }
@@ -115,7 +119,7 @@ func (h *Hub) Do(ctx context.Context, person identity.Person, call Call) (Answer
 	if call.Body != nil {
 		request.Header.Set("Content-Type", call.Media)
 	}
-	if err := impersonate(request.Header, person); err != nil {
+	if err := h.impersonate(request.Header, person); err != nil {
 		return Answer{}, err
 	}
 	response, err := h.http.Do(request)

@@ -138,7 +138,7 @@ func (s *Server) upstream(r *http.Request, target string) (*http.Request, error)
 			upstream.Header[name] = values
 		}
 	}
-	if err := impersonate(upstream.Header, who(r)); err != nil {
+	if err := s.hub.impersonate(upstream.Header, who(r)); err != nil {
 		return nil, httpapi.NewProblem(httpapi.CodeDenied, "could not pass the request on: the person who asks cannot act on the hub").Because(err)
 	}
 	return upstream, nil

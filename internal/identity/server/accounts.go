@@ -18,15 +18,15 @@ import (
 func (r *Room) accountRoutes() []httpapi.Route {
 	one := base + "/accounts/{name}"
 	return []httpapi.Route{
-		{Method: http.MethodGet, Pattern: base + "/accounts", Verb: "listAccounts", Effect: httpapi.Reads, Handler: r.administers(r.listAccounts),
+		{Method: http.MethodGet, Pattern: base + "/accounts", Verb: "listAccounts", Effect: httpapi.Reads, Handler: r.administers("list", r.listAccounts),
 			Doc: httpapi.Doc{Summary: "Lists the local accounts, for security administrators.", Response: "identity.AccountList"}},
-		{Method: http.MethodPost, Pattern: base + "/accounts", Verb: "createAccount", BodyLimit: smallBody, Describe: describeAccount, Handler: r.administers(r.createAccount),
+		{Method: http.MethodPost, Pattern: base + "/accounts", Verb: "createAccount", BodyLimit: smallBody, Describe: describeAccount, Handler: r.administers("create", r.createAccount),
 			Doc: httpapi.Doc{Summary: "Opens a local account for a person, and answers with its invitation.", Request: "identity.NewAccount", Response: "identity.Invitation"}},
-		{Method: http.MethodPost, Pattern: one + "/invite", Verb: "inviteAccount", Describe: aboutName("Account"), Handler: r.administers(r.inviteAccount),
+		{Method: http.MethodPost, Pattern: one + "/invite", Verb: "inviteAccount", Describe: aboutName("Account"), Handler: r.administers("update", r.inviteAccount),
 			Doc: httpapi.Doc{Summary: "Invites the owner of an account to choose a new password. The old one, the second factor and its sessions end.", Response: "identity.Invitation"}},
-		{Method: http.MethodPost, Pattern: one + "/unlock", Verb: "unlockAccount", Describe: aboutName("Account"), Handler: r.administers(r.unlockAccount),
+		{Method: http.MethodPost, Pattern: one + "/unlock", Verb: "unlockAccount", Describe: aboutName("Account"), Handler: r.administers("update", r.unlockAccount),
 			Doc: httpapi.Doc{Summary: "Forgets the failed attempts at an account."}},
-		{Method: http.MethodDelete, Pattern: one, Verb: "closeAccount", WayBack: true, Describe: aboutName("Account"), Handler: r.administers(r.closeAccount),
+		{Method: http.MethodDelete, Pattern: one, Verb: "closeAccount", WayBack: true, Describe: aboutName("Account"), Handler: r.administers("delete", r.closeAccount),
 			Doc: httpapi.Doc{Summary: "Closes a local account. Its sessions end."}},
 		{Method: http.MethodPost, Pattern: base + "/second-factor", Verb: "enrolFactor", Describe: r.ownSession, Handler: r.enrolFactor,
 			Doc: httpapi.Doc{Summary: "Begins a second factor for the local account that you are logged in with.", Response: "identity.Enrolment"}},
@@ -42,10 +42,12 @@ func (r *Room) ownSecret(req *http.Request) (httpapi.Act, error) {
 	return act, err
 }
 
-// administers lets security administrators to a handler, and nobody else.
-func (r *Room) administers(handler httpapi.Handler) httpapi.Handler {
+// administers lets those to a handler who may do that with accounts: security administrators.
+func (r *Room) administers(verb string, handler httpapi.Handler) httpapi.Handler {
 	return func(w http.ResponseWriter, req *http.Request) error {
-		if !identity.MayManageLogins(asking(req)) {
+		if may, err := r.may(req, verb, "accounts"); err != nil {
+			return away(err)
+		} else if !may {
 			return httpapi.NewProblem(httpapi.CodeDenied, "could not do that with local accounts: a security administrator does it").
 				WithNext("Ask a security administrator.")
 		}

@@ -40,6 +40,12 @@ type Provider struct {
 	OIDC      *oidc.Provider
 }
 
+// Authority says what a person may do with the sessions, tokens and accounts of
+// others, by the hub's RBAC: a verb on a resource of identity.fairway.cloud.
+type Authority interface {
+	MayHere(ctx context.Context, person identity.Person, verb, resource string) (bool, error)
+}
+
 // Config is what the room is made of. A room made of nothing has its routes, for
 // the document of the API.
 type Config struct {
@@ -53,6 +59,8 @@ type Config struct {
 	Lockout *lockout.Counter
 	// Directory knows the people of the bank.
 	Directory identity.Directory
+	// Authority says who administers logins. Nil: security administrators do.
+	Authority Authority
 	// Recorder keeps the evidence.
 	Recorder audit.Recorder
 	// Key seals what a login under way leaves with the client, and blurs names.

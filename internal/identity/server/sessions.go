@@ -19,16 +19,30 @@ func asking(req *http.Request) identity.Person {
 	return person
 }
 
-// reach says whose things the person may act on: his own, or anybody's ("").
-func reach(person identity.Person) string {
-	if identity.MayManageLogins(person) {
+// may says whether the person acts on what belongs to others. A machine never does.
+func (r *Room) may(req *http.Request, verb, resource string) (bool, error) {
+	person := asking(req)
+	if r.Authority == nil || person.Machine != "" {
+		return identity.MayManageLogins(person), nil
+	}
+	return r.Authority.MayHere(req.Context(), person, verb, resource)
+}
+
+// reach says whose things the person may end: his own, or anybody's (""). Where the
+// hub does not tell, he ends his own in any case.
+func (r *Room) reach(req *http.Request, resource string) string {
+	all, err := r.may(req, "delete", resource)
+	if err != nil {
+		r.Log.Error("could not find out whether somebody may end what belongs to others", "request", httpapi.Trace(req.Context()), "cause", err.Error())
+	}
+	if err == nil && all {
 		return ""
 	}
-	return person.ID
+	return asking(req).ID
 }
 
 // whose reads the query: which person's things are listed. "" is everybody's.
-func whose(req *http.Request) (string, error) {
+func (r *Room) whose(req *http.Request, resource string) (string, error) {
 	person := asking(req)
 	for name := range req.URL.Query() {
 		if name != "person" {
@@ -36,10 +50,14 @@ func whose(req *http.Request) (string, error) {
 		}
 	}
 	wanted := req.URL.Query().Get("person")
-	switch {
-	case wanted == "" || wanted == person.ID:
+	if wanted == "" || wanted == person.ID {
 		return person.ID, nil
-	case !identity.MayManageLogins(person):
+	}
+	all, err := r.may(req, "list", resource)
+	switch {
+	case err != nil:
+		return "", away(err)
+	case !all:
 		return "", httpapi.NewProblem(httpapi.CodeDenied, "could not list what belongs to others: a security administrator does that")
 	case wanted == "*":
 		return "", nil
@@ -54,7 +72,7 @@ func none(kind, name string) error {
 }
 
 func (r *Room) listSessions(w http.ResponseWriter, req *http.Request) error {
-	person, err := whose(req)
+	person, err := r.whose(req, "sessions")
 	if err != nil {
 		return err
 	}
@@ -79,7 +97,7 @@ func (r *Room) logout(w http.ResponseWriter, req *http.Request) error {
 }
 
 func (r *Room) endSession(w http.ResponseWriter, req *http.Request) error {
-	err := r.Sessions.End(req.Context(), req.PathValue("id"), reach(asking(req)))
+	err := r.Sessions.End(req.Context(), req.PathValue("id"), r.reach(req, "sessions"))
 	if errors.Is(err, session.ErrNone) {
 		return none("session", req.PathValue("id"))
 	}
@@ -91,8 +109,8 @@ func (r *Room) endSession(w http.ResponseWriter, req *http.Request) error {
 }
 
 func (r *Room) endSessions(w http.ResponseWriter, req *http.Request) error {
-	person, id := asking(req), req.PathValue("name")
-	if id != person.ID && !identity.MayManageLogins(person) {
+	id := req.PathValue("name")
+	if whose := r.reach(req, "sessions"); whose != "" && whose != id {
 		return httpapi.NewProblem(httpapi.CodeDenied, "could not end sessions of others: a security administrator does that")
 	}
 	ended, err := r.Sessions.EndAll(req.Context(), id, "")

@@ -24,7 +24,7 @@ type NewToken struct {
 }
 
 func (r *Room) listTokens(w http.ResponseWriter, req *http.Request) error {
-	person, err := whose(req)
+	person, err := r.whose(req, "tokens")
 	if err != nil {
 		return err
 	}
@@ -81,7 +81,7 @@ func (r *Room) createToken(w http.ResponseWriter, req *http.Request) error {
 }
 
 func (r *Room) revokeToken(w http.ResponseWriter, req *http.Request) error {
-	err := r.Sessions.Revoke(req.Context(), req.PathValue("id"), reach(asking(req)))
+	err := r.Sessions.Revoke(req.Context(), req.PathValue("id"), r.reach(req, "tokens"))
 	if errors.Is(err, session.ErrNone) {
 		return none("token", req.PathValue("id"))
 	}
