@@ -182,7 +182,7 @@ func inScope(route Route, person identity.Person, r *http.Request) error {
 	if route.Hub {
 		asked.Path, asked.Changes = strings.TrimPrefix(r.URL.Path, "/hub"), !isRead(r.Method)
 		asked.Namespace = namespaceIn(asked.Path)
-		asked.About = !strings.Contains(strings.Trim(strings.TrimPrefix(asked.Path, "/apis"), "/"), "/")
+		asked.About = onlyDescribes(asked.Path)
 	}
 	if why := person.Scope.Refuses(asked); why != "" {
 		return NewProblem(CodeDenied, "could not accept the token here: %s", why).
@@ -203,4 +203,19 @@ func namespaceIn(path string) string {
 		return parts[at+1]
 	}
 	return ""
+}
+
+// onlyDescribes says whether a path of the hub says what the hub offers, and nothing
+// of what it holds.
+func onlyDescribes(path string) bool {
+	parts := strings.Split(strings.Trim(path, "/"), "/")
+	switch parts[0] {
+	case "api":
+		return len(parts) <= 2
+	case "apis":
+		return len(parts) <= 3
+	case "version":
+		return len(parts) == 1
+	}
+	return parts[0] == "openapi"
 }
