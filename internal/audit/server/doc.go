@@ -6,6 +6,6 @@
 //
 // Who may read what is a rule of RBAC about the resource "records" of the group
 // "audit.fairway.cloud": list in all namespaces shows everything, list in one
-// shows what happened to what lives there. What may not be seen answers as what
-// is not there.
+// shows what happened to what lives there, and export lets it be taken away. What
+// may not be seen answers as what is not there.
 package server

@@ -42,8 +42,12 @@ func (h *handlers) export(w http.ResponseWriter, r *http.Request) error {
 	if h.Key == nil || h.Recorder == nil {
 		return httpapi.NewProblem(httpapi.CodeUnavailable, "this server exports no evidence")
 	}
-	if q.Scopes, err = h.scopes(r.Context(), who(r), "list", q.Equal["namespace"]); err != nil {
+	if q.Scopes, err = h.scopes(r.Context(), who(r), "export", q.Equal["namespace"]); err != nil {
 		return err
+	}
+	if q.Scopes != nil && len(q.Scopes) == 0 {
+		return httpapi.NewProblem(httpapi.CodeDenied, "could not export evidence: your roles do not allow it").
+			WithNext("An audit administrator does it: verb export on %s.%s.", Resource, Group)
 	}
 	q.Limit = exportPage
 	act := audit.Act{
