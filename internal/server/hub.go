@@ -25,8 +25,9 @@ import (
 // Hub calls the hub's API server as the person who asks. Upstream headers are
 // built anew for every call; nothing of the client's request is forwarded.
 type Hub struct {
-	base *url.URL
-	http *http.Client
+	base    *url.URL
+	http    *http.Client
+	flights inFlight
 	// groups are the only ones that are taken to the hub. Empty: all of a person's.
 	groups []string
 }
@@ -122,6 +123,7 @@ func (h *Hub) Do(ctx context.Context, person identity.Person, call Call) (Answer
 	if err := h.impersonate(request.Header, person); err != nil {
 		return Answer{}, err
 	}
+	defer h.flights.mark(ctx, request.Header, call.Method, person)()
 	response, err := h.http.Do(request)
 	if err != nil {
 		return Answer{}, unreachable(ctx, call.Subject, err)

@@ -61,6 +61,7 @@ func (s *Server) hubProxy(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	defer s.hub.flights.mark(r.Context(), upstream.Header, r.Method, who(r))()
 	response, err := s.hub.http.Do(upstream)
 	if err != nil {
 		return unreachable(r.Context(), "the request", err)
