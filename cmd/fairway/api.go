@@ -127,6 +127,9 @@ func (h *house) addAPI(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if handler, err = h.hook(hub, handler); err != nil {
+		return err
+	}
 	return errors.Join(h.listenAPI(handler), h.listenPlain(h.options.metricsAddress, metricsHandler()), h.listenPlain(h.options.pprofAddress, pprofHandler()))
 }
 
@@ -194,7 +197,7 @@ func (h *house) listenAPI(handler http.Handler) error {
 	}
 	return h.serve(&http.Server{
 		Addr: h.options.listen, Handler: handler,
-		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: pair.get, NextProtos: []string{"h2", "http/1.1"}, ClientAuth: h.door.clientAuth()},
+		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: pair.get, NextProtos: []string{"h2", "http/1.1"}, ClientAuth: h.clientAuth()},
 		// Slow clients hold nothing for long; answers that stream set their own deadlines.
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
 	})

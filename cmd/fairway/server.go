@@ -38,6 +38,7 @@ type serverOptions struct {
 	database        string
 	actAs           []string
 	evidence        evidenceOptions
+	hook            hookOptions
 	metricsAddress  string
 	pprofAddress    string
 	loopback        bool
@@ -80,6 +81,7 @@ second server on the same folder refuses to start.`,
 	flags.StringVar(&o.database, "database", "", "sessions, tokens and local accounts: postgres://… or a SQLite file (default <data-dir>/fairway.db)")
 	o.evidence.add(flags)
 	flags.StringSliceVar(&o.actAs, "impersonate-group", nil, "the only groups of people that are taken to the hub; needed where the hub is older than Kubernetes 1.36; repeatable")
+	o.hook.add(flags)
 	flags.StringVar(&o.metricsAddress, "metrics-address", "", "loopback address that serves /metrics without a token, such as 127.0.0.1:9443; empty: none")
 	flags.StringVar(&o.pprofAddress, "pprof-address", "", "loopback address that serves /debug/pprof; empty: none")
 	flags.BoolVar(&o.loopback, "allow-loopback-members", false, "accept members on this machine's own addresses, as the sandbox has them")

@@ -124,6 +124,9 @@ func startServer(ctx context.Context, s *daemon.Sandbox, _ *topology.Sandbox) er
 	if err := s.Await(ctx, serverProcess); err != nil {
 		return err
 	}
+	if err := installEvidence(ctx, s, address, filepath.Join(dir, "data"), authority.CertPEM()); err != nil {
+		return err
+	}
 	s.SetURLs(control.URLs{API: "https://" + address})
 	return config.Write(clientFile(s), config.Client{Server: "https://" + address, CAFile: "server/ca.crt", TokenFile: "server/admin.token"})
 }
