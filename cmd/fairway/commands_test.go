@@ -58,6 +58,7 @@ func TestCommands(t *testing.T) {
 	t.Run("any kind", func(t *testing.T) { kindsStory(t, b) })
 	t.Run("the bank", func(t *testing.T) { bankStory(t, b) })
 	t.Run("its people", func(t *testing.T) { peopleStory(t, b) })
+	t.Run("the auditor", func(t *testing.T) { auditStory(t, b) })
 	t.Run("the evidence", func(t *testing.T) { b.end(t); evidenceStory(t, b) })
 }
 

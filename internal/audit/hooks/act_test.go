@@ -6,6 +6,7 @@ package hooks
 import (
 	"strings"
 	"testing"
+	"time"
 
 	admissionv1 "k8s.io/api/admission/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
@@ -77,7 +78,11 @@ func TestNoContentReachesTheRecord(t *testing.T) {
 
 func TestOutcome(t *testing.T) {
 	object := func(uid, version, spec string) map[string]any {
-		return map[string]any{"metadata": map[string]any{"uid": uid, "resourceVersion": version}, "spec": map[string]any{"s": spec}}
+		made := "2026-11-28T00:00:00Z"
+		if uid == "later" {
+			made = "2026-11-28T00:00:02Z"
+		}
+		return map[string]any{"metadata": map[string]any{"uid": uid, "resourceVersion": version, "creationTimestamp": made}, "spec": map[string]any{"s": spec}}
 	}
 	of := func(spec string) string {
 		d, err := digest(object("", "", spec))
@@ -104,6 +109,7 @@ func TestOutcome(t *testing.T) {
 		"UpdatedGone":   {update, nil, "Unknown"},
 		"Created":       {create, object("u", "1", "new"), "Done"},
 		"CreatedBefore": {create, object("other", "1", "new"), "Refused"},
+		"CreatedTwice":  {create, object("later", "1", "new"), "Unknown"},
 		"NotCreated":    {create, nil, "Unknown"},
 		"Deleted":       {remove, nil, "Done"},
 		"DeletedMade":   {remove, object("other", "9", "old"), "Done"},
@@ -112,7 +118,7 @@ func TestOutcome(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			got, err := test.target.outcome(test.now)
+			got, err := test.target.outcome(test.now, time.Date(2026, 11, 28, 0, 0, 1, 0, time.UTC))
 			if err != nil || string(got.Result) != test.want || got.Message == "" {
 				t.Errorf("want %s, got %+v %v", test.want, got, err)
 			}

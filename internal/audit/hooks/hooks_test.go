@@ -240,6 +240,10 @@ func TestAClusterAdministratorIsSeen(t *testing.T) {
 	changed.SetAnnotations(map[string]string{"note": "by hand"})
 	must(t, admin.Update(t.Context(), changed))
 	s.settled()
+	// What was made in another second is told apart from what is made after.
+	for made := r.GetCreationTimestamp(); !time.Now().Truncate(time.Second).After(made.Time); time.Sleep(50 * time.Millisecond) {
+		continue
+	}
 	if err := admin.Create(t.Context(), s.release("r-1", "Retire")); !apierrors.IsAlreadyExists(err) {
 		t.Fatal(err)
 	}

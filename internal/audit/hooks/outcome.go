@@ -61,7 +61,7 @@ func (h *Hook) settle(ctx context.Context, p *pending) bool {
 		}
 		object, err := h.config.Look(ctx, p.target.group, p.target.version, p.target.kind, p.target.namespace, p.target.name)
 		if err == nil {
-			outcome, err := p.target.outcome(object)
+			outcome, err := p.target.outcome(object, p.since)
 			if err != nil {
 				outcome = audit.Outcome{Result: audit.Unknown, Message: "the object cannot be read"}
 			}
@@ -87,8 +87,14 @@ func (h *Hook) finish(ctx context.Context, p *pending, outcome audit.Outcome) {
 	}
 }
 
-// outcome compares the object as it is with what was to be written.
-func (t target) outcome(object map[string]any) (audit.Outcome, error) {
+// madeBefore says whether an object was there before a moment, to the second.
+func madeBefore(object map[string]any, moment time.Time) bool {
+	made, err := time.Parse(time.RFC3339, meta(object, "creationTimestamp"))
+	return err == nil && made.Before(moment.Truncate(time.Second))
+}
+
+// outcome compares the object as it is with what was to be written at since.
+func (t target) outcome(object map[string]any, since time.Time) (audit.Outcome, error) {
 	now, err := digest(object)
 	if err != nil {
 		return audit.Outcome{}, err
@@ -108,8 +114,10 @@ func (t target) outcome(object map[string]any) (audit.Outcome, error) {
 		switch {
 		case object == nil:
 			return audit.Outcome{Result: audit.Unknown, Message: "it is not there: it was refused, or deleted since"}, nil
-		case !same:
+		case !same && madeBefore(object, since):
 			return audit.Outcome{Result: audit.Refused, Message: "another object of that name was there"}, nil
+		case !same:
+			return audit.Outcome{Result: audit.Unknown, Message: "another object of that name is there now"}, nil
 		}
 		return audit.Outcome{Result: audit.Done, Message: version, After: now}, nil
 	}
