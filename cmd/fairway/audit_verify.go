@@ -24,7 +24,7 @@ func init() { auditCommands = append(auditCommands, newAuditVerifyCommand) }
 // verifyOptions are the flags of "fairway audit verify".
 type verifyOptions struct {
 	dir, logKey, witnessKey, witnessDir, copy string
-	checkpoints                               []string
+	checkpoints, counterKeys                  []string
 	from                                      int
 	output                                    string
 }
@@ -49,6 +49,7 @@ have rewritten everything, and the answer says so.`,
 	flags := command.Flags()
 	flags.StringVar(&o.dir, "dir", "", "folder of the log, or of a copy (required)")
 	flags.StringVar(&o.logKey, "log-key", "", "public key of the log: the key itself or its file (default <dir>/log.key.pub, which proves less: bring your own)")
+	flags.StringArrayVar(&o.counterKeys, "counter-key", nil, "public key of a countersignature by other algorithms, such as log.key.sm2.pub; repeatable")
 	flags.StringVar(&o.witnessKey, "witness-key", "", "public key of the witness: the key itself or its file")
 	flags.StringVar(&o.witnessDir, "witness-dir", "", "the witness's own folder, or a copy of its checkpoints")
 	flags.StringArrayVar(&o.checkpoints, "checkpoint", nil, "file with a countersigned checkpoint that was kept elsewhere; repeatable")
@@ -73,6 +74,13 @@ func runVerify(out io.Writer, o verifyOptions) error {
 	var err error
 	if options.LogKey, err = sealing.PublicKey(o.logKey); err != nil {
 		return err
+	}
+	for _, argument := range o.counterKeys {
+		key, err := sealing.PublicKey(argument)
+		if err != nil {
+			return err
+		}
+		options.CounterKeys = append(options.CounterKeys, key)
 	}
 	if o.witnessKey != "" {
 		if options.WitnessKey, err = sealing.PublicKey(o.witnessKey); err != nil {

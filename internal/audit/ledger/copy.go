@@ -50,11 +50,15 @@ func (l *Ledger) copyAll() {
 // copyOnce copies what is not in the second place yet. What is there already is
 // never written again: where it differs, somebody altered one of the two.
 func (l *Ledger) copyOnce() error {
-	key := KeyFile + sealing.PublicSuffix
-	if err := copyFile(filepath.Join(l.options.Dir, key), filepath.Join(l.options.Copy, key)); err != nil {
+	keys, err := filepath.Glob(filepath.Join(l.options.Dir, KeyFile+"*"+sealing.PublicSuffix))
+	if err != nil {
 		return err
 	}
-	var err error
+	for _, key := range keys {
+		if err := copyFile(key, filepath.Join(l.options.Copy, filepath.Base(key))); err != nil {
+			return err
+		}
+	}
 	for _, y := range l.logs() {
 		err = errors.Join(err, y.copyTo(filepath.Join(l.options.Copy, filepath.Base(y.dir)), l))
 	}

@@ -249,7 +249,7 @@ func (l *Ledger) loadYears() error {
 		return err
 	}
 	if len(l.years) == 0 {
-		y, err := beginYear(l.options.Dir, l.options.Now().UTC().Year(), 0, l.key.Signer())
+		y, err := beginYear(l.options.Dir, l.options.Now().UTC().Year(), 0, l.key)
 		if err != nil {
 			return err
 		}

@@ -338,8 +338,14 @@ func TestPendingSurvivesWithoutACheckpoint(t *testing.T) {
 	if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chmod(filepath.Join(copied, KeyFile), 0o600); err != nil {
+	keys, err := filepath.Glob(filepath.Join(copied, KeyFile+"*"))
+	if err != nil {
 		t.Fatal(err)
+	}
+	for _, key := range keys {
+		if err := os.Chmod(key, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := l.Close(); err != nil {
 		t.Fatal(err)

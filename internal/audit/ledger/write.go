@@ -177,7 +177,7 @@ func (l *Ledger) rotate() error {
 	if err := l.publish(); err != nil {
 		return fmt.Errorf("could not finish the log of %d: %w", last.year, err)
 	}
-	next, err := beginYear(l.options.Dir, year, last.base+last.size(), l.key.Signer())
+	next, err := beginYear(l.options.Dir, year, last.base+last.size(), l.key)
 	if err != nil {
 		return err
 	}
@@ -262,7 +262,7 @@ func (l *Ledger) publish() error {
 	if len(batch) == 0 {
 		return nil
 	}
-	err := year.grow(batch, l.key.Signer())
+	err := year.grow(batch, l.key)
 	l.mu.Lock()
 	if (err == nil) != (l.publishError == nil) {
 		l.tell(err)

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/fairway-cloud/fairway/internal/audit/tiles"
+	"github.com/fairway-cloud/fairway/internal/platform/sealing"
 )
 
 // CosignedFile is the name of the file that holds the newest checkpoint that the
@@ -106,7 +107,7 @@ func (y *yearLog) read(name string, key note.Verifier) (*checkpoint, error) {
 
 // grow takes the records behind the newest checkpoint into the tree, and signs and
 // stores a checkpoint over them.
-func (y *yearLog) grow(records [][]byte, key note.Signer) error {
+func (y *yearLog) grow(records [][]byte, key *sealing.Key) error {
 	before := y.newest.Load().Size
 	// The tree may have grown already, and only the checkpoint found no room.
 	if err := y.tree.Grow(records[y.tree.Size()-before:]); err != nil {
@@ -125,9 +126,9 @@ func (y *yearLog) grow(records [][]byte, key note.Signer) error {
 	return nil
 }
 
-func (y *yearLog) sign(size uint64, root []byte, key note.Signer) (*checkpoint, error) {
+func (y *yearLog) sign(size uint64, root []byte, key *sealing.Key) (*checkpoint, error) {
 	c := flog.Checkpoint{Origin: y.origin, Size: size, Hash: root}
-	signed, err := note.Sign(&note.Note{Text: string(c.Marshal())}, key)
+	signed, err := note.Sign(&note.Note{Text: string(c.Marshal())}, key.Signers()...)
 	if err != nil {
 		return nil, fmt.Errorf("could not sign a checkpoint: %w", err)
 	}
@@ -135,7 +136,7 @@ func (y *yearLog) sign(size uint64, root []byte, key note.Signer) (*checkpoint, 
 }
 
 // beginYear makes the log of a year, empty.
-func beginYear(dir string, year int, base uint64, key note.Signer) (*yearLog, error) {
+func beginYear(dir string, year int, base uint64, key *sealing.Key) (*yearLog, error) {
 	y := &yearLog{year: year, dir: filepath.Join(dir, fmt.Sprintf("%04d", year)), origin: Origin(key.Name(), year), base: base}
 	root := rfc6962.DefaultHasher.EmptyRoot()
 	tree, err := tiles.Open(y.dir, 0, root)

@@ -22,6 +22,7 @@ import (
 type place struct {
 	log, copy, witness string
 	logKey, witnessKey string
+	counter            []string
 }
 
 // build writes a log over two years, with so many acts in each, countersigned and
@@ -39,7 +40,7 @@ func build(t testing.TB, acts int) place {
 	}
 	server := httptest.NewServer(w)
 	t.Cleanup(func() { server.Close(); _ = w.Close() })
-	p.logKey, p.witnessKey = key.Public, w.PublicKey()
+	p.logKey, p.witnessKey, p.counter = key.Public, w.PublicKey(), key.Counter
 
 	now := atomic.Pointer[time.Time]{}
 	set := func(year int) { at := time.Date(year, 3, 1, 8, 0, 0, 0, time.UTC); now.Store(&at) }
@@ -81,14 +82,20 @@ func (p place) clone(t testing.TB) place {
 		}
 		*dir = to
 	}
-	if err := os.Chmod(filepath.Join(p.log, ledger.KeyFile), 0o600); err != nil {
+	keys, err := filepath.Glob(filepath.Join(p.log, ledger.KeyFile+"*"))
+	if err != nil {
 		t.Fatal(err)
+	}
+	for _, key := range keys {
+		if err := os.Chmod(key, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return p
 }
 
 func (p place) options() Options {
-	return Options{Dir: p.log, LogKey: p.logKey, WitnessKey: p.witnessKey, WitnessDir: p.witness}
+	return Options{Dir: p.log, LogKey: p.logKey, CounterKeys: p.counter, WitnessKey: p.witnessKey, WitnessDir: p.witness}
 }
 
 func mustVerify(t testing.TB, o Options) *Report {

@@ -34,6 +34,9 @@ type Options struct {
 	Dir string
 	// LogKey is the log's public key.
 	LogKey string
+	// CounterKeys are the public keys of countersignatures by other algorithms, such
+	// as SM2. Default: they are not looked at.
+	CounterKeys []string
 	// WitnessKey is the witness's public key. Default: what the witness confirmed is
 	// not looked at, and somebody with the log's key could have rewritten everything.
 	WitnessKey string
@@ -119,6 +122,7 @@ const mostFaults = 100
 type verification struct {
 	options  Options
 	log      note.Verifier
+	counter  []note.Verifier
 	witness  note.Verifier
 	report   *Report
 	account  audit.Account
@@ -134,6 +138,13 @@ func Verify(o Options) (*Report, error) {
 	var err error
 	if v.log, err = sealing.Verifier(o.LogKey); err != nil {
 		return nil, err
+	}
+	for _, text := range o.CounterKeys {
+		counter, err := sealing.Verifier(text)
+		if err != nil {
+			return nil, err
+		}
+		v.counter = append(v.counter, counter)
 	}
 	if o.WitnessKey != "" {
 		if v.witness, err = sealing.CosignatureVerifier(o.WitnessKey); err != nil {
@@ -314,7 +325,8 @@ func (y *yearCheck) at(index uint64, f Fault) {
 // Without either the files say how large the log is. In a folder that was copied
 // while the log grew, the countersigned one may be ahead.
 func (y *yearCheck) checkpoints() {
-	newest, err := y.signed(tiles.CheckpointFile, y.v.log)
+	keys := append([]note.Verifier{y.v.log}, y.v.counter...)
+	newest, err := y.signed(tiles.CheckpointFile, keys...)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		y.fault(Fault{File: y.name(tiles.CheckpointFile), Index: -1, What: fmt.Sprintf("the checkpoint of %d is missing", y.year)})
@@ -322,7 +334,6 @@ func (y *yearCheck) checkpoints() {
 		y.fault(Fault{File: y.name(tiles.CheckpointFile), Index: -1, What: fmt.Sprintf("the checkpoint of %d is not as the log's key signed it (%v): it was altered, or the key is another one", y.year, err)})
 	}
 	y.newest = newest
-	keys := []note.Verifier{y.v.log}
 	if y.v.witness != nil {
 		keys = append(keys, y.v.witness)
 	}

@@ -132,7 +132,7 @@ func forge(t *testing.T, p place, year string, change func(entries [][]byte) [][
 		t.Fatal(err)
 	}
 	text := flog.Checkpoint{Origin: origin, Size: tree.Size(), Hash: tree.Root()}.Marshal()
-	signed, err := note.Sign(&note.Note{Text: string(text)}, key.Signer())
+	signed, err := note.Sign(&note.Note{Text: string(text)}, key.Signers()...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -294,7 +294,7 @@ func forgeSize(t *testing.T, p place, size uint64) {
 		edge = append(edge, raw[i*32:(i+1)*32])
 	}
 	text := flog.Checkpoint{Origin: key.Name() + "/2027", Size: size, Hash: tiles.Root([][][]byte{edge})}.Marshal()
-	signed, err := note.Sign(&note.Note{Text: string(text)}, key.Signer())
+	signed, err := note.Sign(&note.Note{Text: string(text)}, key.Signers()...)
 	if err != nil {
 		t.Fatal(err)
 	}

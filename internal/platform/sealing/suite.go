@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package sealing
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strings"
+
+	"golang.org/x/mod/sumdb/note"
+)
+
+// suite is one set of algorithms: a digest and a signature.
+type suite struct {
+	// name is how digests begin, without the colon.
+	name string
+	// suffix is appended to the file of the key. The first suite has none.
+	suffix   string
+	digest   func(content []byte) []byte
+	generate func(name string) (private, public string, err error)
+	signer   func(private string) (note.Signer, error)
+	verifier func(public string) (note.Verifier, error)
+}
+
+// suites lists the algorithms of this build. The first signs every note; the
+// others countersign it.
+var suites = []suite{{
+	name:     "sha256",
+	digest:   func(content []byte) []byte { sum := sha256.Sum256(content); return sum[:] },
+	generate: func(name string) (string, string, error) { return note.GenerateKey(rand.Reader, name) },
+	signer:   note.NewSigner,
+	verifier: note.NewVerifier,
+}}
+
+// Algorithms of this build, as digests begin.
+func Algorithms() []string {
+	var names []string
+	for _, s := range suites {
+		names = append(names, s.name)
+	}
+	return names
+}
+
+// Digest returns the digest of content, such as "sha256:…". The error says that
+// this build does not know the algorithm.
+func Digest(algorithm string, content []byte) (string, error) {
+	for _, s := range suites {
+		if s.name == algorithm {
+			return s.name + ":" + hex.EncodeToString(s.digest(content)), nil
+		}
+	}
+	return "", fmt.Errorf("could not take a digest with %q: this build knows %s", algorithm, strings.Join(Algorithms(), " and "))
+}
+
+// newVerifier reads a public key of any suite.
+func newVerifier(public string) (note.Verifier, error) {
+	var first error
+	for _, s := range suites {
+		v, err := s.verifier(public)
+		if err == nil {
+			return v, nil
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return nil, first
+}
