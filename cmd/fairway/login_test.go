@@ -40,9 +40,9 @@ func typed(t *testing.T, input string, words ...string) (stdout, stderr string, 
 }
 
 // addPerson makes a Person on the hub, as its security administrator would.
-func addPerson(t *testing.T, id string, duty identityv1.Duty) {
+func addPerson(t *testing.T, id string, duty identityv1.Duty, logins ...identityv1.Login) {
 	t.Helper()
-	person := &identityv1.Person{ObjectMeta: metav1.ObjectMeta{Name: id}, Spec: identityv1.PersonSpec{DisplayName: "王 " + id, Duty: duty}}
+	person := &identityv1.Person{ObjectMeta: metav1.ObjectMeta{Name: id}, Spec: identityv1.PersonSpec{DisplayName: "王 " + id, Duty: duty, Logins: logins}}
 	scheme, err := newScheme()
 	if err != nil {
 		t.Fatal(err)
