@@ -4,6 +4,8 @@
 package identity_test
 
 import (
+	"os"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -178,5 +180,56 @@ func TestWhoManagesLogins(t *testing.T) {
 		if identity.MayManageLogins(test.person) != test.may {
 			t.Error(reason)
 		}
+	}
+}
+
+// Every field of the settings is explained.
+func TestSettingsAreDocumented(t *testing.T) {
+	for _, path := range []string{"../../docs/reference/login.md", "../../docs/zh-CN/reference/login.md"} {
+		page, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var walk func(typ reflect.Type)
+		walk = func(typ reflect.Type) {
+			for i := range typ.NumField() {
+				field := typ.Field(i)
+				name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+				if !strings.Contains(string(page), "`"+name+"`") && !strings.Contains(string(page), "."+name+"`") && name != "sessions" {
+					t.Errorf("%s does not explain %s.%s", path, typ.Name(), name)
+				}
+				inner := field.Type
+				for inner.Kind() == reflect.Pointer || inner.Kind() == reflect.Slice {
+					inner = inner.Elem()
+				}
+				if inner.Kind() == reflect.Struct && inner.PkgPath() == typ.PkgPath() {
+					walk(inner)
+				}
+			}
+		}
+		walk(reflect.TypeFor[identity.Settings]())
+	}
+}
+
+// The example of the guide is read as it stands there.
+func TestTheGuidesSettingsAreRead(t *testing.T) {
+	page, err := os.ReadFile("../../docs/howto/connect-a-directory.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := strings.Split(string(page), "```")
+	read := 0
+	for i := 1; i < len(blocks); i += 2 {
+		body, ok := strings.CutPrefix(blocks[i], "yaml\n")
+		if !ok || strings.Contains(body, "kind: Person") {
+			continue
+		}
+		if _, err := identity.ReadSettings([]byte(body)); err != nil {
+			t.Errorf("%v:\n%s", err, body)
+		}
+		read++
+	}
+	if read != 2 {
+		t.Errorf("read %d examples", read)
 	}
 }
