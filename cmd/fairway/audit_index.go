@@ -12,7 +12,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	releasev1 "github.com/fairway-cloud/fairway/api/release/v1alpha1"
-	"github.com/fairway-cloud/fairway/internal/audit"
 	"github.com/fairway-cloud/fairway/internal/audit/index"
 	auditserver "github.com/fairway-cloud/fairway/internal/audit/server"
 	"github.com/fairway-cloud/fairway/internal/platform/httpapi"
@@ -25,10 +24,7 @@ const indexEvery = 500 * time.Millisecond
 
 // addIndex opens the index of evidence and has the leader keep it up to date.
 func (h *house) addIndex(ctx context.Context) error {
-	log, ok := h.recorder.(audit.Log)
-	if !ok {
-		return nil // a journal is kept, not searched
-	}
+	log := h.ledger
 	source := h.options.databaseSource()
 	if !strings.Contains(source, "://") {
 		// A file of its own: a damaged index is thrown away, what else the server owns is not.
@@ -43,11 +39,7 @@ func (h *house) addIndex(ctx context.Context) error {
 		return err
 	}
 	h.audit = auditserver.Deps{Index: store, Log: log, Recorder: h.recorder, Key: key, PublicKey: key.Public, Kin: h.kin, Logger: h.log, Background: ctx}
-	if newest, ok := h.recorder.(interface {
-		Checkpoint(context.Context) ([]byte, error)
-	}); ok {
-		h.audit.Checkpoint = newest.Checkpoint
-	}
+	h.audit.Checkpoint = log.Checkpoint
 	return h.mgr.Add(leading(func(ctx context.Context) error {
 		defer store.Close() //nolint:errcheck // everything in it comes from the log
 		return store.Follow(ctx, log, indexEvery, func(anew bool, err error) {

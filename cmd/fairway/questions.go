@@ -16,6 +16,7 @@ import (
 	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
 	fleetv1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
 	app "github.com/fairway-cloud/fairway/internal/app/controller"
+	"github.com/fairway-cloud/fairway/internal/audit/mask"
 	"github.com/fairway-cloud/fairway/internal/fleet/join"
 	"github.com/fairway-cloud/fairway/internal/identity"
 	"github.com/fairway-cloud/fairway/internal/images/registry"
@@ -129,6 +130,10 @@ func (h *house) diff() server.ApplicationFunc {
 	q := app.Questions{Hub: h.mgr.GetClient(), Resolver: h.images}
 	return func(ctx context.Context, a *appv1.Application) (any, error) {
 		changes, err := q.Diff(ctx, a)
+		for i := range changes.Changes {
+			c := &changes.Changes[i]
+			c.Before, c.After = mask.Field(c.Path, c.Before), mask.Field(c.Path, c.After)
+		}
 		return changes, questionProblem(a, err)
 	}
 }

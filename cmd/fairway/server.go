@@ -18,6 +18,7 @@ import (
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 
+	"github.com/fairway-cloud/fairway/internal/audit/mask"
 	"github.com/fairway-cloud/fairway/internal/platform/database"
 	"github.com/fairway-cloud/fairway/internal/platform/members/connections"
 	"github.com/fairway-cloud/fairway/internal/platform/readmodel"
@@ -136,7 +137,7 @@ func runServer(ctx context.Context, o serverOptions) (err error) {
 		return err
 	}
 	h := &house{
-		options: o, log: logger, mgr: mgr, lock: lock, database: owned, recorder: evidence, images: images,
+		options: o, log: logger, mgr: mgr, lock: lock, database: owned, recorder: mask.Recorder(evidence), ledger: evidence, images: images,
 		store: store, sink: readmodel.NewSink(store, logger),
 	}
 	h.members = connections.New(connections.Options{Fence: lock, Log: mgr.GetLogger().WithName("members"), Loopback: o.loopback})
@@ -184,7 +185,7 @@ func newLogger(verbosity int) *slog.Logger {
 	if verbosity > 1 {
 		level = slog.LevelDebug
 	}
-	logger := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	logger := slog.New(mask.Handler(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level})))
 	bridge := logr.FromSlogHandler(logger.Handler())
 	ctrl.SetLogger(bridge)
 	klog.SetLogger(bridge)

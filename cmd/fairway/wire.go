@@ -18,6 +18,7 @@ import (
 	"github.com/fairway-cloud/fairway/internal/approval/cases"
 	"github.com/fairway-cloud/fairway/internal/approval/itsm"
 	"github.com/fairway-cloud/fairway/internal/audit"
+	"github.com/fairway-cloud/fairway/internal/audit/ledger"
 	auditserver "github.com/fairway-cloud/fairway/internal/audit/server"
 	delivery "github.com/fairway-cloud/fairway/internal/delivery/controller"
 	fleet "github.com/fairway-cloud/fairway/internal/fleet/controller"
@@ -48,6 +49,7 @@ type house struct {
 	rights   *rights.Rights
 	reviews  authorizationclient.SubjectAccessReviewInterface
 	recorder audit.Recorder
+	ledger   *ledger.Ledger
 	audit    auditserver.Deps
 	members  *connections.Connections
 	images   *registry.Resolver

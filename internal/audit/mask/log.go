@@ -75,14 +75,21 @@ func attribute(a slog.Attr) slog.Attr {
 }
 
 // Recorder masks records before they reach the log, where nothing can be taken
-// out any more.
+// out any more. What they are about keeps its name.
 func Recorder(next audit.Recorder) audit.Recorder { return recorder{next} }
 
 type recorder struct{ next audit.Recorder }
 
+func masked(act audit.Act) audit.Act {
+	subject := act.Subject
+	act = Act(act)
+	act.Subject = subject
+	return act
+}
+
 // Intent implements audit.Recorder.
 func (r recorder) Intent(ctx context.Context, act audit.Act) (string, error) {
-	return r.next.Intent(ctx, Act(act))
+	return r.next.Intent(ctx, masked(act))
 }
 
 // Outcome implements audit.Recorder.
@@ -95,7 +102,7 @@ func (r recorder) Outcome(ctx context.Context, id string, outcome audit.Outcome)
 func (r recorder) Spool(ctx context.Context, act audit.Act) (string, error) {
 	spooler, ok := r.next.(audit.Spooler)
 	if !ok {
-		return r.next.Intent(ctx, Act(act))
+		return r.next.Intent(ctx, masked(act))
 	}
-	return spooler.Spool(ctx, Act(act))
+	return spooler.Spool(ctx, masked(act))
 }

@@ -68,6 +68,20 @@ func Text(text string) string {
 	return numbers(text)
 }
 
+// secretName is what fields are called that hold secrets.
+var secretName = regexp.MustCompile(`(?i)(password|passwd|passphrase|pwd|secret|token|credential|api[-_]?key|access[-_]?key|private[-_]?key|密码|口令|令牌|密钥)`)
+
+// Field masks the value of a field: wholly where its name says that it is secret.
+// A reference to where a secret lies is none.
+func Field(name, value string) string {
+	if value == "" || !secretName.MatchString(name) || reference.MatchString(name) {
+		return Text(value)
+	}
+	return Secret
+}
+
+var reference = regexp.MustCompile(`(?i)(ref|name|key)(\.|\[|$)`)
+
 // key masks what looks like a key: long, with small and capital letters and
 // digits. Digests are in small letters and stay.
 func key(found string) string {
