@@ -96,6 +96,7 @@ type Ledger struct {
 
 	queue chan *entry
 	asks  chan func()
+	ended chan struct{} // closed when the writer has ended
 	// running are the goroutines; stop ends those that have no queue.
 	running sync.WaitGroup
 	writing sync.WaitGroup
@@ -153,7 +154,7 @@ func Open(o Options) (*Ledger, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	l := &Ledger{
-		options: o, log: o.Log, queue: make(chan *entry, mostQueue), asks: make(chan func()), published: make(chan struct{}),
+		options: o, log: o.Log, queue: make(chan *entry, mostQueue), asks: make(chan func()), ended: make(chan struct{}), published: make(chan struct{}),
 		wake: make(chan struct{}, 1), urgent: make(chan struct{}, 1), copying: make(chan struct{}, 1), recovering: make(chan struct{}, 1),
 	}
 	if err := l.hold(); err != nil {
@@ -285,11 +286,17 @@ func (l *Ledger) begin() {
 	go l.recover(left)
 }
 
-// ask runs a function in the writer, which owns the counts.
-func (l *Ledger) ask(f func()) {
+// ask runs a function in the writer, which owns the counts. A writer that has ended
+// answers nothing.
+func (l *Ledger) ask(f func()) bool {
 	done := make(chan struct{})
-	l.asks <- func() { f(); close(done) }
-	<-done
+	select {
+	case l.asks <- func() { f(); close(done) }:
+		<-done
+		return true
+	case <-l.ended:
+		return false
+	}
 }
 
 func (l *Ledger) last() *yearLog {

@@ -85,13 +85,16 @@ func (l *Ledger) sweep(left []audit.Left) error {
 	if l.swept {
 		return nil
 	}
-	l.ask(func() {
+	asked := l.ask(func() {
 		for _, open := range l.account.Left() {
 			if open.Source != l.options.Source && open.Source != l.spool.Source() {
 				left = append(left, open)
 			}
 		}
 	})
+	if !asked {
+		return ErrClosed
+	}
 	for _, open := range left {
 		if err := l.put(unknownOutcome(open)); err != nil {
 			return err

@@ -19,6 +19,7 @@ var errRefused = errors.New("the record does not follow")
 // write is the one writer. What waits together is written and synced together.
 func (l *Ledger) write() {
 	defer l.writing.Done()
+	defer close(l.ended)
 	for {
 		select {
 		case e, ok := <-l.queue:

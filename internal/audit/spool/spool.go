@@ -199,11 +199,15 @@ func unless(before error, f func() error) error {
 // grow sees to a file to append to.
 func (s *Spool) grow() error {
 	if s.growing != nil {
-		if _, err := os.Stat(s.files[len(s.files)-1].path); err == nil {
+		_, err := os.Stat(s.files[len(s.files)-1].path)
+		if err == nil {
 			return nil
 		}
-		_ = s.growing.Close() // it was taken away
-		s.growing, s.files = nil, s.files[:len(s.files)-1]
+		if !s.gone(err) {
+			return fmt.Errorf("could not reach the spool: %w", err)
+		}
+		_ = s.growing.Close()
+		s.growing = nil
 	}
 	s.begun++
 	path := filepath.Join(s.dir, fmt.Sprintf("%s-%06d%s", s.source, s.begun, fileSuffix))
@@ -219,6 +223,13 @@ func (s *Spool) grow() error {
 	return nil
 }
 
+// gone says that a file was taken from the folder, rather than the folder itself,
+// which may come back.
+func (s *Spool) gone(err error) bool {
+	_, folder := os.Stat(s.dir)
+	return errors.Is(err, os.ErrNotExist) && folder == nil
+}
+
 func (l line) message() []byte {
 	return append([]byte(l.Previous+"\n"), l.Record.Canonical()...)
 }
@@ -228,11 +239,16 @@ func (l line) message() []byte {
 func (s *Spool) Next(most int) ([]audit.Record, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, f := range s.files {
-		records, err := s.lines(f, most)
+	for i := 0; i < len(s.files); {
+		records, err := s.lines(s.files[i], most)
+		if s.gone(err) && (i < len(s.files)-1 || s.growing == nil) {
+			s.files = slices.Delete(s.files, i, i+1)
+			continue
+		}
 		if err != nil || len(records) > 0 {
 			return records, err
 		}
+		i++
 	}
 	return slices.Clone(s.ring[:min(most, len(s.ring))]), nil
 }

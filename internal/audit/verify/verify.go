@@ -134,7 +134,7 @@ type verification struct {
 // Verify looks at everything. The error says that it could not look; what is wrong
 // with the log stands in the report.
 func Verify(o Options) (*Report, error) {
-	v := &verification{options: o, report: &Report{Sources: map[string]int64{}}, account: audit.Account{}, counting: true}
+	v := &verification{options: o, report: &Report{Sources: map[string]int64{}, Faults: []Fault{}}, account: audit.Account{}, counting: true}
 	var err error
 	if v.log, err = sealing.Verifier(o.LogKey); err != nil {
 		return nil, err
