@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -32,8 +33,44 @@ func newReleaseCommand() *cobra.Command {
 	return command
 }
 
+// change are the flags with which somebody says how heavy a change is, and brings
+// its papers.
+type change struct {
+	class, risk string
+	attached    []string
+}
+
+func (ch *change) flags(command *cobra.Command) {
+	f := command.Flags()
+	f.StringVar(&ch.class, "change-class", "", "Standard, Normal, Important, Major or Emergency (default: Normal)")
+	f.StringVar(&ch.risk, "risk", "", "Low, Medium or High (default: Medium)")
+	f.StringArrayVar(&ch.attached, "attach", nil, "KIND=REFERENCE of a document that the change class asks for; kinds are TestReport, RiskAssessment, BackOutPlan, EmergencyPlan and VerificationScheme; repeatable")
+}
+
+// into writes what was said into the spec of a Release.
+func (ch *change) into(spec cli.Object) error {
+	if ch.class != "" {
+		spec["changeClass"] = ch.class
+	}
+	if ch.risk != "" {
+		spec["risk"] = ch.risk
+	}
+	var attachments []any
+	for _, text := range ch.attached {
+		kind, reference, ok := strings.Cut(text, "=")
+		if !ok || kind == "" || reference == "" {
+			return cli.Usage("could not read --attach %q: write KIND=REFERENCE, for example TestReport=DOC-2026-117", text)
+		}
+		attachments = append(attachments, cli.Object{"kind": kind, "reference": reference})
+	}
+	if len(attachments) > 0 {
+		spec["attachments"] = attachments
+	}
+	return nil
+}
+
 func newReleaseStart() *cobra.Command {
-	c, w := &caller{}, &why{}
+	c, w, ch := &caller{}, &why{}, &change{}
 	var revision, kind, output string
 	var wait bool
 	command := &cobra.Command{
@@ -45,6 +82,9 @@ func newReleaseStart() *cobra.Command {
 		ValidArgsFunction: c.completeApplications,
 		RunE: c.run(func(ctx context.Context, api *cli.Client, cmd *cobra.Command, given []string) error {
 			spec := cli.Object{"application": given[0], "kind": kind, "reason": w.reason, "ticket": w.ticket}
+			if err := ch.into(spec); err != nil {
+				return err
+			}
 			switch kind {
 			case "Deploy", "Rollback":
 				if revision == "" && kind == "Rollback" {
@@ -68,6 +108,7 @@ func newReleaseStart() *cobra.Command {
 	c.flags(command)
 	c.scope(command)
 	w.flags(command)
+	ch.flags(command)
 	f := command.Flags()
 	f.StringVar(&revision, "revision", "", "revision to bring in (default: the application's latest)")
 	f.StringVar(&kind, "kind", "Deploy", "Deploy, Rollback, or Retire to take the application out of service")
@@ -223,7 +264,7 @@ func newReleaseStop() *cobra.Command {
 
 func newInstanceCommand() *cobra.Command {
 	command := &cobra.Command{Use: "instance", Short: "Acts on named instances"}
-	c, w := &caller{}, &why{}
+	c, w, ch := &caller{}, &why{}, &change{}
 	var application, output string
 	var wait bool
 	restart := &cobra.Command{
@@ -244,14 +285,17 @@ func newInstanceCommand() *cobra.Command {
 					return cli.Usage("restart instances of one application at a time: %q belongs to %q", seat, of)
 				}
 			}
-			return startRelease(ctx, api, cmd, application, cli.Object{
-				"application": application, "kind": "Restart", "seats": seats, "reason": w.reason, "ticket": w.ticket,
-			}, output, wait)
+			spec := cli.Object{"application": application, "kind": "Restart", "seats": seats, "reason": w.reason, "ticket": w.ticket}
+			if err := ch.into(spec); err != nil {
+				return err
+			}
+			return startRelease(ctx, api, cmd, application, spec, output, wait)
 		}),
 	}
 	c.flags(restart)
 	c.scope(restart)
 	w.flags(restart)
+	ch.flags(restart)
 	restart.Flags().StringVarP(&application, "app", "a", "", "application of the instances, where several have such a seat")
 	restart.Flags().BoolVar(&wait, "wait", false, "wait until the instances answer again")
 	restart.Flags().StringVarP(&output, "output", "o", "", "name, json or yaml (default: a line)")
