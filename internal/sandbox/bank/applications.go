@@ -5,9 +5,11 @@ package bank
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -40,36 +42,107 @@ func described(t *topology.Sandbox) ([]*unstructured.Unstructured, error) {
 }
 
 // releaseApplications makes a Revision of each application and brings it into
-// service, unless it is there already.
+// service, unless it is there already: as the bank's people do it, each with an
+// account of his own.
 func releaseApplications(ctx context.Context, s *daemon.Sandbox, t *topology.Sandbox) error {
 	if !s.RealHosts() {
 		s.Say("left out: no host here runs containers")
 		return nil
 	}
-	if err := apply(ctx, s, t.Spec.Fairway.Applications, "--wait", "--timeout", "2m"); err != nil {
-		return err
-	}
 	applications, err := described(t)
 	if err != nil {
 		return err
 	}
-	for i, a := range applications {
-		s.Progress(i, len(applications))
-		s.Say("release of %s", a.GetName())
-		now, err := get[object](ctx, s, "get", "application", a.GetName(), "-n", a.GetNamespace(), "-o", "json")
-		if err != nil {
+	as := []string{"--wait", "--timeout", "2m"}
+	if maker := t.Spec.Fairway.Maker; maker != "" {
+		if err := logIn(ctx, s, maker); err != nil {
 			return err
 		}
-		if now.Status.ReleasedRevision != "" && now.Status.ActiveRelease == "" {
-			continue
+		as = append(as, "--context", maker)
+	}
+	if err := apply(ctx, s, t.Spec.Fairway.Applications, as...); err != nil {
+		return err
+	}
+	for _, c := range t.Spec.Fairway.Changes {
+		if err := logIn(ctx, s, append([]string{c.Requester}, c.Approvers...)...); err != nil {
+			return err
 		}
-		if now.Status.ActiveRelease == "" {
-			if _, err := fairway(ctx, s, "release", "start", a.GetName(), "-n", a.GetNamespace(), "--reason", "the sandbox comes up", "--wait", "--timeout", "5m"); err != nil {
-				return err
+	}
+	for i, a := range applications {
+		s.Progress(i, len(applications))
+		if err := releaseApplication(ctx, s, t, a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// releaseApplication has one application released, agreed to and brought into service.
+func releaseApplication(ctx context.Context, s *daemon.Sandbox, t *topology.Sandbox, a *unstructured.Unstructured) error {
+	at := slices.IndexFunc(t.Spec.Fairway.Changes, func(c topology.Change) bool { return c.Namespace == a.GetNamespace() })
+	if at < 0 {
+		return nil
+	}
+	people := t.Spec.Fairway.Changes[at]
+	s.Say("release of %s", a.GetName())
+	now, err := get[object](ctx, s, "get", "application", a.GetName(), "-n", a.GetNamespace(), "-o", "json")
+	if err != nil {
+		return err
+	}
+	if now.Status.ReleasedRevision != "" && now.Status.ActiveRelease == "" {
+		return nil
+	}
+	if now.Status.ActiveRelease == "" {
+		if _, err := fairway(ctx, s, "release", "start", a.GetName(), "-n", a.GetNamespace(), "--context", people.Requester,
+			"--reason", "the sandbox comes up", "--ticket", "CHG-1", "--attach", "TestReport=DOC-1", "--attach", "BackOutPlan=DOC-2"); err != nil {
+			return err
+		}
+	}
+	if err := agree(ctx, s, a, people); err != nil {
+		return err
+	}
+	return awaitRelease(ctx, s, a)
+}
+
+// waitingRequest is what the steps read of an approval request.
+type waitingRequest struct {
+	Name  string   `json:"name"`
+	State string   `json:"state"`
+	May   []string `json:"may"`
+	Scope struct {
+		Application string `json:"application"`
+	} `json:"scope"`
+}
+
+// agree has each approver read his inbox and agree to what waits for him.
+func agree(ctx context.Context, s *daemon.Sandbox, a *unstructured.Unstructured, people topology.Change) error {
+	for _, approver := range people.Approvers {
+		s.Say("release of %s: waits for %s", a.GetName(), approver)
+		name := ""
+		err := await(ctx, "the approval request for "+a.GetName(), func() string {
+			inbox, err := get[struct {
+				Items []waitingRequest `json:"items"`
+			}](ctx, s, "approval", "list", "--tab", "all", "-n", a.GetNamespace(), "--context", approver, "-o", "json")
+			if err != nil {
+				return err.Error()
 			}
-			continue
+			for _, r := range inbox.Items {
+				if r.Scope.Application != a.GetName() {
+					continue
+				}
+				if slices.Contains(r.May, "Approve") {
+					name = r.Name
+				}
+				if name != "" || r.State == "Approved" || slices.Contains(r.May, "Withdraw") {
+					return "" // he has it before him, or has agreed in an earlier attempt
+				}
+			}
+			return "there is none yet"
+		})
+		if err != nil || name == "" {
+			return errors.Join(err)
 		}
-		if err := awaitRelease(ctx, s, a); err != nil {
+		if _, err := fairway(ctx, s, "approve", name, "-n", a.GetNamespace(), "--context", approver, "--comment", "the sandbox comes up"); err != nil {
 			return err
 		}
 	}

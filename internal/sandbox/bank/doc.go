@@ -20,6 +20,7 @@ func Steps() []daemon.Step {
 		{Phase: daemon.PhaseServer, Name: "kinds, rights and policies", Run: wherever(installHub)},
 		{Phase: daemon.PhaseServer, Name: "fairway server", Run: wherever(startServer)},
 		{Phase: daemon.PhaseBank, Name: "the bank's world", Run: wherever(describeWorld)},
+		{Phase: daemon.PhaseBank, Name: "people's accounts", Run: wherever(openAccounts)},
 		{Phase: daemon.PhaseBank, Name: "members join", Run: wherever(joinMembers)},
 		{Phase: daemon.PhaseBank, Name: "applications", Run: wherever(releaseApplications)},
 		{Phase: daemon.PhaseBank, Name: "entries", Run: wherever(publishEntries)},

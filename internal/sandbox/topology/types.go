@@ -58,6 +58,25 @@ type Fairway struct {
 	// images are the versions of the example's images that are built and pushed,
 	// for example ["v1", "v2"].
 	Images []string `json:"images,omitempty"`
+	// maker is the login of who writes the applications. Default: whoever holds the
+	// server's token.
+	Maker string `json:"maker,omitempty"`
+	// changes says, per namespace, which of the world's people carry the first
+	// releases through. Default: nobody; applications are then left to whoever tries
+	// the sandbox.
+	Changes []Change `json:"changes,omitempty"`
+}
+
+// Change names the people of one namespace's changes by their logins.
+type Change struct {
+	// namespace on the hub, <tenant>-<environment>.
+	Namespace string `json:"namespace"`
+	// requester asks for the releases.
+	Requester string `json:"requester"`
+	// approvers agree to them.
+	Approvers []string `json:"approvers"`
+	// verifier confirms the result.
+	Verifier string `json:"verifier"`
 }
 
 // DataCenter is one site.
