@@ -274,5 +274,14 @@ func (d *Desk) Refusal(ctx context.Context, decision *approvalv1.Decision) (stri
 	if err != nil {
 		return "", err
 	}
+	if _, known := c.Logins[decision.Spec.Session]; !known && decision.Spec.Session != "" {
+		login, found, err := d.Strict.Logins.Login(ctx, decision.Spec.Session)
+		if err != nil {
+			return "", fmt.Errorf("could not find out in which login the decision is made: %w", err)
+		}
+		if found {
+			c.Logins[decision.Spec.Session] = login
+		}
+	}
 	return approval.Refusal(c, *decision, d.Strict.Now()), nil
 }
