@@ -46,7 +46,11 @@ func May(c Case, person string, groups []string, now time.Time) []approvalv1.Ver
 	out := []approvalv1.VerdictKind{}
 	const session = "\x00looking" // no login has it: who looks is known
 	c.Logins = withLogin(c.Logins, session, person)
+	waits := Judge(c, now).State == Waiting
 	for _, verdict := range verdicts {
+		if verdict == approvalv1.VerdictApprove && !waits || verdict == approvalv1.VerdictWithdraw && !c.Subject.EndedAt.IsZero() {
+			continue // nobody is missing, or nothing can be held any more
+		}
 		if verdict == approvalv1.VerdictWithdraw && !slices.ContainsFunc(c.Decisions, func(d approvalv1.Decision) bool {
 			return d.Spec.Verdict == approvalv1.VerdictApprove && c.People.Same(d.Spec.Author, person)
 		}) {

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/fairway-cloud/fairway/internal/audit"
 	"github.com/fairway-cloud/fairway/internal/platform/httpapi"
 )
 
@@ -169,9 +170,10 @@ func wellFormed(raw []byte) error {
 func (h kindHandlers) describe(r *http.Request) (httpapi.Act, error) {
 	namespace, name := r.PathValue("namespace"), r.PathValue("name")
 	act := httpapi.Act{}
+	var object map[string]any
 	if raw := httpapi.Body(r); len(raw) > 0 {
-		object, err := strictObject(raw)
-		if err != nil {
+		var err error
+		if object, err = strictObject(raw); err != nil {
 			return act, err
 		}
 		if namespace == "" {
@@ -191,10 +193,28 @@ func (h kindHandlers) describe(r *http.Request) (httpapi.Act, error) {
 		}
 	}
 	act.Subject = subjectOf(h.kind, namespace, name)
+	if h.kind.Kind == "Decision" && object != nil {
+		describeDecision(&act, object, namespace)
+	}
 	if h.kind.Namespaced {
 		act.Environment = environmentOf(namespace)
 	}
 	return act, nil
+}
+
+// describeDecision tells a decision in the words of its verdict, and what it is on:
+// the request, and the Release that the request's name begins with.
+func describeDecision(act *httpapi.Act, decision map[string]any, namespace string) {
+	request, verdict := text(lookup(decision, []string{"spec", "request"})), text(lookup(decision, []string{"spec", "verdict"}))
+	if request == "" || verdict == "" {
+		return
+	}
+	act.Verb, act.Class = "approval."+strings.ToLower(verdict), audit.ClassApproval
+	act.Subject = "ApprovalRequest/" + namespace + "/" + request
+	act.Reason, act.Ticket = text(lookup(decision, []string{"spec", "comment"})), text(lookup(decision, []string{"spec", "ticket"}))
+	if i := strings.LastIndex(request, "-"); i > 0 {
+		act.Release = namespace + "/" + request[:i]
+	}
 }
 
 func subjectOf(k httpapi.Kind, namespace, name string) string {

@@ -27,11 +27,16 @@ type Handler func(w http.ResponseWriter, r *http.Request) error
 
 // Act is what a writing request is about to do, for the Gate and the evidence.
 type Act struct {
+	// Verb, where what is done has a word of its own. Default: "<room>.<verb>" of the
+	// route.
+	Verb string
 	// Subject is the object acted on, "<Kind>/<namespace>/<name>".
 	Subject string
 	// Application that the act is about, "<namespace>/<name>", where the subject is
 	// something else, such as a Release.
 	Application string
+	// Release on whose behalf it is, "<namespace>/<name>". Empty: none.
+	Release string
 	// Environment that is acted in. Empty: none.
 	Environment string
 	// Reason and Ticket are the requester's, where the request names them.

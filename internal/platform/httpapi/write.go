@@ -5,6 +5,7 @@ package httpapi
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -25,7 +26,7 @@ func (c *Chain) write(route Route, person identity.Person, w http.ResponseWriter
 	if err != nil {
 		return err
 	}
-	verb := route.Room + "." + route.Verb
+	verb := cmp.Or(about.Verb, route.Room+"."+route.Verb)
 	verdict, err := c.ask(route, approval.Act{
 		Verb: verb, Subject: about.Subject, Environment: about.Environment, Person: person.ID, WayBack: route.WayBack,
 	}, r)
@@ -33,7 +34,7 @@ func (c *Chain) write(route Route, person identity.Person, w http.ResponseWriter
 		return err
 	}
 	act := audit.Act{
-		Verb: verb, Person: person.ID, Subject: about.Subject, Application: about.Application, Environment: about.Environment, Approval: verdict.Approval, Verdict: verdict.Reason,
+		Verb: verb, Person: person.ID, Subject: about.Subject, Application: about.Application, Release: about.Release, Environment: about.Environment, Approval: verdict.Approval, Verdict: verdict.Reason,
 		Reason: about.Reason, Ticket: about.Ticket, Trace: Trace(r.Context()), From: from(r.Context(), person), Class: about.Class,
 	}
 	if body := Body(r); len(body) > 0 && !about.Secret {
