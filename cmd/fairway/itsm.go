@@ -5,8 +5,11 @@ package main
 
 import (
 	"context"
+	"errors"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/fairway-cloud/fairway/internal/approval/itsm"
 	"github.com/fairway-cloud/fairway/internal/approval/notify"
@@ -20,7 +23,20 @@ func (h *house) addOutbox(ctx context.Context) error {
 		return err
 	}
 	h.outbox = box
+	if err := registered(metrics.Registry, box.Metrics(clock.RealClock{})); err != nil {
+		return err
+	}
 	return h.mgr.Add(&outbox.Sweeper{Outbox: box, Clock: clock.RealClock{}, Log: h.log})
+}
+
+// registered registers a collector in place of an earlier one of the same metrics.
+func registered(to prometheus.Registerer, c prometheus.Collector) error {
+	err := to.Register(c)
+	var before prometheus.AlreadyRegisteredError
+	if errors.As(err, &before) && to.Unregister(before.ExistingCollector) {
+		return to.Register(c)
+	}
+	return err
 }
 
 // addITSM connects the systems of the bank that take part in approvals. Without a

@@ -313,17 +313,34 @@ func TestAVerdictCountsOnce(t *testing.T) {
 	if got := b.post(account, newHeader, newBody); got.status != http.StatusConflict || !strings.Contains(got.problem.Detail, "another verdict has that id") {
 		t.Errorf("another verdict of the same id: %+v", got)
 	}
+	said := b.itsm.Verdict(b.itsm.Notices()[0].Request, "Approve", "li.si")
+	said.Comment = "CAB"
+	newHeader, newBody = b.itsm.Sign(said, b.nonce())
+	if got := b.post(account, newHeader, newBody); got.status != http.StatusCreated {
+		t.Errorf("a second verdict: %+v", got)
+	}
+	said.Verdict = "Reject"
+	newHeader, newBody = b.itsm.Sign(said, b.nonce())
+	if got := b.post(account, newHeader, newBody); got.status != http.StatusConflict {
+		t.Errorf("its contrary under its id: %+v", got)
+	}
 	changed.ID = "other"
 	newHeader, newBody = b.itsm.Sign(changed, header.Get("Fairway-Nonce"))
 	if got := b.post(account, newHeader, newBody); got.status != http.StatusForbidden || !strings.Contains(got.problem.Detail, "its nonce was used before") {
 		t.Errorf("another message with a nonce that was used: %+v", got)
 	}
-	b.clock.Step(6 * time.Minute)
+	// The clock jumps an hour and back: the memory of nonces is swept meanwhile.
+	b.clock.Step(time.Hour)
 	if got := b.post(account, header, body); got.status != http.StatusForbidden || !strings.Contains(got.problem.Detail, "look at the clocks") {
 		t.Errorf("the bytes later on: %+v", got)
 	}
-	if got := b.decisions(); len(got) != 1 || !strings.HasSuffix(got[0], `"rejected under `+verdict.Ticket+`"`) {
-		t.Errorf("decisions: %v", got)
+	fresh, freshBody := b.itsm.Sign(verdict, b.nonce())
+	same("signed an hour later", b.post(account, fresh, freshBody))
+	b.clock.Step(-time.Hour)
+	same("the same bytes when the clock is back", b.post(account, header, body))
+	got := strings.Join(b.decisions(), "\n")
+	if strings.Count(got, "\n") != 1 || !strings.Contains(got, `Reject by itsm:itsm for li.si, `+verdict.Ticket+`, "rejected under `+verdict.Ticket+`"`) || !strings.Contains(got, `"CAB"`) {
+		t.Errorf("decisions:\n%s", got)
 	}
 }
 
@@ -455,6 +472,20 @@ func TestARequestSurvivesEveryCrash(t *testing.T) {
 	b.sends()
 	if taken, _ := b.itsm.Received(); taken != 2 || len(b.itsm.Notices()) != 1 {
 		t.Errorf("it came %d times as %d messages; the ITSM knows it by its id", taken, len(b.itsm.Notices()))
+	}
+}
+
+// A request that nobody can decide on any more is not sent.
+func TestARequestIsNotSentAfterItsTime(t *testing.T) {
+	b := newBank(t)
+	b.itsm.Away(true)
+	b.sees(b.request("pay-1", "itsm"))
+	b.sends()
+	b.itsm.Away(false)
+	b.clock.Step(72 * time.Hour)
+	b.sends()
+	if taken, _ := b.itsm.Received(); taken != 0 {
+		t.Errorf("it was sent when its time was over")
 	}
 }
 

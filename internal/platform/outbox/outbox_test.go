@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
 	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/fairway-cloud/fairway/internal/platform/database"
@@ -170,6 +171,33 @@ func TestAStopLeavesTheMessage(t *testing.T) {
 		}
 		if got := state(t, o, "a"); got != "true Waiting " {
 			t.Errorf("got %s", got)
+		}
+	})
+}
+
+func TestMetrics(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, connect func() *database.DB) {
+		o := open(t, connect())
+		put(t, o, outbox.Message{Queue: "itsm", ID: "a"}, true)
+		put(t, o, outbox.Message{Queue: "itsm", ID: "b"}, true)
+		put(t, o, outbox.Message{Queue: "mail", ID: "a"}, true)
+		if err := o.Drop(t.Context(), "mail", "a", "", noon); err != nil {
+			t.Fatal(err)
+		}
+		registry := prometheus.NewRegistry()
+		registry.MustRegister(o.Metrics(clocktesting.NewFakePassiveClock(noon.Add(90 * time.Second))))
+		families, err := registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, f := range families {
+			for _, m := range f.GetMetric() {
+				got = append(got, fmt.Sprintf("%s %s %v", f.GetName(), m.GetLabel()[0].GetValue(), m.GetGauge().GetValue()))
+			}
+		}
+		if diff := cmp.Diff([]string{"fairway_outbox_oldest_seconds itsm 90", "fairway_outbox_waiting itsm 2"}, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
 		}
 	})
 }
