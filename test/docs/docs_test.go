@@ -113,7 +113,7 @@ func anchors(text string) []string {
 }
 
 // generated pages are written by programs, in English.
-var generated = []string{"docs/reference/cli.md"}
+var generated = []string{"docs/reference/cli.md", "docs/reference/authorization-matrix.md"}
 
 func TestEveryPageHasItsTwin(t *testing.T) {
 	handWritten := func(path string) bool {
