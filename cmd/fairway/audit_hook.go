@@ -32,14 +32,17 @@ import (
 
 func init() { commands = append(commands, newHubCommand) }
 
-// hookOptions are the flags about writes that come past the server.
+// hookOptions are the flags about writes that come past the server, and about
+// where evidence goes.
 type hookOptions struct {
 	tokenFile, clientCA string
+	sinks               string
 }
 
 func (o *hookOptions) add(flags *pflag.FlagSet) {
 	flags.StringVar(&o.tokenFile, "evidence-hook-token", "", "file of the token with which the hub asks before writes past the server, mode 0600, the same for all servers; made when missing (default <data-dir>/hook.token)")
 	flags.StringVar(&o.clientCA, "evidence-hook-ca", "", "certificate authority of the hub's client certificate, PEM: the token alone is not enough then (default: none)")
+	flags.StringVar(&o.sinks, "evidence-sinks", "", "file that names the systems to which evidence is passed on, see docs/howto/find-and-export-evidence.md; empty: none")
 }
 
 // hook answers the hub beside the API: it has its own way to know who asks.

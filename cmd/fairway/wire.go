@@ -84,6 +84,7 @@ var parts = []part{
 	{"delivery.feed", (*house).addFeed},
 	{"readmodel", (*house).addReadModel},
 	{"audit.index", (*house).addIndex},
+	{"audit.sinks", (*house).addSinks},
 	{"outbox", (*house).addOutbox},
 	{"approval.itsm", (*house).addITSM},
 	{"approval.notify", (*house).addNotify},
