@@ -5,6 +5,8 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -13,6 +15,7 @@ import (
 
 	releasev1 "github.com/fairway-cloud/fairway/api/release/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/audit/index"
+	"github.com/fairway-cloud/fairway/internal/audit/retention"
 	auditserver "github.com/fairway-cloud/fairway/internal/audit/server"
 	"github.com/fairway-cloud/fairway/internal/platform/httpapi"
 	"github.com/fairway-cloud/fairway/internal/platform/sealing"
@@ -38,7 +41,11 @@ func (h *house) addIndex(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	h.audit = auditserver.Deps{Index: store, Log: log, Recorder: h.recorder, Key: key, PublicKey: key.Public, Kin: h.kin, Logger: h.log, Background: ctx}
+	policy, err := retentionPolicy(h.options.hook.retention)
+	if err != nil {
+		return err
+	}
+	h.audit = auditserver.Deps{Policy: policy, Index: store, Log: log, Recorder: h.recorder, Key: key, PublicKey: key.Public, Kin: h.kin, Logger: h.log, Background: ctx}
 	h.audit.Checkpoint = log.Checkpoint
 	return h.mgr.Add(leading(func(ctx context.Context) error {
 		defer store.Close() //nolint:errcheck // everything in it comes from the log
@@ -51,6 +58,18 @@ func (h *house) addIndex(ctx context.Context) error {
 			}
 		})
 	}))
+}
+
+// retentionPolicy reads how long evidence is kept; without a file the defaults hold.
+func retentionPolicy(path string) (retention.Policy, error) {
+	var raw []byte
+	if path != "" {
+		var err error
+		if raw, err = os.ReadFile(path); err != nil {
+			return retention.Policy{}, fmt.Errorf("could not read the retention of evidence: %w", err)
+		}
+	}
+	return retention.Parse(raw)
 }
 
 // leading is a runnable of the leader alone.

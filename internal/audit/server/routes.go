@@ -16,6 +16,7 @@ import (
 	"github.com/fairway-cloud/fairway/internal/audit"
 	"github.com/fairway-cloud/fairway/internal/audit/export"
 	"github.com/fairway-cloud/fairway/internal/audit/index"
+	"github.com/fairway-cloud/fairway/internal/audit/retention"
 	"github.com/fairway-cloud/fairway/internal/platform/httpapi"
 	"github.com/fairway-cloud/fairway/internal/server"
 )
@@ -59,6 +60,8 @@ type Deps struct {
 	Kin func(ctx context.Context, subject index.Subject) []index.Subject
 	// Kinds whose names and plurals a history may be asked by.
 	Kinds []httpapi.Kind
+	// Policy says how long records are kept. Default: retention's defaults.
+	Policy retention.Policy
 	// Key signs exports, and PublicKey is its public half. Nil: nothing is exported.
 	Key       Key
 	PublicKey string
@@ -82,6 +85,9 @@ func Routes(deps Deps) []httpapi.Route {
 	if h.Now == nil {
 		h.Now = time.Now
 	}
+	if h.Policy.Terms == nil {
+		h.Policy.Terms = retention.Defaults()
+	}
 	if h.Background == nil {
 		h.Background = context.Background()
 	}
@@ -97,6 +103,8 @@ func Routes(deps Deps) []httpapi.Route {
 		{Method: http.MethodGet, Pattern: "/api/v1/audit/export", Kind: "Record", Verb: "export", Streams: true, Handler: h.available(h.export),
 			Doc: httpapi.Doc{Summary: "Exports evidence with a signed statement, as two parts; that it was exported is recorded.",
 				Query: append(searchDoc(false), httpapi.Parameter{Name: "format", Text: "How: " + strings.Join(export.Formats(), ", ") + ". Default: csv."}), Media: "multipart/mixed"}},
+		{Method: http.MethodGet, Pattern: "/api/v1/audit/retention", Verb: "retention", Handler: h.available(h.retention),
+			Doc: httpapi.Doc{Summary: "Says which years' logs are kept, until when, and why.", Response: "audit.Retention"}},
 		{Method: http.MethodGet, Pattern: "/api/v1/audit/key", Verb: "key", Handler: h.key,
 			Doc: httpapi.Doc{Summary: "Shows the public key of exports.", Media: "text/plain"}},
 		{Method: http.MethodPost, Pattern: "/api/v1/audit/rebuild", Verb: "rebuild", Effect: httpapi.Writes, Handler: h.available(h.rebuild),
@@ -188,6 +196,14 @@ func Schemas() map[string]any {
 				"continue": text("Where the next page begins; left out on the last one."),
 				"covers":   whole("How many records of the log the index has read."), "size": whole("How many there are."),
 			}},
+		}},
+		"audit.Retention": map[string]any{"type": "object", "required": []any{"items"}, "properties": map[string]any{
+			"terms": map[string]any{"type": "object", "additionalProperties": map[string]any{"type": "integer"}, "description": "Years that each class is kept, from the end of the year."},
+			"holds": map[string]any{"type": "array", "items": map[string]any{"type": "object"}, "description": "Legal holds."},
+			"items": map[string]any{"type": "array", "items": map[string]any{"type": "object", "required": []any{"year", "keptUntil", "may", "why"}, "properties": map[string]any{
+				"year": whole("The year."), "classes": map[string]any{"type": "array", "items": map[string]any{"type": "string"}}, "keptUntil": moment("When its longest term ends."),
+				"holds": map[string]any{"type": "array", "items": map[string]any{"type": "string"}}, "may": text("go, or not go."), "why": text("In a sentence."),
+			}}},
 		}},
 		"audit.Rebuild": map[string]any{"type": "object", "properties": map[string]any{"records": whole("How many records there are to read.")}},
 	}

@@ -324,13 +324,32 @@ func TestRebuilding(t *testing.T) {
 	}
 }
 
+func TestRetention(t *testing.T) {
+	s := newSite(t)
+	response := s.do(http.MethodGet, "auditor", "/api/v1/audit/retention")
+	got := struct {
+		Items []struct {
+			Year      int
+			KeptUntil time.Time
+			May, Why  string
+		}
+	}{}
+	if err := json.NewDecoder(response.Body).Decode(&got); err != nil || len(got.Items) != 1 || got.Items[0].Year != 2026 ||
+		got.Items[0].May != "not go" || !got.Items[0].KeptUntil.Equal(time.Date(2028, 1, 1, 0, 0, 0, 0, time.UTC)) {
+		t.Errorf("%+v %v", got, err)
+	}
+	if response := s.do(http.MethodGet, "retailer", "/api/v1/audit/retention"); response.StatusCode != http.StatusForbidden {
+		t.Errorf("%s", response.Status)
+	}
+}
+
 func TestWithoutAnIndexNothingIsAnswered(t *testing.T) {
 	chain := &httpapi.Chain{Identity: anybody{}, Gate: approval.Unrestricted{}, Recorder: audittest.New("s", time.Now), Log: slog.New(slog.DiscardHandler)}
 	handler, err := chain.Mount(auditserver.Routes(auditserver.Deps{}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range []string{"records", "records/1", "history/a/b", "history/a/b/c", "export", "key"} {
+	for _, path := range []string{"records", "records/1", "history/a/b", "history/a/b/c", "export", "key", "retention"} {
 		request := httptest.NewRequest(http.MethodGet, "/api/v1/audit/"+path, nil)
 		request.Header.Set("Authorization", "Bearer auditor")
 		answer := httptest.NewRecorder()
