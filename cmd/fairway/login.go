@@ -85,6 +85,7 @@ func (s *secrets) ask(what string) (string, error) {
 
 type loginFlags struct {
 	provider, user, passwordFile, code string
+	ready                              bool
 }
 
 func newLoginCommand() *cobra.Command {
@@ -111,11 +112,15 @@ logins stand side by side there, one context each: --context picks one.`,
 	f.StringVar(&l.user, "user", "", "name to log in with (default: asked for)")
 	f.StringVar(&l.passwordFile, "password-file", "", "file that holds the password, mode 0600, or - for a line of standard input (default: asked for, not shown)")
 	f.StringVar(&l.code, "code", "", "code of the second factor (default: asked for where one is needed)")
+	f.BoolVar(&l.ready, "ready", false, "keep in the context where the password is, so that the account logs in by itself when its session has ended")
 	return command
 }
 
 func login(ctx context.Context, cmd *cobra.Command, c *caller, l *loginFlags) error {
 	name := c.access.Context
+	if l.ready && (l.passwordFile == "" || l.passwordFile == "-" || l.user == "") {
+		return cli.Usage("could not make the account ready: name the account with --user, and the file of its password with --password-file")
+	}
 	access, file, err := cli.ForLogin(c.access)
 	if err != nil {
 		return err
@@ -147,6 +152,12 @@ func login(ctx context.Context, cmd *cobra.Command, c *caller, l *loginFlags) er
 	}
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return fmt.Errorf("could not keep the login: %w", err)
+	}
+	if l.ready {
+		if access.PasswordFile, err = filepath.Abs(l.passwordFile); err != nil {
+			return fmt.Errorf("could not keep the login: %w", err)
+		}
+		access.Provider, access.User = provider.Name, l.user
 	}
 	if err := cli.Keep(file, name, access, in.Token); err != nil {
 		// A session that nobody can use is not left open.

@@ -177,3 +177,52 @@ func kubectlStory(t *testing.T, b *bench, own string, must func(string, ...strin
 		t.Errorf("the hub sees the person, and decides: %v", err)
 	}
 }
+
+// An account that is ready logs in by itself, again where its session has ended.
+func TestReadyAccounts(t *testing.T) {
+	b := startServer(t)
+	addPerson(t, "p96001", identityv1.DutyNone)
+	addPerson(t, "p96002", identityv1.DutySecurity)
+	own := filepath.Join(b.dir, "own", "config.yaml")
+	where := []string{"--config", own, "--server", "https://" + b.address, "--ca-file", filepath.Join(b.dir, "ca.crt")}
+	must := func(input string, words ...string) string {
+		t.Helper()
+		out, errOut, code := typed(t, input, words...)
+		if code != 0 {
+			t.Fatalf("fairway %s: exit %d\n%s%s", strings.Join(words, " "), code, out, errOut)
+		}
+		return out
+	}
+	password := filepath.Join(b.dir, "password")
+	if err := os.WriteFile(password, []byte(goodPassword), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, person := range map[string]string{"ready.one": "p96001", "ready.two": "p96002"} {
+		invitation := must("", "identity", "account", "add", name, "--person", person)
+		must(invitation, append([]string{"password", "--invitation-file", "-", "--new-password-file", password}, where...)...)
+		must("", append([]string{"login", "--user", name, "--password-file", password, "--context", name, "--ready"}, where...)...)
+	}
+	if _, errOut, code := typed(t, goodPassword, append([]string{"login", "--user", "ready.one", "--password-file", "-", "--ready"}, where...)...); code != 2 || !strings.Contains(errOut, "--password-file") {
+		t.Errorf("what is typed cannot be typed again: %d %s", code, errOut)
+	}
+	as := func(name, person string) {
+		t.Helper()
+		if out := must("", "whoami", "--config", own, "--as-account", name); !strings.Contains(out, person) {
+			t.Errorf("%s: %s", name, out)
+		}
+	}
+	as("ready.one", "p96001")
+	must("", "session", "revoke", "--person", "p96001", "--config", own, "--as-account", "ready.two")
+	as("ready.one", "p96001")
+	if err := os.Remove(filepath.Join(b.dir, "own", "tokens", "ready.one.token")); err != nil {
+		t.Fatal(err)
+	}
+	as("ready.one", "p96001")
+	if err := os.WriteFile(password, []byte("another password"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	must("", "session", "revoke", "--person", "p96001", "--config", own, "--as-account", "ready.two")
+	if _, errOut, code := typed(t, "", "whoami", "--config", own, "--as-account", "ready.one"); code != 3 || !strings.Contains(errOut, "the name, the password or the code is wrong") {
+		t.Errorf("a password that is no longer right is tried once: %d %s", code, errOut)
+	}
+}

@@ -36,8 +36,8 @@ func TestWithoutABootstrapToken(t *testing.T) {
 	provider := storage.NewStorageWithClients(storage.NewUserStore(issuer), map[string]*storage.Client{"fairway": storage.DeviceClient("fairway", "s3cret")})
 	handler = exampleop.SetupServer(issuer, provider, nil, false, op.WithAllowInsecure())
 
-	addPerson(t, "p10009", identityv1.DutySecurity)
-	addPerson(t, "p10077", identityv1.DutyNone, identityv1.Login{Provider: "sso", Login: "test-user2"})
+	addPerson(t, "p97009", identityv1.DutySecurity)
+	addPerson(t, "p97077", identityv1.DutyNone, identityv1.Login{Provider: "sso", Login: "test-user2"})
 	b := startServer(t, func(b *bench, o *serverOptions) {
 		write := func(name, content string) string {
 			path := filepath.Join(b.dir, name)
@@ -47,7 +47,7 @@ func TestWithoutABootstrapToken(t *testing.T) {
 			return path
 		}
 		secret := write("secret", "s3cret")
-		o.noBootstrap, o.firstAccount = true, "founder=p10009"
+		o.noBootstrap, o.firstAccount = true, "founder=p97009"
 		o.loginSettings = write("login.yaml", `
 sessions: {idle: 15m, absolute: 8h}
 providers:
@@ -76,12 +76,12 @@ providers:
 			t.Fatalf("%v: %d %s%s", words, code, out, errOut)
 		}
 	}
-	if out, _, _ := typed(t, "", "session", "list", "--person", "*", "--config", own); !strings.Contains(out, "local/founder") {
-		t.Errorf("the first account administers logins: %s", out)
+	if out, errOut, _ := typed(t, "", "session", "list", "--person", "*", "--config", own); !strings.Contains(out, "local/founder") {
+		t.Errorf("the first account administers logins: %s%s", out, errOut)
 	}
 	t.Run("single sign-on", func(t *testing.T) {
 		deviceLogin(t, provider, append([]string{"login", "--provider", "sso"}, where...))
-		if out, errOut, _ := typed(t, "", "whoami", "--config", own); !strings.Contains(out, "p10077") || !strings.Contains(out, "sso/test-user2") {
+		if out, errOut, _ := typed(t, "", "whoami", "--config", own); !strings.Contains(out, "p97077") || !strings.Contains(out, "sso/test-user2") {
 			t.Errorf("got %s%s", out, errOut)
 		}
 	})
@@ -119,7 +119,7 @@ func deviceLogin(t *testing.T, provider *storage.Storage, words []string) {
 	}()
 	err := root.ExecuteContext(t.Context())
 	_ = tell.Close()
-	if err != nil || !strings.Contains(out.String(), "as p10077") {
+	if err != nil || !strings.Contains(out.String(), "as p97077") {
 		t.Fatalf("%v %s", err, out)
 	}
 	if err := <-agreed; err != nil {

@@ -25,6 +25,9 @@ type Access struct {
 	CAFile string
 	// Namespace that is used where none is given. Default: all.
 	Namespace string
+	// Provider, User and PasswordFile log a ready account in where no session holds.
+	// Empty: nobody is logged in by itself.
+	Provider, User, PasswordFile string
 }
 
 // FindAccess completes what flags give with the client file. A token belongs to
@@ -64,6 +67,9 @@ func FindAccess(given Access) (Access, error) {
 	}
 	if given.TokenFile == "" {
 		return given, noToken(given)
+	}
+	if file.Ready != nil && given.TokenFile == file.TokenFile {
+		given.Provider, given.User, given.PasswordFile = file.Ready.Provider, file.Ready.User, file.Ready.PasswordFile
 	}
 	return given, nil
 }

@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -31,6 +32,8 @@ type Client struct {
 	Trace io.Writer
 
 	kinds Kinds
+	// entering says that a ready account is being logged in.
+	entering bool
 }
 
 // NewClient reads the token and prepares the connection.
@@ -39,7 +42,8 @@ func NewClient(access Access) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.token, err = tokenfile.Read(access.TokenFile); err != nil {
+	c.token, err = tokenfile.Read(access.TokenFile)
+	if err != nil && access.PasswordFile == "" {
 		return nil, &Failure{Exit: ExitDenied, Cause: err.Error(), Next: "log in with \"fairway login\", or name the file of your token with --token-file"}
 	}
 	return c, nil
@@ -82,7 +86,7 @@ func (c *Client) Access() Access { return c.access }
 // As is the same connection with another token.
 func (c *Client) As(token string) *Client {
 	other := *c
-	other.token, other.kinds = token, nil
+	other.token, other.kinds, other.access.PasswordFile = token, nil, ""
 	return &other
 }
 
@@ -144,7 +148,50 @@ func (c *Client) Stream(ctx context.Context, r Request) (io.ReadCloser, error) {
 	return response.Body, nil
 }
 
+// open makes a call; a ready account whose session has ended is logged in, and asks
+// once more: what was refused so has not begun.
 func (c *Client) open(ctx context.Context, r Request) (*http.Response, error) {
+	if c.access.PasswordFile == "" || c.entering {
+		return c.call(ctx, r)
+	}
+	if c.token == "" {
+		if err := c.enter(ctx); err != nil {
+			return nil, err
+		}
+		return c.call(ctx, r)
+	}
+	response, err := c.call(ctx, r)
+	var refused *Failure
+	if !errors.As(err, &refused) || refused.Code != "unauthenticated" {
+		return response, err
+	}
+	if err := c.enter(ctx); err != nil {
+		return nil, err
+	}
+	return c.call(ctx, r)
+}
+
+// enter logs a ready account in, and keeps its token for the next command.
+func (c *Client) enter(ctx context.Context) error {
+	c.entering = true
+	defer func() { c.entering = false }()
+	password, err := tokenfile.ReadSecret(c.access.PasswordFile)
+	if err != nil {
+		return &Failure{Exit: ExitDenied, Cause: err.Error(), Next: "log in with \"fairway login\""}
+	}
+	c.token = ""
+	in, err := c.ByPassword(ctx, c.access.Provider, c.access.User, password, "")
+	if err != nil {
+		return err
+	}
+	c.token = in.Token
+	if err := os.MkdirAll(filepath.Dir(c.access.TokenFile), 0o700); err != nil {
+		return fmt.Errorf("could not keep the login: %w", err)
+	}
+	return writeSecret(c.access.TokenFile, in.Token)
+}
+
+func (c *Client) call(ctx context.Context, r Request) (*http.Response, error) {
 	target := *c.base
 	target.Path = strings.TrimSuffix(target.Path, "/") + r.Path
 	target.RawQuery = r.Query.Encode()

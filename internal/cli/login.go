@@ -201,7 +201,8 @@ func Keep(file, name string, access Access, token string) error {
 			return fmt.Errorf("could not keep the login: %w", err)
 		}
 	}
-	x := config.Context{Name: name, Server: access.Server, CAFile: ca, TokenFile: path, Namespace: access.Namespace}
+	x := config.Context{Name: name, Server: access.Server, CAFile: ca, TokenFile: path, Namespace: access.Namespace,
+		Provider: access.Provider, User: access.User, PasswordFile: access.PasswordFile}
 	if err := config.Write(file, known.With(x)); err != nil {
 		return err
 	}

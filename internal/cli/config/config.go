@@ -41,6 +41,9 @@ type Client struct {
 	Current string `json:"current,omitempty"`
 	// Contexts are accounts that are ready to be used, one of them at a time.
 	Contexts []Context `json:"contexts,omitempty"`
+
+	// Ready is how the account that is used logs in by itself. Nil: it does not.
+	Ready *Context `json:"-"`
 }
 
 // Context is one account at a server. What it leaves out is taken from the file's
@@ -53,6 +56,11 @@ type Context struct {
 	CAFile    string `json:"caFile,omitempty"`
 	TokenFile string `json:"tokenFile,omitempty"`
 	Namespace string `json:"namespace,omitempty"`
+	// Provider, User and PasswordFile make an account ready: who uses the context is
+	// logged in by them where no session holds. The file's mode is 0600.
+	Provider     string `json:"provider,omitempty"`
+	User         string `json:"user,omitempty"`
+	PasswordFile string `json:"passwordFile,omitempty"`
 }
 
 // Use returns what the context of that name says, completed by the file's own
@@ -77,6 +85,9 @@ func (c Client) Use(name string) (Client, error) {
 		}
 		if used.Namespace == "" {
 			used.Namespace = c.Namespace
+		}
+		if x.User != "" && x.PasswordFile != "" {
+			used.Ready = &x
 		}
 		return used, nil
 	}
@@ -153,7 +164,7 @@ func Load(path string) (Client, error) {
 		if x.Name == "" || x.Server == "" && c.Server == "" {
 			return Client{}, fmt.Errorf("could not use client file %q: context %q has no name or names no server", path, x.Name)
 		}
-		files = append(files, &x.CAFile, &x.TokenFile)
+		files = append(files, &x.CAFile, &x.TokenFile, &x.PasswordFile)
 	}
 	if c.Server == "" && len(c.Contexts) == 0 {
 		return Client{}, fmt.Errorf("could not use client file %q: it names no server", path)

@@ -32,9 +32,12 @@ type Login struct {
 }
 
 func (r *Room) login(w http.ResponseWriter, req *http.Request) error {
-	in := Login{Provider: identity.Local}
+	in := Login{}
 	if err := httpapi.Strict(req, &in); err != nil {
 		return err
+	}
+	if in.Provider == "" {
+		in.Provider = identity.Local
 	}
 	p, ok := r.provider(in.Provider)
 	if !ok || p.Passwords == nil {

@@ -61,10 +61,11 @@ func (r *Room) createToken(w http.ResponseWriter, req *http.Request) error {
 	if why := identity.CheckToken(in.Name, in.Scope, holds); why != "" {
 		return invalid("token", why)
 	}
-	if person.Session == "" || person.Machine != "" || person.Provider == identity.Bootstrap {
+	claim, err := r.Sessions.Claimed(req.Context(), person.Session)
+	if errors.Is(err, session.ErrNone) {
+		// The founder's token, a machine's, or the word of a front: none of them is a login.
 		return httpapi.NewProblem(httpapi.CodeDenied, "could not make a token: only a person who is logged in makes one").WithNext("Log in with \"fairway login\".")
 	}
-	claim, err := r.Sessions.Claimed(req.Context(), person.Session)
 	if err != nil {
 		return away(err)
 	}
