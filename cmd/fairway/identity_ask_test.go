@@ -7,6 +7,10 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
+
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // peopleStory asks who may do what in the example bank, and imports people.
@@ -41,4 +45,43 @@ func peopleStory(t *testing.T, b *bench) {
 		{"a file of another encoding", "identity import -f " + file("gbk.csv", "id,displayName\np20003,\xd0\xc2\n"), 8, nil, []string{"line 2: the file is not UTF-8 (it may be GBK)"}},
 		{"a person stays", "delete person p20001", 3, nil, []string{"a Person stays, because evidence names people for good"}},
 	})
+	policiesStory(t)
+}
+
+// policiesStory takes a policy away by hand, as whoever keeps the hub could.
+func policiesStory(t *testing.T) {
+	policy := &admissionv1.ValidatingAdmissionPolicy{}
+	if err := hub.Client().Get(t.Context(), client.ObjectKey{Name: "fairway-release"}, policy); err != nil {
+		t.Fatal(err)
+	}
+	if err := hub.Client().Delete(t.Context(), policy); err != nil {
+		t.Fatal(err)
+	}
+	until := func(code int) {
+		t.Helper()
+		for deadline := time.Now().Add(20 * time.Second); ; <-time.After(50 * time.Millisecond) {
+			out, errOut, got := run(t, "identity", "policies")
+			if got == code {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("wanted exit %d, got %d\n%s%s", code, got, out, errOut)
+			}
+		}
+	}
+	until(1)
+	const why = `ValidatingAdmissionPolicy "fairway-release" is missing`
+	tell(t, []step{
+		{"it is told", "identity policies", 1, []string{why}, []string{"production acts are refused"}},
+		{"nothing is started in production", "release start mobile-bank -n retail-prod --reason x --ticket C-1", 3, nil, []string{why, "applies config/crd, config/rbac and config/admission"}},
+		{"nobody becomes somebody else", "identity import -f " + os.DevNull, 3, nil, []string{why}},
+		{"reading goes on", "get applications -n retail-prod", 0, []string{"mobile-bank"}, nil},
+		{"and the way back", "release stop mobile-bank -n retail-prod", 0, []string{"stopped"}, nil},
+	})
+	policy.ResourceVersion, policy.UID = "", ""
+	if err := hub.Client().Create(t.Context(), policy); err != nil {
+		t.Fatal(err)
+	}
+	until(0)
+	tell(t, []step{{"back to what was", "identity import --dry-run -f " + os.DevNull, 8, nil, []string{"the file is empty"}}})
 }

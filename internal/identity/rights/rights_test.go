@@ -5,10 +5,12 @@ package rights
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +21,7 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -231,6 +234,51 @@ func TestWhatIsChangedByHandIsNoticed(t *testing.T) {
 			t.Errorf("a bank takes the founder away: %s", s.Reason)
 		}
 	})
+}
+
+// A bank names the groups that the server may act as a member of, and a hub before
+// Kubernetes 1.36 knows another verb; nothing else may be changed about that role.
+func TestTheRoleOfActingForPeople(t *testing.T) {
+	built, err := Read(config.Installed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	role := func(rules ...map[string]any) unstructured.Unstructured {
+		var all []any
+		for _, r := range rules {
+			all = append(all, r)
+		}
+		o := unstructured.Unstructured{Object: map[string]any{"kind": "ClusterRole", "rules": all}}
+		o.SetName("fairway-impersonator")
+		return o
+	}
+	asBuilt := func() []map[string]any {
+		part := struct{ Rules []map[string]any }{}
+		if err := json.Unmarshal(built["ClusterRole//fairway-impersonator"], &part); err != nil {
+			t.Fatal(err)
+		}
+		return part.Rules
+	}
+	named := asBuilt()
+	named[0]["resourceNames"] = []any{"retail-releasers"}
+	for name, c := range map[string]struct {
+		role unstructured.Unstructured
+		good bool
+	}{
+		"as built":     {role(asBuilt()...), true},
+		"named groups": {role(named...), true},
+		"before 1.36": {role(map[string]any{"apiGroups": []any{""}, "resources": []any{"users", "groups"}, "verbs": []any{"impersonate"}},
+			map[string]any{"apiGroups": []any{"authentication.k8s.io"}, "resources": []any{"userextras/fairway.cloud/session"}, "verbs": []any{"impersonate"}}), true},
+		"more":             {role(append(asBuilt(), map[string]any{"apiGroups": []any{""}, "resources": []any{"secrets"}, "verbs": []any{"impersonate-on:user-info:get"}})...), false},
+		"service accounts": {role(map[string]any{"apiGroups": []any{""}, "resources": []any{"serviceaccounts"}, "verbs": []any{"impersonate"}}), false},
+		"anything":         {role(map[string]any{"apiGroups": []any{""}, "resources": []any{"users"}, "verbs": []any{"*"}}), false},
+		"nothing":          {role(), false},
+	} {
+		changed := slices.ContainsFunc(built.Compare([]unstructured.Unstructured{c.role}, func(string) bool { return true }), func(d Difference) bool { return d.Name == "fairway-impersonator" && d.What == Changed })
+		if changed == c.good {
+			t.Errorf("%s: counts as changed: %v", name, changed)
+		}
+	}
 }
 
 // What does not rely on the policies goes on while they are not whole, the way back
