@@ -11,8 +11,10 @@ import (
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
+	approvalv1 "github.com/fairway-cloud/fairway/api/approval/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/approval/itsm"
 	"github.com/fairway-cloud/fairway/internal/approval/notify"
+	approvalserver "github.com/fairway-cloud/fairway/internal/approval/server"
 	"github.com/fairway-cloud/fairway/internal/platform/outbox"
 )
 
@@ -54,9 +56,14 @@ func (h *house) addITSM(ctx context.Context) error {
 		return err
 	}
 	h.itsm = &itsm.Receiver{
-		Systems: systems, Nonces: nonces, Requests: h.mgr.GetAPIReader(), Deliver: itsm.Decisions{Hub: h.mgr.GetClient()}, Clock: clock.RealClock{},
+		Systems: systems, Nonces: nonces, Requests: h.mgr.GetAPIReader(), Deliver: itsm.Decisions{Hub: h.mgr.GetClient(), Refusal: h.foresee}, Clock: clock.RealClock{},
 	}
 	return (&itsm.Asking{Hub: h.mgr.GetClient(), Outbox: h.outbox, Systems: systems, Clock: clock.RealClock{}, Log: h.log}).SetupWithManager(h.mgr)
+}
+
+// foresee says why a verdict of a system would not count, as the Gate would say it.
+func (h *house) foresee(ctx context.Context, decision *approvalv1.Decision) (string, error) {
+	return (&approvalserver.Desk{Strict: h.cases}).Refusal(ctx, decision)
 }
 
 // addNotify tells people of approvals. Without a file that says how, nobody is told.

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -49,7 +50,7 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 	}
-	os.Exit(kubetest.Main(m, &hub, kubetest.WithCRDs(), kubetest.WithScheme(scheme)))
+	os.Exit(kubetest.Main(m, &hub, kubetest.WithCRDs(), kubetest.WithAdmission(), kubetest.WithManifests("config/rbac"), kubetest.WithScheme(scheme)))
 }
 
 const account = "itsm-robot"
@@ -66,6 +67,15 @@ type bank struct {
 	recorder  *recorder
 	namespace string
 	nonces    int
+	// system is Fairway's own account on the hub, with its rights and no others.
+	system client.Client
+	// foreseen is what the room says of a decision before it is made.
+	foreseen    string
+	foreseenErr error
+}
+
+func (b *bank) foresee(context.Context, *approvalv1.Decision) (string, error) {
+	return b.foreseen, b.foreseenErr
 }
 
 // people know two machine accounts and a person by their tokens.
@@ -106,7 +116,7 @@ func (r *recorder) last() string {
 
 func newBank(t *testing.T) *bank {
 	t.Helper()
-	b := &bank{t: t, clock: clocktesting.NewFakeClock(time.Now().Truncate(time.Second)), db: t.TempDir() + "/fairway.db", namespace: hub.Namespace(t), recorder: &recorder{}}
+	b := &bank{t: t, clock: clocktesting.NewFakeClock(time.Now().Truncate(time.Second)), db: t.TempDir() + "/fairway.db", namespace: hub.Namespace(t), recorder: &recorder{}, system: hub.UserClient(t, "fairway", "fairway:system")}
 	b.itsm = itsmtest.New(t, "itsm", b.clock.Now)
 	b.start()
 	return b
@@ -134,8 +144,8 @@ func (b *bank) start() {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
-	b.asking = &itsm.Asking{Hub: hub.Client(), Outbox: box, Systems: systems, Clock: b.clock, Log: log}
-	b.receiver = &itsm.Receiver{Systems: systems, Nonces: nonces, Requests: hub.Client(), Deliver: itsm.Decisions{Hub: hub.Client()}, Clock: b.clock}
+	b.asking = &itsm.Asking{Hub: b.system, Outbox: box, Systems: systems, Clock: b.clock, Log: log}
+	b.receiver = &itsm.Receiver{Systems: systems, Nonces: nonces, Requests: b.system, Deliver: itsm.Decisions{Hub: b.system, Refusal: b.foresee}, Clock: b.clock}
 	chain := &httpapi.Chain{Identity: people{}, Gate: approval.Unrestricted{}, Recorder: b.recorder, Log: log}
 	handler, err := chain.Mount(itsm.Routes(b.receiver))
 	if err != nil {
@@ -164,7 +174,7 @@ func (b *bank) request(name, system string) *approvalv1.ApprovalRequest {
 		ChangeClass: "Normal", Risk: "Low", Policy: approvalv1.PolicySnapshot{Name: "outside", Digest: canonical.Digest(content), Content: content, Standing: "People"},
 		Summary: []string{"部署 pay"}, DecideBy: metav1.NewTime(b.clock.Now().Add(72 * time.Hour)),
 	}}
-	if err := hub.Client().Create(t.Context(), r); err != nil {
+	if err := b.system.Create(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
 	return r
@@ -358,7 +368,7 @@ func TestVerdictsThatAreRefused(t *testing.T) {
 	request := b.request("pay-1", "itsm")
 	foreign, own, void, late := b.request("foreign", "other"), b.request("own", ""), b.request("void", "itsm"), b.request("late", "itsm")
 	meta.SetStatusCondition(&void.Status.Conditions, metav1.Condition{Type: "Void", Status: "True", Reason: "SubjectChanged"})
-	if err := hub.Client().Status().Update(t.Context(), void); err != nil {
+	if err := b.system.Status().Update(t.Context(), void); err != nil {
 		t.Fatal(err)
 	}
 	about := func(r *approvalv1.ApprovalRequest) itsm.Verdict {
@@ -447,6 +457,34 @@ func TestVerdictsThatAreRefused(t *testing.T) {
 	}
 }
 
+// Of a verdict that would not count the ITSM learns at once; whether it would has to
+// be found out first.
+func TestAVerdictThatWouldNotCount(t *testing.T) {
+	b := newBank(t)
+	r := b.request("pay-1", "itsm")
+	verdict := b.itsm.Verdict(itsm.Request{Namespace: r.Namespace, Name: r.Name, UID: string(r.UID), Digest: r.Spec.Digest}, "Approve", "p-1")
+	header, body := b.itsm.Sign(verdict, b.nonce())
+	b.foreseen = "p-1 is a maker"
+	if got := b.post(account, header, body); got.status != http.StatusForbidden || !strings.Contains(got.problem.Detail, "it would not count: p-1 is a maker") {
+		t.Errorf("got %+v", got)
+	}
+	b.foreseen, b.foreseenErr = "", errors.New("the hub is away: canary")
+	if got := b.post(account, header, body); got.status != http.StatusServiceUnavailable {
+		t.Errorf("got %+v", got)
+	}
+	if got := b.decisions(); len(got) != 0 {
+		t.Errorf("decisions: %v", got)
+	}
+	b.foreseenErr = nil
+	if got := b.post(account, header, body); got.status != http.StatusCreated {
+		t.Errorf("the same message when it counts: %+v", got)
+	}
+	b.foreseen = "it has decided already"
+	if got := b.post(account, header, body); got.status != http.StatusOK || !got.receipt.Duplicate {
+		t.Errorf("and once more: %+v", got)
+	}
+}
+
 // The ITSM is away, the server is killed at every point, and the ITSM has the
 // request in the end, once.
 func TestARequestSurvivesEveryCrash(t *testing.T) {
@@ -500,14 +538,14 @@ func TestTheITSMLearnsThatARequestIsClosed(t *testing.T) {
 	for _, r := range []*approvalv1.ApprovalRequest{told, never} {
 		b.sees(r)
 		meta.SetStatusCondition(&r.Status.Conditions, metav1.Condition{Type: "Void", Status: "True", Reason: "SubjectChanged"})
-		if err := hub.Client().Status().Update(t.Context(), r); err != nil {
+		if err := b.system.Status().Update(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
 		b.sees(r)
 	}
 	fresh := b.request("fresh", "itsm")
 	meta.SetStatusCondition(&fresh.Status.Conditions, metav1.Condition{Type: "Expired", Status: "True", Reason: "Expired"})
-	if err := hub.Client().Status().Update(t.Context(), fresh); err != nil {
+	if err := b.system.Status().Update(t.Context(), fresh); err != nil {
 		t.Fatal(err)
 	}
 	b.sees(fresh) // seen only when it was closed already

@@ -15,15 +15,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	approvalv1 "github.com/fairway-cloud/fairway/api/approval/v1alpha1"
+	"github.com/fairway-cloud/fairway/internal/approval"
 )
-
-// outsideAuthor begins the author of a Decision that a system of the bank made.
-// Only Fairway's own account writes such a Decision.
-const outsideAuthor = "itsm:"
 
 // ErrOtherVerdict says that the system said something else under the same id. It
 // sends a new verdict under a new one.
 var ErrOtherVerdict = errors.New("another verdict has that id")
+
+// ErrNotCounted says that the verdict would not count: of whom it names, or of how
+// far the request is. The words after it say why.
+var ErrNotCounted = errors.New("it would not count")
 
 // Deliverer makes what counts out of a verdict. again says that it was made before.
 type Deliverer interface {
@@ -33,6 +34,9 @@ type Deliverer interface {
 // Decisions makes a Decision out of a verdict, as Fairway's own account.
 type Decisions struct {
 	Hub client.Client
+	// Refusal says why a Decision would not count; "" where it would. Nil: nobody is
+	// asked before the Gate, which judges it at each use anyway.
+	Refusal func(ctx context.Context, decision *approvalv1.Decision) (string, error)
 }
 
 // Deliver implements Deliverer. The Decision's name comes from the verdict's id,
@@ -46,27 +50,49 @@ func (d Decisions) Deliver(ctx context.Context, v Verdict) (decision string, aga
 		ObjectMeta: metav1.ObjectMeta{Namespace: v.Namespace, Name: decisionName(v)},
 		Spec: approvalv1.DecisionSpec{
 			Request: v.Request, Digest: v.Digest, Verdict: v.Verdict, Comment: comment, Ticket: v.Ticket,
-			Author: outsideAuthor + v.System, OnBehalfOf: v.Actor,
+			Author: approval.OutsideAuthor + v.System, OnBehalfOf: v.Actor,
 		},
 	}
-	want := made.Spec
-	err = d.Hub.Create(ctx, made)
-	if err == nil {
-		return made.Name, false, nil
+	if found, err := d.made(ctx, made); found || err != nil {
+		return made.Name, found, err
 	}
-	if !apierrors.IsAlreadyExists(err) {
+	if d.Refusal != nil {
+		why, err := d.Refusal(ctx, made)
+		if err != nil {
+			return "", false, fmt.Errorf("could not find out whether the verdict counts: %w", err)
+		}
+		if why != "" {
+			return "", false, fmt.Errorf("%w: %s", ErrNotCounted, why)
+		}
+	}
+	err = d.Hub.Create(ctx, made.DeepCopy())
+	if apierrors.IsAlreadyExists(err) { // another replica was faster
+		_, err := d.made(ctx, made)
+		return made.Name, true, err
+	}
+	if err != nil {
 		return "", false, fmt.Errorf("could not write the decision on request %q: %w", v.Request, err)
 	}
+	return made.Name, false, nil
+}
+
+// made says whether the Decision is there already. Another one of its name is
+// ErrOtherVerdict.
+func (d Decisions) made(ctx context.Context, want *approvalv1.Decision) (bool, error) {
 	there := &approvalv1.Decision{}
-	if err := d.Hub.Get(ctx, client.ObjectKeyFromObject(made), there); err != nil {
-		return "", false, fmt.Errorf("could not read the decision on request %q: %w", v.Request, err)
+	err := d.Hub.Get(ctx, client.ObjectKeyFromObject(want), there)
+	if apierrors.IsNotFound(err) {
+		return false, nil
 	}
-	s := there.Spec
-	if s.Request != want.Request || s.Digest != want.Digest || s.Verdict != want.Verdict || s.Comment != want.Comment ||
-		s.Ticket != want.Ticket || s.Author != want.Author || s.OnBehalfOf != want.OnBehalfOf {
-		return "", false, ErrOtherVerdict
+	if err != nil {
+		return false, fmt.Errorf("could not read the decision on request %q: %w", want.Spec.Request, err)
 	}
-	return there.Name, true, nil
+	a, b := there.Spec, want.Spec
+	if a.Request != b.Request || a.Digest != b.Digest || a.Verdict != b.Verdict || a.Comment != b.Comment ||
+		a.Ticket != b.Ticket || a.Author != b.Author || a.OnBehalfOf != b.OnBehalfOf {
+		return false, ErrOtherVerdict
+	}
+	return true, nil
 }
 
 func decisionName(v Verdict) string {

@@ -79,6 +79,7 @@ func problem(err error) error {
 		{ErrNoRequest, httpapi.CodeNotFound, "Name the request as it was sent: namespace and name."},
 		{ErrOtherPlan, httpapi.CodeConflict, "Have the plan looked at again that the newest request states."},
 		{ErrClosed, httpapi.CodeConflict, "A verdict changes nothing any more: wait for the next request."},
+		{ErrNotCounted, httpapi.CodeDenied, "Have somebody decide who may: the request names the parties."},
 		{ErrOtherVerdict, httpapi.CodeConflict, "Give each verdict an id of its own."},
 	} {
 		if errors.Is(err, c.is) {
