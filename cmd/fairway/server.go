@@ -19,6 +19,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/fairway-cloud/fairway/internal/audit/mask"
+	"github.com/fairway-cloud/fairway/internal/audit/retention"
 	"github.com/fairway-cloud/fairway/internal/platform/database"
 	"github.com/fairway-cloud/fairway/internal/platform/members/connections"
 	"github.com/fairway-cloud/fairway/internal/platform/readmodel"
@@ -137,7 +138,7 @@ func runServer(ctx context.Context, o serverOptions) (err error) {
 		return err
 	}
 	h := &house{
-		options: o, log: logger, mgr: mgr, lock: lock, database: owned, recorder: mask.Recorder(evidence), ledger: evidence, images: images,
+		options: o, log: logger, mgr: mgr, lock: lock, database: owned, recorder: mask.Recorder(retention.Recorder(evidence)), ledger: evidence, images: images,
 		store: store, sink: readmodel.NewSink(store, logger),
 	}
 	h.members = connections.New(connections.Options{Fence: lock, Log: mgr.GetLogger().WithName("members"), Loopback: o.loopback})

@@ -53,7 +53,11 @@ func (a Act) Sentence() string {
 		out.WriteString(" for release " + bare(a.Release))
 	}
 	if a.Approval != "" && !strings.HasSuffix(a.Subject, a.Approval) {
-		out.WriteString(", approved by " + bare(a.Approval))
+		if strings.HasPrefix(a.Verb, "approval.") {
+			out.WriteString(" about request " + bare(a.Approval))
+		} else {
+			out.WriteString(", covered by approval " + bare(a.Approval))
+		}
 	}
 	switch {
 	case a.Ticket != "" && a.Reason != "":
@@ -84,6 +88,9 @@ func (a Act) what() string {
 	parts := strings.SplitN(a.Subject, "/", 3)
 	switch len(parts) {
 	case 3:
+		if a.Cluster != "" && strings.HasSuffix(parts[1], "-"+a.Cluster) {
+			return strings.ToLower(parts[0]) + " " + parts[2] // the cluster is told anyway
+		}
 		return strings.ToLower(parts[0]) + " " + parts[2] + " in " + parts[1]
 	case 2:
 		return strings.ToLower(parts[0]) + " " + parts[1]

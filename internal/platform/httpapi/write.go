@@ -11,6 +11,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"net/http"
+	"path"
 	"strings"
 	"time"
 
@@ -58,7 +59,7 @@ func (c *Chain) write(route Route, person identity.Person, w http.ResponseWriter
 	// The act has happened or was refused by the hub; a client that went away changes nothing of that.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), 10*time.Second)
 	defer cancel()
-	if err := end(ctx, outcomeOf(result, held.status)); err != nil {
+	if err := end(ctx, named(outcomeOf(result, held.status), act.Subject, held.header.Get("Location"))); err != nil {
 		c.Log.Error("the outcome of an act was not recorded; the next start marks it unknown",
 			"request", act.Trace, "verb", verb, "subject", act.Subject, "cause", err.Error())
 	}
@@ -66,6 +67,15 @@ func (c *Chain) write(route Route, person identity.Person, w http.ResponseWriter
 		return result
 	}
 	return held.release(w)
+}
+
+// named adds the whole name to the outcome of an act that made an object whose
+// name the hub completed: the intent could not know it.
+func named(outcome audit.Outcome, subject, location string) audit.Outcome {
+	if begin := strings.LastIndex(subject, "/"); outcome.Result == audit.Done && outcome.Message == "" && begin >= 0 && strings.HasSuffix(subject, "*") && location != "" {
+		outcome.Message = audit.Made + subject[:begin+1] + path.Base(location)
+	}
+	return outcome
 }
 
 // from says where an act came from: the address, and the machine that acts for the person.
