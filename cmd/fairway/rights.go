@@ -9,6 +9,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/fairway-cloud/fairway/config"
+	"github.com/fairway-cloud/fairway/internal/identity/imports"
+	"github.com/fairway-cloud/fairway/internal/identity/ldap"
 	"github.com/fairway-cloud/fairway/internal/identity/register"
 	"github.com/fairway-cloud/fairway/internal/identity/rights"
 	"github.com/fairway-cloud/fairway/internal/platform/httpapi"
@@ -34,4 +36,27 @@ func (h *house) register(kinds []httpapi.Kind) *register.Register {
 	return register.New(register.Config{
 		Kinds: kinds, Reviews: h.reviews, Hub: h.mgr.GetClient(), People: h.door.people.People, As: h.clientOf, Policies: h.rights.State,
 	})
+}
+
+// addSync keeps people in step with each directory whose settings say so.
+func (h *house) addSync(context.Context) error {
+	settings, err := loginSettings(h.options.loginSettings)
+	if err != nil {
+		return err
+	}
+	for _, p := range settings.Providers {
+		if p.LDAP == nil || p.LDAP.Sync == nil {
+			continue
+		}
+		from, err := ldap.New(p.Name, *p.LDAP)
+		if err != nil {
+			return err
+		}
+		if err := h.mgr.Add(&imports.Sync{
+			Provider: p.Name, Everybody: from.Everybody, Settings: *p.LDAP.Sync, Hub: h.mgr.GetClient(), Gate: h.gate, Recorder: h.recorder, Log: h.log,
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
 }

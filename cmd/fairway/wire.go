@@ -74,6 +74,7 @@ var parts = []part{
 	{"fleet", (*house).addFleet},
 	{"tenancy.tenants", (*house).addTenancy},
 	{"identity.people", (*house).addPeople},
+	{"identity.sync", (*house).addSync},
 	{"app.revisions", (*house).addApp},
 	{"placement.expiry", (*house).addExpiry},
 	{"approval", (*house).addApprovals},

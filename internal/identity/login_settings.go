@@ -99,6 +99,8 @@ type LDAPSettings struct {
 	NestedGroups int `json:"nestedGroups,omitempty"`
 	// Timeout of a login. Default: 5s.
 	Timeout metav1.Duration `json:"timeout,omitempty"`
+	// Sync keeps the Persons in step with the directory. Default: they are not.
+	Sync *SyncSettings `json:"sync,omitempty"`
 }
 
 // OIDCSettings say how an OpenID Connect provider is used.
@@ -278,6 +280,11 @@ func (p ProviderSettings) check() error {
 }
 
 func (l *LDAPSettings) check() error {
+	if l.Sync != nil {
+		if err := l.Sync.Ready(); err != nil {
+			return err
+		}
+	}
 	u, err := url.Parse(l.URL)
 	if err != nil || u.Host == "" || u.User != nil || (u.Scheme != "ldap" && u.Scheme != "ldaps") {
 		return errors.New("url: write ldaps://host:636 or ldap://host:389")

@@ -11,7 +11,6 @@
 package imports
 
 import (
-	"context"
 	"fmt"
 
 	identityv1 "github.com/fairway-cloud/fairway/api/identity/v1alpha1"
@@ -20,13 +19,6 @@ import (
 
 // MostRows is the most rows that one import may have.
 const MostRows = 5000
-
-// Source is a system that knows the people of the bank, such as a directory.
-type Source interface {
-	// People lists everybody that the system knows now. An error, or a list that is not
-	// complete, changes nobody.
-	People(ctx context.Context) ([]Row, error)
-}
 
 // Row is one person as a file or a system tells it.
 type Row struct {
@@ -37,6 +29,9 @@ type Row struct {
 	// Spec holds what the row says, and Columns which fields of it were given.
 	Spec    identityv1.PersonSpec
 	Columns Columns
+	// Provider narrows the logins to one way of logging in: those of others stay. Empty:
+	// all of them are replaced.
+	Provider string
 }
 
 // Columns are the fields that a row gives.

@@ -44,6 +44,8 @@ type Options struct {
 	DisableMissing bool
 	// DisableAtMost is how many may be disabled at once. 0: a tenth, and five at least.
 	DisableAtMost int
+	// Present are further ids that are not missing, though they are no rows.
+	Present map[string]bool
 }
 
 // Action is one write on the hub.
@@ -153,7 +155,7 @@ func (r Row) apply(to *identityv1.PersonSpec) {
 		"displayName": func() { to.DisplayName = from.DisplayName }, "staffNumber": func() { to.StaffNumber = from.StaffNumber },
 		"unit": func() { to.Unit = from.Unit }, "mail": func() { to.Mail = from.Mail },
 		"state": func() { to.State = from.State }, "duty": func() { to.Duty = from.Duty }, "validUntil": func() { to.ValidUntil = from.ValidUntil },
-		"groups": func() { to.Groups = from.Groups }, "logins": func() { to.Logins = from.Logins }, "aliases": func() { to.Aliases = from.Aliases },
+		"groups": func() { to.Groups = from.Groups }, "logins": func() { to.Logins = r.logins(to.Logins, from.Logins) }, "aliases": func() { to.Aliases = from.Aliases },
 	} {
 		if r.Columns[column] {
 			set()
@@ -164,6 +166,15 @@ func (r Row) apply(to *identityv1.PersonSpec) {
 	for i := range to.Aliases {
 		to.Aliases[i].Use = cmp.Or(to.Aliases[i].Use, identityv1.UseHuman)
 	}
+}
+
+// logins are those that the person has afterwards.
+func (r Row) logins(before, given []identityv1.Login) []identityv1.Login {
+	if r.Provider == "" {
+		return given
+	}
+	others := slices.DeleteFunc(slices.Clone(before), func(l identityv1.Login) bool { return l.Provider == r.Provider })
+	return append(others, given...)
 }
 
 // missing disables active people of the list who are not on it any more.
@@ -180,7 +191,7 @@ func (p *plan) missing(rows []Row, has []identityv1.Person) {
 			continue
 		}
 		active++
-		if listed[person.Name] {
+		if listed[person.Name] || p.options.Present[person.Name] {
 			continue
 		}
 		after := person.DeepCopy()
