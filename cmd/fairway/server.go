@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/fairway-cloud/fairway/internal/audit/mask"
 	"github.com/fairway-cloud/fairway/internal/audit/retention"
@@ -117,6 +118,9 @@ func runServer(ctx context.Context, o serverOptions) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, evidence.Close()) }()
+	if err := evidence.Register(metrics.Registry); err != nil {
+		return err
+	}
 	store, err := readmodel.Open(ctx, filepath.Join(o.dataDir, "readmodel.db"))
 	if err != nil {
 		return err

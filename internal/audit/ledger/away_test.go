@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sys/unix"
 
 	"github.com/fairway-cloud/fairway/internal/audit"
@@ -64,6 +65,24 @@ func eventually(t *testing.T, what string, is func() bool) {
 	}
 }
 
+// watched are the log's metrics.
+func watched(t *testing.T, l *Ledger) map[string]float64 {
+	t.Helper()
+	registry := prometheus.NewRegistry()
+	if err := l.Register(registry); err != nil {
+		t.Fatal(err)
+	}
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]float64{}
+	for _, f := range families {
+		out[f.GetName()] = f.GetMetric()[0].GetGauge().GetValue()
+	}
+	return out
+}
+
 func TestFullDisk(t *testing.T) {
 	disk := smallDisk(t, 4<<20)
 	dir, spoolDir := filepath.Join(disk, "evidence"), t.TempDir()
@@ -106,11 +125,17 @@ func TestFullDisk(t *testing.T) {
 		t.Errorf("reads go on: %v", err)
 	}
 
+	if got := watched(t, l); got["fairway_audit_away"] != 1 || got["fairway_audit_spooled"] != 1 {
+		t.Errorf("whoever watches sees it: %v", got)
+	}
 	empty()
 	if _, err := l.Intent(ctx, act("after")); err != nil {
 		t.Errorf("once there is room it goes on, without a restart: %v", err)
 	}
 	eventually(t, "the spool is in the log", func() bool { files, _ := os.ReadDir(spoolDir); return len(files) == 0 })
+	if got := watched(t, l); got["fairway_audit_away"] != 0 || got["fairway_audit_spooled"] != 0 || got["fairway_audit_records"] < 3 {
+		t.Errorf("and that it is over: %v", got)
+	}
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}

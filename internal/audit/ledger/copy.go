@@ -27,6 +27,7 @@ func (l *Ledger) copyAll() {
 		case <-l.copying:
 		}
 		err := l.copyOnce()
+		l.copyFailing.Store(err != nil)
 		if (err == nil) != (last == nil) {
 			if err != nil {
 				l.log.Error("the second copy of the evidence does not follow; it is tried again", "cause", err.Error())

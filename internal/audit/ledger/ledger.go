@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
@@ -118,6 +119,9 @@ type Ledger struct {
 	publishing sync.Mutex // one checkpoint at a time
 
 	swept bool // owned by whoever restores
+
+	// away and copyFailing are for those who watch.
+	away, copyFailing atomic.Bool
 
 	// owned by the writer
 	account  audit.Account

@@ -59,6 +59,7 @@ func (l *Ledger) commit(batch []*entry) {
 		err = l.openYear()
 	}
 	if err != nil {
+		l.away.Store(true)
 		for _, e := range batch {
 			e.result <- err
 		}
@@ -92,7 +93,7 @@ func (l *Ledger) store(batch []*entry) {
 	}
 	year, index := l.last(), l.pending.next
 	err := l.pending.append(lines)
-	if err != nil {
+	if l.away.Store(err != nil); err != nil {
 		err = fmt.Errorf("could not record in %q: %w", l.options.Dir, err)
 		for i := len(heads) - 1; i >= 0; i-- {
 			l.account.Undo(heads[i])

@@ -376,6 +376,18 @@ func (s *Spool) SetAside() error {
 	return s.leave(os.Rename(s.files[0].path, s.files[0].path+".broken"))
 }
 
+// Empty says that everything that was kept is in the log.
+func (s *Spool) Empty() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, f := range s.files {
+		if f.read < f.size {
+			return false
+		}
+	}
+	return len(s.ring) == 0
+}
+
 // Dropped returns how many records could not even be kept in memory, and forgets
 // the number.
 func (s *Spool) Dropped() int {
