@@ -143,14 +143,14 @@ func TestOnlyOneComponentIsReleasedAndNoTransferIsLost(t *testing.T) {
 	if code, said := refused(t, "diff", "-f", file); code != 1 || strings.Contains(said, "could not") {
 		t.Errorf("diff of a change ends with %d and %q, want 1", code, said)
 	}
-	fairway(t, "apply", "-f", file, "--wait")
+	as(t, maker, "apply", "-f", file, "--wait")
 	for seat, i := range running(t, "retail-prod") {
 		if i.IP != before[seat].IP {
 			t.Errorf("%s moved by apply alone", seat)
 		}
 	}
 	begun := time.Now()
-	fairway(t, "release", "start", "mobile-bank", "-n", "retail-prod", "--reason", "account v2", "--wait", "--timeout", "4m")
+	change(t, operator, "mobile-bank", "retail-prod", "--reason", "account v2")
 	t.Logf("the release took %s", time.Since(begun).Round(time.Second))
 
 	var after map[string]instance
@@ -180,7 +180,8 @@ func TestOnlyOneComponentIsReleasedAndNoTransferIsLost(t *testing.T) {
 func TestOneInstanceIsRestartedOnItsSeat(t *testing.T) {
 	before := running(t, "retail-prod")
 	l := transfer(t, 30*time.Second)
-	fairway(t, "instance", "restart", "account-1", "-n", "retail-prod", "--app", "mobile-bank", "--reason", "a test", "--wait")
+	logIn(t, duty)
+	as(t, duty, "instance", "restart", "account-1", "-n", "retail-prod", "--app", "mobile-bank", "--reason", "a test", "--ticket", "CHG-8", "--change-class", "Standard", "--wait")
 	after := running(t, "retail-prod")
 	for seat, was := range before {
 		if moved := after[seat].IP != was.IP; moved != (seat == "account-1") {
@@ -285,11 +286,8 @@ func TestTheHubMayBeAway(t *testing.T) {
 // Release is being carried out.
 func TestAServerKilledInTheMiddleGoesOn(t *testing.T) {
 	l := transfer(t, 90*time.Second)
-	fairway(t, "apply", "-f", application(t, "bank/account:v1", "bank/account:v1"), "--wait")
-	started := strings.Fields(fairway(t, "release", "start", "mobile-bank", "-n", "retail-prod", "--reason", "back to v1", "-o", "name"))
-	if len(started) == 0 {
-		t.Fatal("no release was named")
-	}
+	as(t, maker, "apply", "-f", application(t, "bank/account:v1", "bank/account:v1"), "--wait")
+	agree(t, "retail-prod", request(t, operator, "mobile-bank", "retail-prod", "--reason", "back to v1"))
 	for range 3 {
 		if err := refresh(); err != nil {
 			t.Fatal(err)
@@ -333,13 +331,16 @@ func TestAServerKilledInTheMiddleGoesOn(t *testing.T) {
 func TestABadReleaseHoldsAndTheWayBackIsOpen(t *testing.T) {
 	before := running(t, "retail-prod")
 	l := transfer(t, 60*time.Second)
-	fairway(t, "apply", "-f", application(t, "      resources: *size\n      ports:\n        - {name: http, port: 8080}\n      probes: *probes\n",
+	as(t, maker, "apply", "-f", application(t, "      resources: *size\n      ports:\n        - {name: http, port: 8080}\n      probes: *probes\n",
 		"      resources: *size\n      ports:\n        - {name: http, port: 8080}\n      probes: {readiness: {http: {port: http, path: /nowhere}}, liveness: {http: {port: http, path: /healthz}}}\n"), "--wait")
-	code, said := refused(t, "release", "start", "mobile-bank", "-n", "retail-prod", "--reason", "bad probes", "--wait", "--timeout", "20s")
+	bad := request(t, operator, "mobile-bank", "retail-prod", "--reason", "bad probes")
+	agree(t, "retail-prod", bad)
+	code, said := refused(t, "release", "status", bad, "-n", "retail-prod", "--wait", "--timeout", "20s")
 	if code != 7 || !strings.Contains(said, "component account") {
 		t.Errorf("waiting ends with %d and does not say what is waited for: %s", code, said)
 	}
-	fairway(t, "release", "start", "mobile-bank", "-n", "retail-prod", "--kind", "Rollback", "--revision", before["account-0"].Revision, "--reason", "it never gets ready", "--wait")
+	// The way back is part of what was agreed to: nobody is asked again.
+	as(t, operator, "release", "start", "mobile-bank", "-n", "retail-prod", "--kind", "Rollback", "--revision", before["account-0"].Revision, "--reason", "it never gets ready", "--wait")
 	after := running(t, "retail-prod")
 	for seat, was := range before {
 		if after[seat].IP != was.IP || after[seat].Revision != was.Revision {
@@ -350,7 +351,7 @@ func TestABadReleaseHoldsAndTheWayBackIsOpen(t *testing.T) {
 }
 
 func TestARetiredApplicationIsGoneAndMayComeBack(t *testing.T) {
-	fairway(t, "release", "start", "card-center", "-n", "cards-prod", "--kind", "Retire", "--reason", "out of service", "--wait")
+	change(t, cards, "card-center", "cards-prod", "--kind", "Retire", "--reason", "out of service")
 	if left := instances(t, "cards-prod"); len(left) > 0 {
 		t.Errorf("%d instances are left after the retirement", len(left))
 	}
@@ -360,8 +361,8 @@ func TestARetiredApplicationIsGoneAndMayComeBack(t *testing.T) {
 		}
 	}
 	fairway(t, "delete", "application", "card-center", "-n", "cards-prod")
-	fairway(t, "apply", "-f", "examples/bank/applications/card-center.yaml", "--wait")
-	fairway(t, "release", "start", "card-center", "-n", "cards-prod", "--reason", "it comes back", "--wait")
+	as(t, maker, "apply", "-f", "examples/bank/applications/card-center.yaml", "--wait")
+	change(t, cards, "card-center", "cards-prod", "--reason", "it comes back")
 	if now := running(t, "cards-prod"); len(now) != 2 {
 		t.Errorf("%d instances run after it came back, want 2", len(now))
 	}
@@ -445,17 +446,17 @@ func TestAMistakeIsRefusedAndChangesNothing(t *testing.T) {
 		{"an image that the registry does not have", "bank/account:v1", "bank/account:v99", "v99"},
 	} {
 		t.Run(c.reason, func(t *testing.T) {
-			_, said := refused(t, "apply", "-f", application(t, c.old, c.new), "--wait", "--timeout", "1m")
+			_, said := refused(t, "apply", "-f", application(t, c.old, c.new), "--wait", "--timeout", "1m", "--context", maker)
 			if !strings.Contains(said, c.says) {
 				t.Errorf("the refusal does not say what is wrong (%q): %s", c.says, said)
 			}
 		})
 	}
-	fairway(t, "apply", "-f", application(t, "bank/account:v1", "bank/account:v1"), "--wait")
+	as(t, maker, "apply", "-f", application(t, "bank/account:v1", "bank/account:v1"), "--wait")
 	t.Run("more than the quota", func(t *testing.T) {
 		file := application(t, "count: 2", "count: 30")
-		fairway(t, "apply", "-f", file, "--wait")
-		_, said := refused(t, "release", "start", "mobile-bank", "-n", "retail-prod", "--reason", "too many", "--wait", "--timeout", "1m")
+		as(t, maker, "apply", "-f", file, "--wait")
+		_, said := refused(t, append([]string{"release", "start", "mobile-bank", "-n", "retail-prod", "--reason", "too many", "--wait", "--timeout", "1m", "--context", operator}, papers...)...)
 		if !strings.Contains(said, "quota") && !strings.Contains(said, "lacks") {
 			t.Errorf("the refusal does not name quota or room: %s", said)
 		}
@@ -477,6 +478,16 @@ func application(t *testing.T, old, new string) string {
 	}
 	file := filepath.Join(t.TempDir(), "mobile-bank.yaml")
 	if err := os.WriteFile(file, []byte(strings.ReplaceAll(string(content), old, new)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// write writes a file of the test's own.
+func write(t *testing.T, name, content string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return file
