@@ -149,7 +149,11 @@ func startRelease(ctx context.Context, api *cli.Client, cmd *cobra.Command, appl
 	if api.Namespace() == "" {
 		return cli.Usage("could not start a release: name the namespace with -n")
 	}
-	answer, err := api.Do(ctx, cli.Request{Method: http.MethodPost, Path: kind.Path("", "") + "/" + api.Namespace(), Body: cli.Object{
+	path := kind.Path("", "") + "/" + api.Namespace()
+	if spec["kind"] == "Rollback" {
+		path += "/rollback" // open also while evidence, gate or sessions are away
+	}
+	answer, err := api.Do(ctx, cli.Request{Method: http.MethodPost, Path: path, Body: cli.Object{
 		"apiVersion": kind.Group + "/" + kind.Version, "kind": kind.Kind,
 		"metadata": cli.Object{"generateName": application + "-", "namespace": api.Namespace()},
 		"spec":     spec,

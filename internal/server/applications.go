@@ -132,7 +132,35 @@ func (s *Server) releaseRoutes() []httpapi.Route {
 		{Method: http.MethodPost, Pattern: "/api/v1/release/releases/{namespace}/{name}/stop", Room: "release", Kind: "Release", Verb: "stop",
 			Effect: httpapi.Writes, WayBack: true, Describe: s.describePath("Release"), Handler: s.stopRelease,
 			Doc: httpapi.Doc{Summary: "Stops a release: what is done stays, no further step is taken. Never refused because evidence or gate is away.", Response: "release.Release"}},
+		{Method: http.MethodPost, Pattern: "/api/v1/release/releases/{namespace}/rollback", Room: "release", Kind: "Release", Verb: "rollback",
+			Effect: httpapi.Writes, WayBack: true, BodyLimit: objectLimit, Describe: s.onReleases(kindHandlers.describe), Handler: s.rollBack,
+			Doc: httpapi.Doc{Summary: "Asks for a release that brings an earlier revision back. Asking is never refused because evidence, gate or sessions are away; whether the way needs agreement, the gate says.",
+				Request: "release.Release", Response: "release.Release"}},
 	}
+}
+
+// onReleases describes a request by the handlers of the kind Release.
+func (s *Server) onReleases(describe func(kindHandlers, *http.Request) (httpapi.Act, error)) func(*http.Request) (httpapi.Act, error) {
+	return func(r *http.Request) (httpapi.Act, error) {
+		k, ok := s.kind("Release")
+		if !ok {
+			return httpapi.Act{}, httpapi.NewProblem(httpapi.CodeUnavailable, "this server knows no releases")
+		}
+		return describe(kindHandlers{server: s, kind: k}, r)
+	}
+}
+
+// rollBack makes a Release of kind Rollback and of no other.
+func (s *Server) rollBack(w http.ResponseWriter, r *http.Request) error {
+	object, err := strictObject(httpapi.Body(r))
+	if err != nil {
+		return err
+	}
+	if !asksBack(object) {
+		return invalid("spec.kind", "must be Rollback here: ask for any other release at POST /api/v1/release/releases/{namespace}")
+	}
+	k, _ := s.kind("Release")
+	return kindHandlers{server: s, kind: k}.create(w, r)
 }
 
 func (s *Server) describePath(kind string) func(*http.Request) (httpapi.Act, error) {

@@ -186,6 +186,7 @@ func (h kindHandlers) describe(r *http.Request) (httpapi.Act, error) {
 			}
 		}
 		if h.kind.Kind == "Release" {
+			act.WayBack = asksBack(object)
 			act.Reason, act.Ticket = text(lookup(object, []string{"spec", "reason"})), text(lookup(object, []string{"spec", "ticket"}))
 			if of := text(lookup(object, []string{"spec", "application"})); of != "" {
 				act.Application = namespace + "/" + of
@@ -200,6 +201,19 @@ func (h kindHandlers) describe(r *http.Request) (httpapi.Act, error) {
 		act.Environment = environmentOf(namespace)
 	}
 	return act, nil
+}
+
+// asksBack says whether a Release that is asked for goes back. Asking changes nothing
+// yet: whether it is the way that the approved plan names is the Gate's question, and
+// asking is not refused because log, database or ticket system are away.
+func asksBack(release map[string]any) bool {
+	return text(lookup(release, []string{"spec", "kind"})) == "Rollback"
+}
+
+// stops says whether a patch does nothing but stop a Release.
+func stops(patch map[string]any) bool {
+	spec, ok := patch["spec"].(map[string]any)
+	return ok && len(patch) == 1 && len(spec) == 1 && spec["desired"] == "Stop"
 }
 
 // describeDecision tells a decision in the words of its verdict, and what it is on:

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,6 +31,7 @@ func (s *Server) proxyRoutes() []httpapi.Route {
 			}
 			act := httpapi.Act{Subject: r.Method + " " + target, Secret: true}
 			parts := strings.Split(target, "/")
+			act.WayBack = hubWayBack(r, parts)
 			for i := 0; i+1 < len(parts); i++ {
 				if parts[i] == "namespaces" {
 					act.Environment = environmentOf(parts[i+1])
@@ -39,6 +41,18 @@ func (s *Server) proxyRoutes() []httpapi.Route {
 		},
 		Doc: httpapi.Doc{Summary: "Passes requests of kubectl to the hub, under your own name. Upgrades and nodes/proxy are refused."},
 	}}
+}
+
+// hubWayBack says whether kubectl asks for a Rollback or stops a Release.
+func hubWayBack(r *http.Request, parts []string) bool {
+	if !slices.Contains(parts, "release.fairway.cloud") || !slices.Contains(parts, "releases") {
+		return false
+	}
+	object, err := strictObject(httpapi.Body(r))
+	if err != nil {
+		return false // YAML among others: what cannot be read is not taken for the way back
+	}
+	return r.Method == http.MethodPost && asksBack(object) || r.Method == http.MethodPatch && stops(object)
 }
 
 // Headers that go up and come down. Everything else stays here: hop-by-hop

@@ -112,11 +112,18 @@ func smallDisk(t *testing.T, dir string) *disk {
 		mustRun(t, "umount", staging)
 	})
 	t.Cleanup(func() {
+		below := t.TempDir() // the file system below the small one
+		mustRun(t, "mount", "--bind", "/", below)
 		held(t, func() {
-			kept := filepath.Join(t.TempDir(), "kept")
-			mustRun(t, "cp", "-a", dir, kept)
-			mustRun(t, "umount", dir)
-			mustRun(t, "cp", "-a", kept+"/.", dir)
+			mustRun(t, "cp", "-a", dir+"/.", filepath.Join(below, dir))
+			mustRun(t, "umount", "--lazy", dir)
+			// It still has files of the small disk open: it begins anew on the large one.
+			_ = syscall.Kill(state.pid("fairway"), syscall.SIGKILL)
+		})
+		mustRun(t, "umount", below)
+		until(t, time.Minute, "the server to answer again", func() (bool, string) {
+			_, err := command(t.Context(), "get", "clusters", "--timeout", "5s")
+			return err == nil, fmt.Sprint(err)
 		})
 	})
 	return &disk{at: dir, ballast: filepath.Join(dir, "ballast")}

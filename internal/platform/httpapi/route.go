@@ -39,6 +39,9 @@ type Act struct {
 	Release string
 	// Environment that is acted in. Empty: none.
 	Environment string
+	// WayBack says that this request, of a route that takes others too, asks for the
+	// way back, and so is not refused because the Gate or the evidence is away.
+	WayBack bool
 	// Reason and Ticket are the requester's, where the request names them.
 	Reason, Ticket string
 	// Secret says that the body is secret: not even its digest is recorded.

@@ -27,9 +27,10 @@ func (c *Chain) write(route Route, person identity.Person, w http.ResponseWriter
 	if err != nil {
 		return err
 	}
+	back := route.WayBack || about.WayBack
 	verb := cmp.Or(about.Verb, route.Room+"."+route.Verb)
 	verdict, err := c.ask(route, approval.Act{
-		Verb: verb, Subject: about.Subject, Environment: about.Environment, Person: person.ID, WayBack: route.WayBack,
+		Verb: verb, Subject: about.Subject, Environment: about.Environment, Person: person.ID, WayBack: back,
 	}, r)
 	if err != nil {
 		return err
@@ -43,7 +44,7 @@ func (c *Chain) write(route Route, person identity.Person, w http.ResponseWriter
 		act.After = "sha256:" + hex.EncodeToString(sum[:])
 	}
 	away := audit.FailClosed
-	if route.WayBack {
+	if back {
 		away = audit.FailOpen
 	}
 	end, lost, err := audit.Begin(r.Context(), c.Recorder, away, act)
