@@ -94,7 +94,7 @@ func (c Case) automatic(policy approvalv1.ApprovalPolicySpec, now time.Time, j *
 			c.Request.Spec.Policy.Name, budget.Acts, budget.Within.Duration)
 		return
 	}
-	if until := made.Add(or(policy.ValidFor.Duration, defaultValid)); !c.Subject.started() && !now.Before(until) {
+	if until := ValidUntil(policy, made); !c.Subject.started() && !now.Before(until) {
 		j.State, j.Reason, j.Message = Expired, approvalv1.ReasonExpired, "the approval was not used in time: it ran out at "+stamp(until)
 		return
 	}
@@ -113,7 +113,7 @@ func (t *tally) people(now time.Time, j *Judgement) {
 		return
 	}
 	j.CompleteAt = t.completeAt
-	if until := j.CompleteAt.Add(or(t.policy.ValidFor.Duration, defaultValid)); !c.Subject.started() && !now.Before(until) {
+	if until := ValidUntil(t.policy, j.CompleteAt); !c.Subject.started() && !now.Before(until) {
 		j.State, j.Reason, j.Message = Expired, approvalv1.ReasonExpired, "the approval was not used in time: it ran out at "+stamp(until)
 		return
 	}

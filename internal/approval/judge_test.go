@@ -174,7 +174,17 @@ func TestJudge(t *testing.T) {
 		"Rejected":      {"one no of somebody entitled ends it", func(c *approval.Case) { says(c, "biz", yes, 1); says(c, "tech", yes, 2); says(c, "tech2", no, 3) }, 0, approval.Rejected, "Rejected", false, "tech2 rejected it: because"},
 		"RejectOwn":     {"who agreed may still refuse", func(c *approval.Case) { says(c, "biz", yes, 1); says(c, "biz", no, 2) }, 0, approval.Rejected, "Rejected", false, "biz rejected"},
 		"RejectByMaker": {"a maker's no is no decision", func(c *approval.Case) { says(c, "dev", no, 1) }, 0, approval.Waiting, "Waiting", false, "dev is a maker"},
-		"Withdrawn":     {"an agreement taken back", func(c *approval.Case) { says(c, "biz", yes, 1); says(c, "tech", yes, 2); says(c, "tech", back, 3) }, 0, approval.Waiting, "Waiting", false, "spoke again"},
+		"WithdrawnAtOnce": {"taken back within the second of the hub's stamp, under a name that comes first", func(c *approval.Case) {
+			says(c, "biz", yes, 1)
+			says(c, "tech", back, 2)
+			says(c, "tech", yes, 2)
+		}, 0, approval.Waiting, "Waiting", false, "spoke again"},
+		"TwoPrincipals": {"who stands in for two keeps the word for the first, and is one person", func(c *approval.Case) {
+			says(c, "both", yes, 1, func(d *approvalv1.DecisionSpec) { d.OnBehalfOf = "biz" })
+			says(c, "both", yes, 2, func(d *approvalv1.DecisionSpec) { d.OnBehalfOf = "tech" })
+			c.Delegations = []approvalv1.Delegation{delegation("biz", "both", 0, 10), delegation("tech", "both", 0, 10)}
+		}, 0, approval.Waiting, "Waiting", false, "both has agreed already"},
+		"Withdrawn": {"an agreement taken back", func(c *approval.Case) { says(c, "biz", yes, 1); says(c, "tech", yes, 2); says(c, "tech", back, 3) }, 0, approval.Waiting, "Waiting", false, "spoke again"},
 		"GivenAnew": {"and given again", func(c *approval.Case) {
 			says(c, "biz", yes, 1)
 			says(c, "tech", yes, 2)

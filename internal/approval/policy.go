@@ -163,3 +163,8 @@ func or(d, otherwise time.Duration) time.Duration {
 func DecideBy(p approvalv1.ApprovalPolicySpec, now time.Time) time.Time {
 	return now.Add(or(p.DecideWithin.Duration, defaultDecide))
 }
+
+// ValidUntil is until when an approval that was complete at that time may be used.
+func ValidUntil(p approvalv1.ApprovalPolicySpec, complete time.Time) time.Time {
+	return complete.Add(or(p.ValidFor.Duration, defaultValid))
+}

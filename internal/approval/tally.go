@@ -77,7 +77,10 @@ func count(c Case, policy approvalv1.ApprovalPolicySpec, now time.Time) *tally {
 		}
 		voices = append(voices, v)
 	}
-	slices.SortFunc(voices, func(a, b voice) int { return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.Name, b.Name)) })
+	slices.SortFunc(voices, func(a, b voice) int {
+		// The hub stamps to the second: within one, whoever takes his word back is heard last.
+		return cmp.Or(a.at.Compare(b.at), compareBack(a, b), cmp.Compare(a.Name, b.Name))
+	})
 	for _, v := range voices {
 		t.take(v, standing(voices, v))
 	}
@@ -198,12 +201,25 @@ func (t *tally) standIn(v voice, now time.Time) (voice, string) {
 	return v, fmt.Sprintf("no delegation of %s to %s held when it was made", principal, v.people[0])
 }
 
+// compareBack puts a Withdraw behind what it may take back.
+func compareBack(a, b voice) int {
+	back := func(v voice) int {
+		if v.Spec.Verdict == approvalv1.VerdictWithdraw {
+			return 1
+		}
+		return 0
+	}
+	return cmp.Compare(back(a), back(b))
+}
+
 // standing says whether a voice is the last word of its author on the plan: a
-// later Withdraw takes an Approve back, a later Approve gives it anew.
+// later Withdraw takes everything back that he agreed to, a later Approve gives it
+// anew. What he says for one person is another word than what he says for the next.
 func standing(voices []voice, v voice) bool {
 	last := v
 	for _, o := range voices {
-		if o.people[0] == v.people[0] && (o.Spec.Verdict == approvalv1.VerdictApprove || o.Spec.Verdict == approvalv1.VerdictWithdraw) {
+		again := o.Spec.Verdict == approvalv1.VerdictApprove && slices.Equal(o.people, v.people)
+		if o.people[0] == v.people[0] && (again || o.Spec.Verdict == approvalv1.VerdictWithdraw) {
 			last = o
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -198,6 +199,8 @@ func (r *Reader) groups(ctx context.Context, c *approval.Case) error {
 
 // spent counts the acts that a policy's budget has gone to: by what the Releases
 // themselves say, since a start is written there before the next one is looked at.
+// Who deletes a Release does not win the budget back: what was noted of it counts,
+// and where nothing was, that it may have begun.
 func (r *Reader) spent(ctx context.Context, request *approvalv1.ApprovalRequest, policy approvalv1.ApprovalPolicySpec) (int32, error) {
 	if policy.Automatic == nil || policy.Automatic.Budget == nil || request.Spec.Policy.Standing != approvalv1.StandingAutomatic {
 		return 0, nil
@@ -210,20 +213,33 @@ func (r *Reader) spent(ctx context.Context, request *approvalv1.ApprovalRequest,
 	if err := r.Direct.List(ctx, releases, client.InNamespace(request.Namespace)); err != nil {
 		return 0, fmt.Errorf("could not count what policy %q has agreed to: %w", request.Spec.Policy.Name, err)
 	}
-	since := r.Now().Add(-policy.Automatic.Budget.Within.Duration)
-	began := map[string]bool{}
+	there := map[string]*releasev1.Release{}
 	for i := range releases.Items {
-		it := &releases.Items[i]
-		began[string(it.UID)] = it.Status.StartedAt != nil && it.Status.StartedAt.After(since)
+		there[string(releases.Items[i].UID)] = &releases.Items[i]
 	}
+	since := r.Now().Add(-policy.Automatic.Budget.Within.Duration)
 	counted := map[string]bool{}
 	for i := range requests.Items {
-		it := requests.Items[i].Spec
-		if it.Policy.Standing == approvalv1.StandingAutomatic && began[it.Subject.UID] {
-			counted[it.Subject.UID] = true
+		it := &requests.Items[i]
+		if it.Spec.Policy.Standing == approvalv1.StandingAutomatic && began(it, there[it.Spec.Subject.UID], policy).After(since) {
+			counted[it.Spec.Subject.UID] = true
 		}
 	}
 	return int32(len(counted)), nil //nolint:gosec // bounded by the Releases of a namespace
+}
+
+// began is when the act of a request began; zero: it did not. Of a Release that is
+// gone it is what was noted, or else the latest time at which it may have.
+func began(request *approvalv1.ApprovalRequest, rel *releasev1.Release, policy approvalv1.ApprovalPolicySpec) time.Time {
+	switch {
+	case rel != nil:
+		return at(rel.Status.StartedAt)
+	case request.Status.UsedAt != nil:
+		return request.Status.UsedAt.Time
+	case meta.IsStatusConditionTrue(request.Status.Conditions, approvalv1.ConditionVoid):
+		return time.Time{}
+	}
+	return approval.ValidUntil(policy, request.CreationTimestamp.Time)
 }
 
 // window says whether an act may happen now.

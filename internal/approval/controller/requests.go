@@ -67,6 +67,9 @@ func (r *Requests) ask(ctx context.Context, rel *releasev1.Release, number int32
 	if draft.Plan.Back {
 		return nil // part of the approval of the plan that runs
 	}
+	if number, err = r.free(ctx, rel, number); err != nil || number == 0 {
+		return err
+	}
 	draft.Number, draft.Before = number, before
 	policies, err := r.Cases.Policies(ctx)
 	if err != nil {
@@ -93,6 +96,28 @@ func (r *Requests) ask(ctx context.Context, rel *releasev1.Release, number int32
 		return fmt.Errorf("could not ask for the approval of release %q: %w", rel.Name, err)
 	}
 	return nil
+}
+
+// mostAgain bounds how often a Release was made again under one name.
+const mostAgain = 1000
+
+// free is the first number from there on whose name is free: requests stay when
+// their Release is deleted, and another one may bear its name. 0: the request for
+// this one is there.
+func (r *Requests) free(ctx context.Context, rel *releasev1.Release, number int32) (int32, error) {
+	for last := number + mostAgain; number < last; number++ {
+		there := &approvalv1.ApprovalRequest{}
+		err := r.Cases.Direct.Get(ctx, client.ObjectKey{Namespace: rel.Namespace, Name: approval.RequestName(rel.Name, number)}, there)
+		switch {
+		case apierrors.IsNotFound(err):
+			return number, nil
+		case err != nil:
+			return 0, fmt.Errorf("could not look for the approval request of release %q: %w", rel.Name, err)
+		case there.Spec.Subject.UID == string(rel.UID):
+			return 0, nil
+		}
+	}
+	return 0, fmt.Errorf("could not ask for the approval of release %q: %d requests bear that name: make the Release under another one", rel.Name, mostAgain)
 }
 
 // SetupWithManager registers the controller and what wakes it.
