@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/fairway-cloud/fairway/internal/app"
 	"github.com/fairway-cloud/fairway/internal/identity"
 	"github.com/fairway-cloud/fairway/internal/platform/httpapi"
 	"github.com/fairway-cloud/fairway/internal/platform/webhook"
@@ -36,7 +37,8 @@ func describe(r *http.Request) (httpapi.Act, error) {
 	if err != nil {
 		return httpapi.Act{Subject: "ApprovalRequest"}, nil //nolint:nilerr // it is refused, and recorded, when it is taken
 	}
-	return httpapi.Act{Subject: "ApprovalRequest/" + v.Namespace + "/" + v.Request, Ticket: v.Ticket}, nil
+	_, environment, _ := app.SplitNamespace(v.Namespace)
+	return httpapi.Act{Subject: "ApprovalRequest/" + v.Namespace + "/" + v.Request, Environment: environment, Ticket: v.Ticket}, nil
 }
 
 func handle(r *Receiver, w http.ResponseWriter, request *http.Request) error {
