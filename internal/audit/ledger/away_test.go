@@ -240,6 +240,41 @@ func TestReadOnlyDisk(t *testing.T) {
 	}
 }
 
+// TestHangingDisk holds the writer, as a disk does that answers nothing.
+func TestHangingDisk(t *testing.T) {
+	dir := t.TempDir()
+	l, err := Open(Options{Dir: dir, Now: at(2026)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, hangs := make(chan struct{}), make(chan struct{})
+	go l.ask(func() { close(hangs); <-answer })
+	<-hangs
+	short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+	defer cancel()
+	if err := audit.Do(short, l, audit.FailClosed, act("forward"), func(context.Context) error { t.Error("it must not begin"); return nil }); !errors.Is(err, audit.ErrAway) {
+		t.Errorf("whoever asks is answered: %v", err)
+	}
+	done, began := false, time.Now()
+	if err := audit.Do(ctx, l, audit.FailOpen, act("rollback"), func(context.Context) error { done = true; return nil }); err != nil || !done || time.Since(began) > 10*time.Second {
+		t.Errorf("the way back waits for the disk a little, and goes on: %v, %v after %s", done, err, time.Since(began))
+	}
+	close(answer)
+	eventually(t, "everything is in the log", func() bool { n, _ := l.Size(ctx); return n == 2+2+2+2 })
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Join(told(t, dir), "\n")
+	for _, want := range []string{
+		"server 3: app.apply forward", "3 was Refused: the act was not begun: whoever asked had left",
+		"server 4: app.apply rollback", "4 was Unknown: the log was too slow for the way back", "spool 1: app.apply rollback", "spool 2: 1 was Done",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is told:\n%s", want, text)
+		}
+	}
+}
+
 // TestFolderTakenAway moves the folder from under a running log.
 func TestFolderTakenAway(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "evidence")

@@ -68,7 +68,7 @@ func (l *Ledger) cosignAll() {
 		l.mu.RLock()
 		published := l.published
 		l.mu.RUnlock()
-		err, behind := l.cosignOnce()
+		behind, err := l.cosignOnce()
 		l.cosigner.tell(l, err)
 		if behind && err == nil {
 			continue
@@ -110,7 +110,7 @@ func (c *cosigner) tell(l *Ledger, err error) {
 
 // cosignOnce brings each year's newest checkpoint to the witness. behind says that
 // there are newer ones by now.
-func (l *Ledger) cosignOnce() (err error, behind bool) { //nolint:staticcheck // the error is what everybody looks at
+func (l *Ledger) cosignOnce() (behind bool, err error) {
 	l.cosigner.asking.Lock()
 	defer l.cosigner.asking.Unlock()
 	for _, y := range l.logs() {
@@ -132,7 +132,7 @@ func (l *Ledger) cosignOnce() (err error, behind bool) { //nolint:staticcheck //
 		signal(l.copying)
 		behind = behind || y.size() > newest.Size
 	}
-	return err, behind
+	return behind, err
 }
 
 // cosign asks for a signature on the checkpoint and returns it with both.

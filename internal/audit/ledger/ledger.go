@@ -377,37 +377,38 @@ func (l *Ledger) keep(record audit.Record) error {
 	return nil
 }
 
+// append brings a record into the log. Whoever cannot wait for a disk that hangs
+// leaves; the record may become durable all the same, and is closed then.
 func (l *Ledger) append(ctx context.Context, r audit.Record) (*entry, error) {
-	e := &entry{record: r, result: make(chan error, 1)}
-	if !audit.IsWayBack(ctx) {
-		if err := l.enqueue(ctx, e); err != nil {
-			return nil, err
-		}
-		// From here on the record may become durable: wait for the answer, which the
-		// writer always gives.
-		return e, <-e.result
+	back := audit.IsWayBack(ctx)
+	if back {
+		within, cancel := context.WithTimeout(ctx, wayBackPatience)
+		defer cancel()
+		ctx = within
 	}
-	within, cancel := context.WithTimeout(ctx, wayBackPatience)
-	defer cancel()
-	if err := l.enqueue(within, e); err != nil {
+	e := &entry{record: r, result: make(chan error, 1)}
+	if err := l.enqueue(ctx, e); err != nil {
 		return nil, err
 	}
 	select {
 	case err := <-e.result:
 		return e, err
-	case <-within.Done():
-		go l.tooLate(e)
-		return nil, errors.New("could not record in time: the disk of the evidence log hangs")
+	case <-ctx.Done():
+		go l.tooLate(e, back)
+		return nil, fmt.Errorf("could not record in time: the disk of the evidence log hangs: %w", ctx.Err())
 	}
 }
 
-// tooLate closes an intent that became durable after its act went on without it.
-func (l *Ledger) tooLate(e *entry) {
-	if <-e.result == nil && e.record.Kind == audit.KindIntent {
-		_ = l.Outcome(context.Background(), strconv.FormatInt(e.record.Sequence, 10), audit.Outcome{
-			Result: audit.Unknown, Message: "the log was too slow for the way back: the act went on, and its records are those of a spool",
-		})
+// tooLate closes an intent that became durable when nobody waited for it any more.
+func (l *Ledger) tooLate(e *entry, back bool) {
+	if <-e.result != nil || e.record.Kind != audit.KindIntent {
+		return
 	}
+	outcome := audit.Outcome{Result: audit.Refused, Message: "the act was not begun: whoever asked had left before its intent was on disk"}
+	if back {
+		outcome = audit.Outcome{Result: audit.Unknown, Message: "the log was too slow for the way back: the act went on, and its records are those of a spool"}
+	}
+	_ = l.Outcome(context.Background(), strconv.FormatInt(e.record.Sequence, 10), outcome)
 }
 
 func (l *Ledger) enqueue(ctx context.Context, e *entry) error {

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/fairway-cloud/fairway/internal/audit"
-	"github.com/fairway-cloud/fairway/internal/platform/canonical"
+	"github.com/fairway-cloud/fairway/internal/platform/sealing"
 )
 
 // StateFile is the name of the file with the count of every source. It is derived:
@@ -37,7 +37,7 @@ type stored struct {
 	State  json.RawMessage `json:"state"`
 }
 
-func digest(b []byte) string { return canonical.Digest(string(b)) }
+func digest(b []byte) string { return sealing.Sum(b) }
 
 // loadAccount counts every source: from the state file and what came after it.
 func (l *Ledger) loadAccount() error {

@@ -28,7 +28,6 @@ import (
 
 	"github.com/fairway-cloud/fairway/internal/audit"
 	"github.com/fairway-cloud/fairway/internal/audit/tiles"
-	"github.com/fairway-cloud/fairway/internal/platform/canonical"
 	"github.com/fairway-cloud/fairway/internal/platform/sealing"
 )
 
@@ -117,7 +116,7 @@ func Open(dir string, key *sealing.Key, now time.Time) (*Spool, error) {
 }
 
 // begin is what the first line of a file is chained to.
-func begin(path string) string { return canonical.Digest(filepath.Base(path)) }
+func begin(path string) string { return sealing.Sum([]byte(filepath.Base(path))) }
 
 // Source of the records that this process keeps.
 func (s *Spool) Source() string { return s.source }
@@ -184,7 +183,7 @@ func (s *Spool) store(r audit.Record) error {
 		}
 		return fmt.Errorf("could not spool a record: %w", err)
 	}
-	f.size, f.previous = f.size+int64(len(raw)), canonical.Digest(string(raw))
+	f.size, f.previous = f.size+int64(len(raw)), sealing.Sum(raw)
 	return nil
 }
 
@@ -275,7 +274,7 @@ func (s *Spool) lines(f *file, most int) ([]audit.Record, error) {
 			}
 			return nil, fmt.Errorf("line at byte %d of %q: %w", f.read, f.path, err)
 		}
-		records, previous = append(records, record), canonical.Digest(string(raw))
+		records, previous = append(records, record), sealing.Sum(raw)
 	}
 	return records, nil
 }
@@ -332,7 +331,7 @@ func (f *file) skip(n int) (done int, err error) {
 		if err != nil {
 			break
 		}
-		f.read, f.seen = f.read+int64(len(raw)), canonical.Digest(string(raw))
+		f.read, f.seen = f.read+int64(len(raw)), sealing.Sum(raw)
 		done++
 	}
 	return done, nil

@@ -55,6 +55,11 @@ func Digest(algorithm string, content []byte) (string, error) {
 	return "", fmt.Errorf("could not take a digest with %q: this build knows %s", algorithm, strings.Join(Algorithms(), " and "))
 }
 
+// Sum returns the digest of content by the first algorithm, "sha256:…".
+func Sum(content []byte) string {
+	return suites[0].name + ":" + hex.EncodeToString(suites[0].digest(content))
+}
+
 // newVerifier reads a public key of any suite.
 func newVerifier(public string) (note.Verifier, error) {
 	var first error
