@@ -16,6 +16,7 @@ import (
 	"time"
 
 	authorizationclient "k8s.io/client-go/kubernetes/typed/authorization/v1"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/fairway-cloud/fairway/internal/identity"
 	"github.com/fairway-cloud/fairway/internal/identity/directory"
@@ -105,7 +106,12 @@ func (h *house) openDoor(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("could not reach the hub: %w", err)
 	}
+	counted, err := doorserver.NewMetrics(metrics.Registry)
+	if err != nil {
+		return fmt.Errorf("could not count logins: %w", err)
+	}
 	room := doorserver.Config{
+		Metrics:   counted,
 		Authority: duties{server.NewReviews(reviews.SubjectAccessReviews())},
 		Sessions:  d.credentials.sessions, Lockout: attempts, Directory: people, Recorder: h.recorder, Key: key, Log: h.log,
 	}

@@ -115,3 +115,46 @@ func TestFind(t *testing.T) {
 		})
 	}
 }
+
+func TestContexts(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "c.yaml")
+	text := "server: https://a\ncaFile: ca.crt\ntokenFile: admin.token\nnamespace: retail\ncontexts:\n- {name: same, tokenFile: tokens/same.token}\n" +
+		"- {name: other, server: 'https://b', tokenFile: other.token, provider: local, user: u, passwordFile: p}\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file, err := Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Dir(path)
+	for name, want := range map[string]Client{
+		"same": {Server: "https://a", CAFile: filepath.Join(dir, "ca.crt"), TokenFile: filepath.Join(dir, "tokens/same.token"), Namespace: "retail", Current: "same"},
+		"other": {Server: "https://b", TokenFile: filepath.Join(dir, "other.token"), Namespace: "retail", Current: "other",
+			Ready: &Context{Name: "other", Server: "https://b", TokenFile: filepath.Join(dir, "other.token"), Provider: "local", User: "u", PasswordFile: filepath.Join(dir, "p")}},
+	} {
+		got, err := file.Use(name)
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("%s: another server takes neither certificate nor token: %v (-want +got)\n%s", name, err, diff)
+		}
+	}
+	if got, err := file.Use(""); err != nil || got.TokenFile != filepath.Join(dir, "admin.token") {
+		t.Errorf("without a current one the file's own fields count: %v %v", got, err)
+	}
+	if _, err := file.Use("nope"); err == nil || !strings.Contains(err.Error(), "there are: same, other") {
+		t.Errorf("got %v", err)
+	}
+	file = file.With(Context{Name: "new", TokenFile: "/t"})
+	if got, err := file.Use(""); err != nil || got.TokenFile != "/t" {
+		t.Errorf("the newest is the current one: %v %v", got, err)
+	}
+	if file = file.Without("new"); file.Current != "" || len(file.Contexts) != 2 {
+		t.Errorf("got %+v", file)
+	}
+	if err := os.WriteFile(path, []byte("contexts: [{name: lost}]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(path); err == nil {
+		t.Error("a context without a server is of no use")
+	}
+}

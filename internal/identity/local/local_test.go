@@ -311,3 +311,31 @@ func TestTheSameTimeForAllThatIsWrong(t *testing.T) {
 		}
 	})
 }
+
+func BenchmarkPassword(b *testing.B) {
+	db, err := database.Open(b.Context(), b.TempDir()+"/fairway.db")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer db.Close()
+	key, err := seal.Ensure(b.TempDir() + "/key")
+	if err != nil {
+		b.Fatal(err)
+	}
+	accounts, err := local.New(b.Context(), db, local.Options{Key: key, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	invite, _, err := accounts.Add(b.Context(), "zhang.san", "p1")
+	if err != nil {
+		b.Fatal(err)
+	}
+	if _, err := accounts.Accept(b.Context(), invite, password); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if _, err := accounts.Check(b.Context(), "zhang.san", password, ""); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -84,6 +84,7 @@ func (r *Room) vouch(req *http.Request, p Provider, in Login) (identity.Vouched,
 	}
 	if !until.IsZero() {
 		wait := until.Sub(r.Now()).Round(time.Second)
+		r.Metrics.count(p.Name, wasLocked)
 		r.refused(req, p, "", in.Login, "locked for "+wait.String())
 		return identity.Vouched{}, httpapi.NewProblem(httpapi.CodeTooManyRequests, "could not log in: too many attempts failed").
 			WithNext("Wait for %s, then try again.", wait)
@@ -112,6 +113,7 @@ func (r *Room) failed(req *http.Request, p Provider, who lockout.Who, vouched id
 		if errCount != nil {
 			return identity.Vouched{}, away(errCount)
 		}
+		r.Metrics.count(p.Name, wasWrong)
 		message := "the name, the password or the code is wrong"
 		if locked {
 			message += "; further attempts have to wait"
@@ -121,6 +123,7 @@ func (r *Room) failed(req *http.Request, p Provider, who lockout.Who, vouched id
 	case errors.Is(err, local.ErrBusy):
 		return identity.Vouched{}, httpapi.NewProblem(httpapi.CodeTooManyRequests, "could not log in: too many people log in at once")
 	case errors.Is(err, identity.ErrAway):
+		r.Metrics.count(p.Name, wasAway)
 		r.Log.Error("a way of logging in does not answer", "provider", p.Name, "request", httpapi.Trace(req.Context()), "cause", err.Error())
 		return identity.Vouched{}, httpapi.NewProblem(httpapi.CodeUnavailable, "could not log in: %s does not answer", p.DisplayName).
 			WithNext("Try again in a minute, or log in another way.").Because(err)
@@ -216,6 +219,7 @@ func (r *Room) enter(req *http.Request, vouched identity.Vouched, purpose sessio
 	if err != nil {
 		return entered{}, away(err)
 	}
+	r.Metrics.count(p.Name, cameIn)
 	person.Session, person.Provider = opened.ID, opened.Provider
 	return entered{credential, opened, person}, nil
 }
@@ -240,6 +244,7 @@ func (r *Room) stranger(req *http.Request, p Provider, vouched identity.Vouched,
 	default:
 		return away(err)
 	}
+	r.Metrics.count(p.Name, isStranger)
 	r.refused(req, p, vouched.Claim.Login, "", why)
 	return httpapi.NewProblem(httpapi.CodeDenied, "could not let you in: %s", why).WithNext("%s", next).Because(err)
 }

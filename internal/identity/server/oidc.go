@@ -114,6 +114,7 @@ func (r *Room) oidcCallback(w http.ResponseWriter, req *http.Request) error {
 // notVouched answers where the provider does not vouch for anybody.
 func (r *Room) notVouched(req *http.Request, p Provider, err error) error {
 	if errors.Is(err, identity.ErrRefused) {
+		r.Metrics.count(p.Name, wasWrong)
 		r.record(req.Context(), audit.Act{Verb: "identity.login", Subject: "Login/" + p.Name + "/unknown"}, audit.Outcome{Result: audit.Refused, Message: err.Error()})
 		return httpapi.NewProblem(httpapi.CodeUnauthenticated, "could not log in: %s did not vouch for you", p.DisplayName).
 			WithNext("Begin the login again.").Because(err)

@@ -65,6 +65,8 @@ type Config struct {
 	Recorder audit.Recorder
 	// Key seals what a login under way leaves with the client, and blurs names.
 	Key *seal.Key
+	// Metrics counts attempts to come in. Nil: nothing is counted.
+	Metrics *Metrics
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
 	// Log gets what clients are not told.

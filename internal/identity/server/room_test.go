@@ -20,6 +20,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/fairway-cloud/fairway/internal/approval"
 	"github.com/fairway-cloud/fairway/internal/audit"
 	"github.com/fairway-cloud/fairway/internal/identity"
@@ -620,5 +623,41 @@ func TestANewPasswordEndsTheSessions(t *testing.T) {
 	}
 	if got := s.do(http.MethodPost, "/api/v1/identity/password", `{"invitation":"fwi_guess","newPassword":"another horse battery 8"}`); got.status != http.StatusTooManyRequests {
 		t.Errorf("%d %s", got.status, got.raw)
+	}
+}
+
+func TestAttemptsAreCounted(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	s := newSite(t, func(c *server.Config, _ *httpapi.Chain) {
+		for range 2 { // a second server in one process counts on
+			metrics, err := server.NewMetrics(registry)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.Metrics = metrics
+		}
+	})
+	s.login("wang.wu", password)
+	s.login("canary-name", "canary password")
+	for range 6 {
+		s.login("sec.officer", "wrong password 1")
+	}
+	s.bank.refuse("p10001", identity.ErrDisabled)
+	s.login("wang.wu", password)
+	families, err := registry.Gather()
+	if err != nil || len(families) != 1 {
+		t.Fatal(families, err)
+	}
+	got := map[string]float64{}
+	for _, m := range families[0].GetMetric() {
+		labels := ""
+		for _, l := range m.GetLabel() {
+			labels += l.GetValue() + " "
+		}
+		got[labels] = m.GetCounter().GetValue()
+	}
+	want := map[string]float64{"local done ": 1, "local refused ": 6, "local locked ": 1, "local stranger ": 1}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }

@@ -360,6 +360,30 @@ func TestNoShapeReachesTheDatabase(t *testing.T) {
 	})
 }
 
+// A disk that is full takes nothing more: who is in stays in.
+func TestTheDiskIsFull(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		if w.db.Dialect != database.SQLite {
+			t.Skip("the trigger is written for SQLite")
+		}
+		credential, _ := w.open(t, "p1")
+		for _, table := range []string{"UPDATE ON identity_sessions", "INSERT ON identity_sessions"} {
+			if _, err := w.db.Exec(t.Context(), "CREATE TRIGGER full_"+table[:6]+" BEFORE "+table+" BEGIN SELECT RAISE(ABORT, 'disk full'); END"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 5 {
+			w.clock.pass(5 * time.Minute)
+			known(t, w.store, credential, "the time of its use cannot be noted, and that is no reason")
+		}
+		if _, _, err := w.store.Open(t.Context(), session.Login{Person: "p1"}); err == nil {
+			t.Error("nobody new comes in")
+		}
+		w.clock.pass(6 * time.Minute)
+		unknown(t, w.store, credential, "it ends early, and never late")
+	})
+}
+
 // With the database away nobody comes in; what was checked before is remembered for
 // the way back alone.
 func TestTheDatabaseIsAway(t *testing.T) {
@@ -388,4 +412,35 @@ func TestTheDatabaseIsAway(t *testing.T) {
 			t.Error("nobody logs in")
 		}
 	})
+}
+
+func BenchmarkAuthenticate(b *testing.B) {
+	db, err := database.Open(b.Context(), b.TempDir()+"/fairway.db")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer db.Close()
+	now := &clock{now: time.Now()}
+	store, err := session.New(b.Context(), db, session.Options{Directory: &bank{people: map[string][]string{"p1": nil}}, Now: now.Now, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	credential, _, err := store.Open(b.Context(), session.Login{Person: "p1"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for name, between := range map[string]time.Duration{"Believed": 0, "AskedAgain": 2 * time.Second} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				// Forward and back, so that no session ends by it.
+				now.pass(between)
+				if _, err := store.Authenticate(httpapi.Rechecking(b.Context()), credential); err != nil {
+					b.Fatal(err)
+				}
+				if between > 0 && now.Now().Sub(time.Now()) > 10*time.Minute {
+					now.pass(-10 * time.Minute)
+				}
+			}
+		})
+	}
 }
