@@ -25,6 +25,9 @@ const (
 	// changed, and how often at most the hub itself is asked about somebody whom the
 	// cache does not know.
 	freshFor = time.Second
+	// calm is how long what was read is used although something changed since: an import
+	// of thousands changes people for seconds, and indexing them costs each time.
+	calm = 200 * time.Millisecond
 )
 
 // Directory answers from a cache, and asks the hub itself before it says that
@@ -120,7 +123,8 @@ func (d *Directory) People(ctx context.Context) (*identity.People, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	age := d.now().Sub(d.read)
-	if d.people != nil && !d.changed && (d.watched || age >= 0 && age < freshFor) {
+	fresh := age >= 0 && age < freshFor || d.watched
+	if d.people != nil && (!d.changed && fresh || age >= 0 && age < calm) {
 		return d.people, nil
 	}
 	d.changed = false

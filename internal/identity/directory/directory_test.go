@@ -137,6 +137,48 @@ func TestNobodyIsAskedOfTheHub(t *testing.T) {
 	}
 }
 
+// While people change all the time they are indexed a few times a second, and what
+// changed counts soon after.
+func TestManyChangesAreTakenTogether(t *testing.T) {
+	now, lists := time.Now(), 0
+	d := New(counted{&lists}, nil, func() time.Time { return now })
+	d.watched = true
+	for range 1000 {
+		d.forget()
+		if _, err := d.People(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		now = now.Add(time.Millisecond)
+	}
+	if lists < 4 || lists > 8 {
+		t.Errorf("people were listed %d times in a second of changes", lists)
+	}
+	now = now.Add(calm)
+	before := lists
+	for range 2 {
+		if _, err := d.People(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if lists != before+1 {
+		t.Errorf("after the last change people were listed %d times", lists-before)
+	}
+}
+
+// counted counts the lists of people.
+type counted struct{ people *int }
+
+func (c counted) Get(context.Context, client.ObjectKey, client.Object, ...client.GetOption) error {
+	return errors.New("nothing is read by name")
+}
+
+func (c counted) List(_ context.Context, list client.ObjectList, _ ...client.ListOption) error {
+	if _, ok := list.(*identityv1.PersonList); ok {
+		*c.people++
+	}
+	return nil
+}
+
 // A hub that does not answer lets nobody in, and nobody is called a stranger for it.
 func TestHubAway(t *testing.T) {
 	d := New(away{}, away{}, time.Now)
