@@ -35,7 +35,7 @@ func startWitness(ctx context.Context, s *daemon.Sandbox, data string) ([]string
 			s.Options.Self, "witness", "--dir=" + dir, "--listen=" + address,
 			"--log-key=" + filepath.Join(evidence, ledger.KeyFile+sealing.PublicSuffix),
 		},
-		Env:     []string{"GOMEMLIMIT=64MiB"},
+		Env:     []string{"GOMEMLIMIT=128MiB"},
 		LogFile: s.LogFile(witnessProcess),
 		Ready:   ready("http://"+address+"/healthz", nil),
 	})
