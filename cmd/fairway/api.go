@@ -98,6 +98,7 @@ func (h *house) addAPI(ctx context.Context) error {
 	if err := hub.Bound(ctx, h.options.actAs); err != nil {
 		return err
 	}
+	h.caller = hub
 	reviews, err := authorizationclient.NewForConfig(h.mgr.GetConfig())
 	if err != nil {
 		return fmt.Errorf("could not reach the hub: %w", err)

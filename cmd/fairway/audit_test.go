@@ -6,6 +6,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -108,7 +109,50 @@ func auditStory(t *testing.T, b *bench) {
 	}
 	tell(t, []step{{"one that was changed is found", "audit check-export " + csv + " --key " + key, 1, nil, []string{"not what was exported"}}})
 	indexed(t, "audit.export", "audit", "search", "--verb", "audit.export")
+	canaries(t, b)
 	comePast(t, b)
+}
+
+// canaries are put into what people write, and then nothing that the server wrote
+// has them.
+func canaries(t *testing.T, b *bench) {
+	marks := []string{"Canary-Pw-77123", "canaryTokenValue77123", "4539578763621486", "Canary-Url-77123", "CanaryKubeconfig77123"}
+	file := filepath.Join(b.dir, "canary.yaml")
+	content := `apiVersion: release.fairway.cloud/v1alpha1
+kind: Release
+metadata: {name: canary-1, namespace: retail-sit, annotations: {note: "password=Canary-Pw-77123"}}
+spec: {application: canary, kind: Retire, ticket: "4539578763621486", reason: "password=Canary-Pw-77123 Bearer canaryTokenValue77123 https://u:Canary-Url-77123@h/"}
+`
+	kubeconfig := filepath.Join(b.dir, "canary.kubeconfig")
+	for path, text := range map[string]string{file: content, kubeconfig: "apiVersion: v1\nkind: Config\nusers: [{name: u, user: {token: CanaryKubeconfig77123}}]\n"} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tell(t, []step{
+		{"secrets in what people write", "apply -f " + file, 0, []string{"canary-1 created"}, nil},
+		{"a kubeconfig that does not do", "cluster join canary --kubeconfig " + kubeconfig + " --data-center dc-evidence --environment sit", 8, nil, nil},
+	})
+	indexed(t, "canary-1", "audit", "history", "release/canary-1", "-n", "retail-sit")
+	export := filepath.Join(b.dir, "data", "canary.csv")
+	tell(t, []step{{"an export has them neither", "audit export -A --out " + export, 0, nil, nil}})
+	looked := 0
+	err := filepath.WalkDir(filepath.Join(b.dir, "data"), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		raw, err := os.ReadFile(path)
+		for _, mark := range marks {
+			if strings.Contains(string(raw), mark) {
+				t.Errorf("%q is in %s", mark, path)
+			}
+		}
+		looked++
+		return err
+	})
+	if err != nil || looked < 10 {
+		t.Errorf("looked into %d files: %v", looked, err)
+	}
 }
 
 // comePast has a cluster administrator write with kubectl's own credential.

@@ -84,7 +84,7 @@ func (h *house) clientOf(ctx context.Context) (client.Client, error) {
 		return nil, errors.New("could not act on the hub: nobody is named as the one who acts")
 	}
 	config := rest.CopyConfig(h.mgr.GetConfig())
-	config.Impersonate = rest.ImpersonationConfig{UserName: person.ID, Groups: person.Groups}
+	config.Impersonate = rest.ImpersonationConfig{UserName: person.ID, Groups: person.Groups, Extra: h.caller.Mark(ctx, person)}
 	made, err := client.New(config, client.Options{Scheme: h.mgr.GetScheme(), Mapper: h.mgr.GetRESTMapper()})
 	if err != nil {
 		return nil, fmt.Errorf("could not act on the hub: %w", err)

@@ -33,6 +33,7 @@ import (
 	"github.com/fairway-cloud/fairway/internal/platform/readmodel"
 	release "github.com/fairway-cloud/fairway/internal/release/controller"
 	"github.com/fairway-cloud/fairway/internal/release/rendering"
+	"github.com/fairway-cloud/fairway/internal/server"
 	tenancy "github.com/fairway-cloud/fairway/internal/tenancy/controller"
 )
 
@@ -50,6 +51,7 @@ type house struct {
 	reviews  authorizationclient.SubjectAccessReviewInterface
 	recorder audit.Recorder
 	ledger   *ledger.Ledger
+	caller   *server.Hub
 	audit    auditserver.Deps
 	members  *connections.Connections
 	images   *registry.Resolver

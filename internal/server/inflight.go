@@ -34,17 +34,22 @@ func (f *inFlight) mark(ctx context.Context, h http.Header, method string, perso
 	if isReading(method) {
 		return func() {}
 	}
+	value, end := f.begin(ctx, person)
+	h[requestHeader] = []string{value}
+	return end
+}
+
+func (f *inFlight) begin(ctx context.Context, person identity.Person) (value string, end func()) {
 	var nonce [16]byte
 	_, _ = rand.Read(nonce[:]) // never fails, as of Go 1.24
-	value := httpapi.Trace(ctx) + "." + hex.EncodeToString(nonce[:])
+	value = httpapi.Trace(ctx) + "." + hex.EncodeToString(nonce[:])
 	f.mu.Lock()
 	if f.calls == nil {
 		f.calls = map[string]string{}
 	}
 	f.calls[value] = person.ID
 	f.mu.Unlock()
-	h[requestHeader] = []string{value}
-	return func() {
+	return value, func() {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		delete(f.calls, value)
@@ -53,6 +58,14 @@ func (f *inFlight) mark(ctx context.Context, h http.Header, method string, perso
 
 func isReading(method string) bool {
 	return method == http.MethodGet || method == http.MethodHead || method == http.MethodOptions
+}
+
+// Mark returns the extra of an impersonation for writes that a request of the
+// chain makes through a client of its own. It holds until ctx ends.
+func (h *Hub) Mark(ctx context.Context, person identity.Person) map[string][]string {
+	value, end := h.flights.begin(ctx, person)
+	context.AfterFunc(ctx, end)
+	return map[string][]string{RequestExtra: {value}}
 }
 
 // InFlight says whether a write of the person that carries value is on its way
