@@ -116,7 +116,6 @@ func startServer(ctx context.Context, s *daemon.Sandbox, _ *topology.Sandbox) er
 		}, witness...),
 		Env:     []string{"GOMEMLIMIT=600MiB"},
 		LogFile: s.LogFile(serverProcess),
-		After:   []string{witnessProcess}, // its last checkpoint is countersigned too
 		Ready:   ready("https://"+address+"/readyz", authority.CertPEM()),
 	})
 	if err != nil {
