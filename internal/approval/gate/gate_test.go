@@ -16,6 +16,7 @@ import (
 	tenancyv1 "github.com/fairway-cloud/fairway/api/tenancy/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/approval"
 	"github.com/fairway-cloud/fairway/internal/approval/approvaltest"
+	desk "github.com/fairway-cloud/fairway/internal/approval/server"
 	"github.com/fairway-cloud/fairway/internal/platform/kubetest"
 )
 
@@ -275,6 +276,10 @@ func TestDelegates(t *testing.T) {
 	// verifier may not write decisions for a party of which he is none: he does by standing in.
 	behalf := func(who string) func(*approvalv1.DecisionSpec) {
 		return func(s *approvalv1.DecisionSpec) { s.OnBehalfOf = w.ID(who) }
+	}
+	early := &desk.Desk{Hub: w.System, Cases: w.Cases, Strict: w.Cases}
+	if why, err := early.Refusal(t.Context(), w.Decision("verifier", q, approve, behalf("biz"))); err != nil || why != "" {
+		t.Errorf("the first delegate is refused early: %q %v", why, err)
 	}
 	w.Decide("verifier", q, approve, behalf("biz"))
 	wants(t, "one of two", w.Check(start, r), false, "waits for 1 of party technology")

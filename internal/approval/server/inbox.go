@@ -283,5 +283,13 @@ func (d *Desk) Refusal(ctx context.Context, decision *approvalv1.Decision) (stri
 			c.Logins[decision.Spec.Session] = login
 		}
 	}
+	if decision.Spec.OnBehalfOf != "" {
+		// The case brings them only where somebody has stood in already.
+		delegations := &approvalv1.DelegationList{}
+		if err := d.Strict.Direct.List(ctx, delegations); err != nil {
+			return "", fmt.Errorf("could not read the delegations: %w", err)
+		}
+		c.Delegations = delegations.Items
+	}
 	return approval.Refusal(c, *decision, d.Strict.Now()), nil
 }
