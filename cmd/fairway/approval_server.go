@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"time"
 
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
 	approvalv1 "github.com/fairway-cloud/fairway/api/approval/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/approval"
 	"github.com/fairway-cloud/fairway/internal/approval/cases"
@@ -52,6 +54,7 @@ func (e ever) Ever(ctx context.Context, id string) (person string, from, until t
 func (h *house) addApprovals(context.Context) error {
 	hub := h.mgr.GetClient()
 	return errors.Join(
+		registered(metrics.Registry, approvals.Metrics(hub)),
 		(&approvals.Policies{Hub: hub}).SetupWithManager(h.mgr),
 		(&approvals.Requests{Hub: hub, Cases: h.cases, Recorder: h.recorder}).SetupWithManager(h.mgr),
 		(&approvals.Progress{Hub: hub, Cases: h.cases, Events: h.mgr.GetEventRecorder("fairway-approval")}).SetupWithManager(h.mgr),

@@ -178,13 +178,18 @@ func TestJudge(t *testing.T) {
 			says(c, "biz", yes, 1)
 			says(c, "tech", back, 2)
 			says(c, "tech", yes, 2)
-		}, 0, approval.Waiting, "Waiting", false, "spoke again"},
+		}, 0, approval.Waiting, "Waiting", false, "took it back"},
+		"SaidTwice": {"who says it once more makes it hold no longer", func(c *approval.Case) {
+			says(c, "biz", yes, 1)
+			says(c, "tech", yes, 2)
+			says(c, "biz", yes, 60)
+		}, 24*time.Hour + 30*time.Minute, approval.Expired, "Expired", false, "had agreed already"},
 		"TwoPrincipals": {"who stands in for two keeps the word for the first, and is one person", func(c *approval.Case) {
 			says(c, "both", yes, 1, func(d *approvalv1.DecisionSpec) { d.OnBehalfOf = "biz" })
 			says(c, "both", yes, 2, func(d *approvalv1.DecisionSpec) { d.OnBehalfOf = "tech" })
 			c.Delegations = []approvalv1.Delegation{delegation("biz", "both", 0, 10), delegation("tech", "both", 0, 10)}
 		}, 0, approval.Waiting, "Waiting", false, "both has agreed already"},
-		"Withdrawn": {"an agreement taken back", func(c *approval.Case) { says(c, "biz", yes, 1); says(c, "tech", yes, 2); says(c, "tech", back, 3) }, 0, approval.Waiting, "Waiting", false, "spoke again"},
+		"Withdrawn": {"an agreement taken back", func(c *approval.Case) { says(c, "biz", yes, 1); says(c, "tech", yes, 2); says(c, "tech", back, 3) }, 0, approval.Waiting, "Waiting", false, "took it back"},
 		"GivenAnew": {"and given again", func(c *approval.Case) {
 			says(c, "biz", yes, 1)
 			says(c, "tech", yes, 2)

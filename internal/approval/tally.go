@@ -212,26 +212,25 @@ func compareBack(a, b voice) int {
 	return cmp.Compare(back(a), back(b))
 }
 
-// standing says whether a voice is the last word of its author on the plan: a
-// later Withdraw takes everything back that he agreed to, a later Approve gives it
-// anew. What he says for one person is another word than what he says for the next.
+// standing says whether a voice was not taken back: a later Withdraw takes everything
+// back that its author agreed to; what he says after it, he says anew.
 func standing(voices []voice, v voice) bool {
-	last := v
+	after := false
 	for _, o := range voices {
-		again := o.Spec.Verdict == approvalv1.VerdictApprove && slices.Equal(o.people, v.people)
-		if o.people[0] == v.people[0] && (again || o.Spec.Verdict == approvalv1.VerdictWithdraw) {
-			last = o
+		if after && o.people[0] == v.people[0] && o.Spec.Verdict == approvalv1.VerdictWithdraw {
+			return false
 		}
+		after = after || o.Decision == v.Decision
 	}
-	return last.Decision == v.Decision
+	return true
 }
 
 // take counts a voice.
-func (t *tally) take(v voice, last bool) {
+func (t *tally) take(v voice, stands bool) {
 	switch v.Spec.Verdict {
 	case approvalv1.VerdictApprove:
-		if !last {
-			t.leave(v.Decision, "its author spoke again later")
+		if !stands {
+			t.leave(v.Decision, "its author took it back")
 			return
 		}
 		t.approve(v)

@@ -157,7 +157,10 @@ func belongs(tab Tab, person identity.Person, item Item, c approval.Case) bool {
 	same := func(name string) bool { return name != "" && c.People.Same(name, person.ID) }
 	switch tab {
 	case ToDo:
-		return slices.ContainsFunc(item.May, func(v approvalv1.VerdictKind) bool { return v != approvalv1.VerdictWithdraw })
+		// What somebody could still refuse or take back does not wait for him.
+		return slices.ContainsFunc(item.May, func(v approvalv1.VerdictKind) bool {
+			return v != approvalv1.VerdictWithdraw && v != approvalv1.VerdictReject
+		})
 	case Done:
 		return slices.ContainsFunc(c.Decisions, func(x approvalv1.Decision) bool { return same(x.Spec.Author) })
 	case Mine:
