@@ -170,7 +170,9 @@ func TestEnds(t *testing.T) {
 func TestPapers(t *testing.T) {
 	w := approvaltest.New(t, hub, tenancyv1.ClassProduction)
 	w.Joint()
-	r := w.Release("papers", func(r *releasev1.Release) { r.Spec.ChangeClass, r.Spec.Attachments = releasev1.ChangeMajor, r.Spec.Attachments[:1] })
+	r := w.Release("papers", func(r *releasev1.Release) {
+		r.Spec.ChangeClass, r.Spec.Attachments = releasev1.ChangeMajor, r.Spec.Attachments[:1]
+	})
 	q := w.Ask(r)
 	w.Agree(q)
 	now := w.Report(q)

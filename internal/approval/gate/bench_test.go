@@ -20,7 +20,7 @@ import (
 	"github.com/fairway-cloud/fairway/internal/audit/ledger"
 )
 
-// busy is an approved Release whose request was decided on by many.
+// busy is an approved Release that has begun, whose request was decided on by many.
 func busy(b *testing.B) (*approvaltest.World, func() error) {
 	w := approvaltest.New(b, hub, tenancyv1.ClassProduction)
 	w.Joint(func(s *approvalv1.ApprovalPolicySpec) { s.Stages[0].Parties[0].Approvers = 2 })
@@ -31,8 +31,9 @@ func busy(b *testing.B) (*approvaltest.World, func() error) {
 	}
 	w.Decide("all", q, approvalv1.VerdictApprove)
 	w.Agree(q)
+	w.Start(r)
 	return w, func() error {
-		verdict, err := w.Gate.Check(context.Background(), w.Act(start, r))
+		verdict, err := w.Gate.Check(context.Background(), w.Act(step, r))
 		if err == nil && !verdict.Allowed {
 			err = fmt.Errorf("refused: %s", verdict.Reason)
 		}
