@@ -49,6 +49,7 @@ func TestTheTutorialGoesAsWritten(t *testing.T) {
 	}
 	cmd := exec.CommandContext(t.Context(), "bash", "-c", script.String())
 	cmd.Dir = root
+	cmd.Env = append(os.Environ(), "FAIRWAY_CONFIG="+clientCopy(t))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("the tutorial does not go as written: %v\n%s", err, out)
 	}
@@ -56,4 +57,19 @@ func TestTheTutorialGoesAsWritten(t *testing.T) {
 		now := instances(t, "retail-prod")
 		return len(now) == 10, fmt.Sprintf("%d rows", len(now))
 	})
+}
+
+// clientCopy is a copy of the sandbox's client file: whoever the page logs in becomes
+// the current account there, and not in the other tests.
+func clientCopy(t *testing.T) string {
+	t.Helper()
+	content, err := os.ReadFile(stateFolder("client.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "client.yaml")
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
