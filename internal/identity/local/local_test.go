@@ -294,19 +294,19 @@ func TestTheSameTimeForAllThatIsWrong(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		w.open(t, w.key, local.Cost{Memory: 16 << 10, Passes: 2, Lanes: 1})
 		w.account(t, "zhang.san")
-		best := func(name string) time.Duration {
-			shortest := time.Hour
-			for range 7 {
-				began := time.Now()
-				if _, err := w.Check(t.Context(), name, "wrong password here", ""); !errors.Is(err, identity.ErrRefused) {
-					t.Fatal(err)
-				}
-				shortest = min(shortest, time.Since(began))
+		once := func(name string) time.Duration {
+			began := time.Now()
+			if _, err := w.Check(t.Context(), name, "wrong password here", ""); !errors.Is(err, identity.ErrRefused) {
+				t.Fatal(err)
 			}
-			return shortest
+			return time.Since(began)
 		}
-		known, unknown := best("zhang.san"), best("nobody")
-		if ratio := float64(known) / float64(unknown); ratio < 0.6 || ratio > 1.7 {
+		// In turns, and the best of each: a machine that is busy slows down both.
+		known, unknown := time.Hour, time.Hour
+		for range 12 {
+			known, unknown = min(known, once("zhang.san")), min(unknown, once("nobody"))
+		}
+		if ratio := float64(known) / float64(unknown); ratio < 0.5 || ratio > 2 {
 			t.Errorf("a known account takes %s, an unknown one %s", known, unknown)
 		}
 	})

@@ -405,8 +405,9 @@ func TestAttemptsSideBySideAreNotMore(t *testing.T) {
 func TestKnockingIsCounted(t *testing.T) {
 	s := newSite(t)
 	refused := 0
-	for range 80 {
-		if got := s.do(http.MethodPost, "/api/v1/identity/login", `{}`); got.status == http.StatusTooManyRequests {
+	for range 400 {
+		// A way that is not there costs the server nothing, so that a busy machine is quick enough, too.
+		if got := s.do(http.MethodPost, "/api/v1/identity/oidc/none/start", ""); got.status == http.StatusTooManyRequests {
 			refused++
 			if got.header.Get("Retry-After") == "" {
 				t.Fatal("it says when to come back")
@@ -414,7 +415,7 @@ func TestKnockingIsCounted(t *testing.T) {
 		}
 	}
 	if refused < 10 {
-		t.Errorf("of 80 at once %d were refused", refused)
+		t.Errorf("of 400 at once %d were refused", refused)
 	}
 }
 
