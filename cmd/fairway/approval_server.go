@@ -90,6 +90,14 @@ func refuseEarly(d *desk.Desk) server.BeforeFunc {
 		if err := json.Unmarshal(raw, decision); err != nil {
 			return httpapi.NewProblem(httpapi.CodeInvalid, "could not read the decision: it does not have the shape of one")
 		}
+		person, _ := identity.FromContext(ctx)
+		sees, err := d.Authority.MayRead(ctx, person, decision.Namespace)
+		if err != nil {
+			return httpapi.NewProblem(httpapi.CodeUnavailable, "could not find out whether the decision would count").Because(err)
+		}
+		if !sees {
+			return nil // the hub refuses it; what there is stays hidden
+		}
 		why, err := d.Refusal(ctx, decision)
 		switch {
 		case err != nil:

@@ -75,6 +75,9 @@ func (s *Server) hubProxy(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := s.beforeProxied(r, target); err != nil {
+		return err
+	}
 	defer s.hub.flights.mark(r.Context(), upstream.Header, r.Method, who(r))()
 	response, err := s.hub.http.Do(upstream)
 	if err != nil {

@@ -62,7 +62,8 @@ type Config struct {
 	Rooms   []httpapi.Route
 	Schemas map[string]any
 	// Before is asked before an object is made, with what is set for the person
-	// already in it; its problem refuses. Default: nothing is asked.
+	// already in it; its problem refuses. What kubectl makes through /hub is asked about
+	// where it is a Decision. Default: nothing is asked.
 	Before BeforeFunc
 	// Changes feeds the event streams. Default: none, streams only say that they live.
 	Changes *Changes
