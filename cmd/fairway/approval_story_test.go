@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
+	approvalv1 "github.com/fairway-cloud/fairway/api/approval/v1alpha1"
+	deliveryv1 "github.com/fairway-cloud/fairway/api/delivery/v1alpha1"
+	identityv1 "github.com/fairway-cloud/fairway/api/identity/v1alpha1"
+	releasev1 "github.com/fairway-cloud/fairway/api/release/v1alpha1"
+	tenancyv1 "github.com/fairway-cloud/fairway/api/tenancy/v1alpha1"
+	"github.com/fairway-cloud/fairway/internal/app"
+	"github.com/fairway-cloud/fairway/internal/app/apptest"
+	"github.com/fairway-cloud/fairway/internal/release"
+)
+
+// wall is a tenant on a running server whose people have logged in.
+type wall struct {
+	*bench
+	t *testing.T
+	// masters is the cluster's administrator, own is Fairway's account.
+	masters, own client.Client
+}
+
+const wallNamespace = "wall-live"
+
+func (w *wall) fairway(who string, words ...string) (string, int) {
+	w.t.Helper()
+	out, errOut, code := typed(w.t, "", append(words, "--config", filepath.Join(w.dir, who+".yaml"))...)
+	return out + errOut, code
+}
+
+func (w *wall) must(who string, words ...string) string {
+	w.t.Helper()
+	out, code := w.fairway(who, words...)
+	if code != 0 {
+		w.t.Fatalf("%s: fairway %s: exit %d\n%s", who, strings.Join(words, " "), code, out)
+	}
+	return out
+}
+
+// person makes somebody who is logged in.
+func (w *wall) person(who, group string) {
+	w.t.Helper()
+	w.create(&identityv1.Person{ObjectMeta: metav1.ObjectMeta{Name: "wall-" + who}, Spec: identityv1.PersonSpec{Groups: []string{group}}})
+	typeIn := func(input string, words ...string) string {
+		w.t.Helper()
+		out, errOut, code := typed(w.t, input, words...)
+		if code != 0 {
+			w.t.Fatalf("fairway %s: exit %d\n%s%s", strings.Join(words, " "), code, out, errOut)
+		}
+		return out
+	}
+	where := []string{"--config", filepath.Join(w.dir, who+".yaml"), "--server", "https://" + w.address, "--ca-file", filepath.Join(w.dir, "ca.crt")}
+	invitation := ""
+	w.eventually("the server knows "+who, func() error {
+		out, errOut, code := typed(w.t, "", "identity", "account", "add", "wall."+who, "--person", "wall-"+who, "--config", filepath.Join(w.dir, "cli.yaml"))
+		if invitation = strings.TrimSpace(out); code != 0 {
+			return errors.New(errOut)
+		}
+		return nil
+	})
+	typeIn(invitation+"\n"+goodPassword+"\n", append([]string{"password", "--invitation-file", "-", "--new-password-file", "-"}, where...)...)
+	typeIn(goodPassword+"\n", append([]string{"login", "--user", "wall." + who, "--password-file", "-"}, where...)...)
+}
+
+// kubectl is a client of somebody through /hub.
+func (w *wall) kubectl(who string) client.Client {
+	w.t.Helper()
+	raw, err := os.ReadFile(filepath.Join(w.dir, "tokens", "wall-"+who+".token"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	ca, err := os.ReadFile(filepath.Join(w.dir, "ca.crt"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	made, err := client.New(&rest.Config{Host: "https://" + w.address + "/hub", BearerToken: strings.TrimSpace(string(raw)), TLSClientConfig: rest.TLSClientConfig{CAData: ca}},
+		client.Options{Scheme: w.own.Scheme()})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return made
+}
+
+func (w *wall) create(objects ...client.Object) {
+	w.t.Helper()
+	for _, o := range objects {
+		w.eventually("make "+o.GetName(), func() error { return client.IgnoreAlreadyExists(w.masters.Create(context.Background(), o)) })
+	}
+}
+
+func (w *wall) eventually(what string, check func() error) {
+	w.t.Helper()
+	for deadline := time.Now().Add(40 * time.Second); ; <-time.After(100 * time.Millisecond) {
+		err := check()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			w.t.Fatalf("waited in vain: %s: %v", what, err)
+		}
+	}
+}
+
+// began says whether the Release has begun.
+func (w *wall) began(name string) bool {
+	w.t.Helper()
+	return w.release(name).Status.StartedAt != nil
+}
+
+func (w *wall) release(name string) *releasev1.Release {
+	w.t.Helper()
+	r := &releasev1.Release{}
+	if err := w.own.Get(w.t.Context(), client.ObjectKey{Namespace: wallNamespace, Name: name}, r); err != nil {
+		w.t.Fatal(err)
+	}
+	return r
+}
+
+// request waits for a request and for what is reported of it.
+func (w *wall) request(name, state string) *approvalv1.ApprovalRequest {
+	w.t.Helper()
+	q := &approvalv1.ApprovalRequest{}
+	w.eventually(name+" is "+state, func() error {
+		if err := w.own.Get(w.t.Context(), client.ObjectKey{Namespace: wallNamespace, Name: name}, q); err != nil {
+			return err
+		}
+		for _, c := range q.Status.Conditions {
+			if c.Reason == state {
+				return nil
+			}
+		}
+		return fmt.Errorf("%+v", q.Status.Conditions)
+	})
+	return q
+}
+
+// bankOfWall makes the tenant, its people, an application by its developer and a
+// Release of it by its operator, planned for a cluster.
+func bankOfWall(t *testing.T, b *bench) *wall {
+	scheme, err := newScheme()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &wall{bench: b, t: t}
+	for into, config := range map[*client.Client]*rest.Config{&w.masters: hub.Config(), &w.own: hub.UserConfig(t, "fairway", "fairway:system")} {
+		if *into, err = client.New(config, client.Options{Scheme: scheme}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.create(
+		&tenancyv1.Environment{ObjectMeta: metav1.ObjectMeta{Name: "live"}, Spec: tenancyv1.EnvironmentSpec{Class: tenancyv1.ClassProduction}},
+		&tenancyv1.Tenant{ObjectMeta: metav1.ObjectMeta{Name: "wall"}, Spec: tenancyv1.TenantSpec{Environments: []string{"live"}, Roles: []tenancyv1.RoleBinding{
+			{Role: tenancyv1.RoleReleaser, Groups: []string{"wall-dev", "wall-ops"}}, {Role: tenancyv1.RoleBusinessApprover, Groups: []string{"wall-biz", "wall-dev"}},
+			{Role: tenancyv1.RoleTechnologyApprover, Groups: []string{"wall-tech", "wall-ops"}},
+		}}},
+		&approvalv1.ApprovalPolicy{ObjectMeta: metav1.ObjectMeta{Name: "wall"}, Spec: approvalv1.ApprovalPolicySpec{
+			Order: 1, Match: approvalv1.Match{Tenants: []string{"wall"}},
+			Stages: []approvalv1.Stage{{Name: "joint", Parties: []approvalv1.Party{
+				{Name: "business", Roles: []tenancyv1.Role{tenancyv1.RoleBusinessApprover}}, {Name: "technology", Roles: []tenancyv1.Role{tenancyv1.RoleTechnologyApprover}},
+			}}},
+		}},
+	)
+	for _, who := range []string{"dev", "ops", "biz", "tech", "stranger"} {
+		w.person(who, "wall-"+who)
+	}
+	a := apptest.MobileBank()
+	a.Namespace = wallNamespace
+	w.eventually("the developer writes the application", func() error { return client.IgnoreAlreadyExists(w.kubectl("dev").Create(t.Context(), a.DeepCopy())) })
+	world := apptest.Bank()
+	world.Tenant, world.Environment = "wall", "live"
+	frozen, err := app.Freeze(a, apptest.Images(a), world)
+	if err != nil {
+		t.Fatal(err)
+	}
+	revision := &appv1.Revision{
+		ObjectMeta: metav1.ObjectMeta{Namespace: wallNamespace, Name: app.RevisionName(a.Name, frozen.Digest)},
+		Spec:       appv1.RevisionSpec{Application: a.Name, Content: frozen.Text, Digest: frozen.Digest, Makers: []string{"wall-dev"}},
+	}
+	if err := client.IgnoreAlreadyExists(w.own.Create(t.Context(), revision)); err != nil {
+		t.Fatal(err)
+	}
+	r := &releasev1.Release{ObjectMeta: metav1.ObjectMeta{Namespace: wallNamespace, Name: "first"}, Spec: releasev1.ReleaseSpec{
+		Application: a.Name, Kind: releasev1.KindDeploy, Revision: revision.Name, Reason: "account 2.1", Ticket: "CHG-1", Requester: "wall-ops",
+		Attachments: []releasev1.Attachment{{Kind: releasev1.AttachTestReport, Reference: "TR-1"}, {Kind: releasev1.AttachBackOutPlan, Reference: "BO-1"}},
+	}}
+	if err := w.kubectl("ops").Create(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	// There is no cluster to plan for: the plan is written as the release room would.
+	text, digest, err := release.Seal(release.Document{
+		Application: wallNamespace + "/" + a.Name, Release: "first", Kind: releasev1.KindDeploy, Sequence: 1, Revision: revision.Name,
+		Clusters: []release.ClusterPlan{{Cluster: "east-1", Namespace: "wall-live-mobile-bank", Workloads: []deliveryv1.Workload{
+			{Name: "mobile-bank-account-0001", Component: "account", Kind: "Deployment", Replicas: 2},
+		}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.eventually("the release has a plan", func() error {
+		now := w.release("first")
+		before := now.DeepCopy()
+		now.Status.Plan, now.Status.PlanDigest = text, digest
+		return w.own.Status().Patch(t.Context(), now, client.MergeFrom(before))
+	})
+	return w
+}
+
+// TestTheWall is the story of a change in production through a running server: maker,
+// requester, stranger and cluster administrator try every way in, and nothing counts
+// but the word of two people who had no part in it.
+func TestTheWall(t *testing.T) {
+	w := bankOfWall(t, startServer(t))
+	q := w.request("first-1", "Waiting")
+	where := []string{"-n", wallNamespace}
+	refused := func(reason, got string, code int, says string) {
+		t.Helper()
+		if code == 0 || !strings.Contains(got, says) {
+			t.Errorf("%s: exit %d: %s; wanted a refusal with %q", reason, code, got, says)
+		}
+	}
+	decision := func(who string) *approvalv1.Decision {
+		return &approvalv1.Decision{ObjectMeta: metav1.ObjectMeta{Namespace: wallNamespace, GenerateName: "try-"}, Spec: approvalv1.DecisionSpec{
+			Request: q.Name, Digest: q.Spec.Digest, Verdict: approvalv1.VerdictApprove, Author: "wall-" + who,
+		}}
+	}
+	denied := func(reason string, err error, says string) {
+		t.Helper()
+		if err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: got %v, wanted a refusal with %q", reason, err, says)
+		}
+	}
+	out, code := w.fairway("dev", append([]string{"approve", q.Name}, where...)...)
+	refused("the maker by the CLI", out, code, "is a maker of it")
+	out, code = w.fairway("ops", append([]string{"approve", q.Name}, where...)...)
+	refused("the requester by the CLI", out, code, "asked for it")
+	out, code = w.fairway("stranger", append([]string{"approve", q.Name}, where...)...)
+	refused("a stranger by the CLI", out, code, "could not find")
+
+	denied("a stranger by kubectl", w.kubectl("stranger").Create(t.Context(), decision("stranger")), "cannot create")
+	denied("the maker in another's name", w.kubectl("dev").Create(t.Context(), decision("tech")), "")
+	denied("the administrator in another's name", w.masters.Create(t.Context(), decision("tech")), "spec.author is whoever decides")
+	forged := client.RawPatch("application/merge-patch+json", []byte(`{"status":{"conditions":[{"type":"Ready","status":"True","reason":"Approved","message":"","lastTransitionTime":"2026-01-01T00:00:00Z"}]}}`))
+	for who, c := range map[string]client.Client{"the maker": w.kubectl("dev"), "the administrator": w.masters} {
+		denied(who+" writes a status", c.Status().Patch(t.Context(), q.DeepCopy(), forged), "")
+		denied(who+" starts the release by its status", c.Status().Patch(t.Context(), w.release("first"), client.RawPatch("application/merge-patch+json",
+			[]byte(`{"status":{"startedAt":"2026-01-01T00:00:00Z"}}`))), "")
+	}
+	// What the hub lets pass past the server counts for nothing.
+	applied := decision("dev")
+	applied.Name, applied.GenerateName = "applied", ""
+	applied.TypeMeta = metav1.TypeMeta{APIVersion: approvalv1.GroupVersion.String(), Kind: "Decision"}
+	if err := w.kubectl("dev").Patch(t.Context(), applied, client.Apply, client.FieldOwner("dev")); err != nil { //nolint:staticcheck // the same request as kubectl apply --server-side
+		t.Logf("server-side apply: %v", err)
+	}
+	if w.request(q.Name, "Waiting"); w.began("first") {
+		t.Fatal("it began without anybody's agreement")
+	}
+
+	w.must("biz", append([]string{"approve", q.Name}, where...)...)
+	if w.request(q.Name, "Waiting"); w.began("first") {
+		t.Fatal("one is not enough")
+	}
+	// Somebody edits meanwhile: what was agreed to is void, and asked for anew.
+	edited := &appv1.Application{}
+	if err := w.own.Get(t.Context(), client.ObjectKey{Namespace: wallNamespace, Name: "mobile-bank"}, edited); err != nil {
+		t.Fatal(err)
+	}
+	before := edited.DeepCopy()
+	edited.Spec.Identity.Owner = "team-other"
+	if err := w.kubectl("dev").Patch(t.Context(), edited, client.MergeFrom(before)); err != nil {
+		t.Fatal(err)
+	}
+	w.request(q.Name, "SubjectChanged")
+	out, code = w.fairway("tech", append([]string{"approve", q.Name}, where...)...)
+	refused("an approver of what is void", out, code, "the request is over")
+	q = w.request("first-2", "Waiting")
+	w.must("biz", append([]string{"approve", q.Name}, where...)...)
+	if w.began("first") {
+		t.Fatal("what was agreed to before the edit counts")
+	}
+	w.must("tech", append([]string{"approve", q.Name}, where...)...)
+	w.request(q.Name, "Approved")
+	w.eventually("it begins", func() error {
+		if !w.began("first") {
+			return fmt.Errorf("%+v", w.release("first").Status.Conditions)
+		}
+		return nil
+	})
+	w.request(q.Name, "Used")
+	out, code = w.fairway("tech", append([]string{"approve", q.Name}, where...)...)
+	refused("once more", out, code, "agreed already")
+}
