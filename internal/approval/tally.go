@@ -139,6 +139,9 @@ func (t *tally) hear(d *approvalv1.Decision, now time.Time) (v voice, why string
 	case at.After(now.Add(clockSkew)):
 		return v, "it was made in the future: look at the clocks"
 	}
+	if ended := t.c.Subject.EndedAt; d.Spec.Verdict == approvalv1.VerdictWithdraw && !ended.IsZero() && at.After(ended) {
+		return v, "the act had ended: a Rollback takes it back"
+	}
 	if system, outside := strings.CutPrefix(d.Spec.Author, OutsideAuthor); outside {
 		return t.hearOutside(v, system)
 	}

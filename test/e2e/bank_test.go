@@ -180,7 +180,6 @@ func TestOnlyOneComponentIsReleasedAndNoTransferIsLost(t *testing.T) {
 func TestOneInstanceIsRestartedOnItsSeat(t *testing.T) {
 	before := running(t, "retail-prod")
 	l := transfer(t, 30*time.Second)
-	logIn(t, duty)
 	as(t, duty, "instance", "restart", "account-1", "-n", "retail-prod", "--app", "mobile-bank", "--reason", "a test", "--ticket", "CHG-8", "--change-class", "Standard", "--wait")
 	after := running(t, "retail-prod")
 	for seat, was := range before {

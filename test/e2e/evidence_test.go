@@ -68,7 +68,6 @@ func TestOneChangedByteOfEvidenceIsNamed(t *testing.T) {
 // is room again.
 func TestTheWayBackIsOpenWhileTheEvidenceIsFull(t *testing.T) {
 	const namespace = "retail-prod"
-	logIn(t, auditor)
 	before := running(t, namespace)
 	as(t, maker, "apply", "-f", application(t, "bank/account:v1", "bank/account:v2"), "--wait")
 	change(t, operator, "mobile-bank", namespace, "--reason", "account v2")

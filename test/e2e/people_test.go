@@ -35,14 +35,6 @@ func stateFolder(parts ...string) string {
 	return filepath.Join(append([]string{"/var/lib/fairway", name}, parts...)...)
 }
 
-// logIn logs people in; each session is the context of his login.
-func logIn(t *testing.T, people ...string) {
-	t.Helper()
-	for _, p := range people {
-		fairway(t, "login", "--user", p, "--password-file", stateFolder("accounts", p), "--context", p)
-	}
-}
-
 // as runs the binary with one person's account.
 func as(t *testing.T, person string, args ...string) string {
 	t.Helper()
@@ -122,7 +114,6 @@ func TestNobodyChangesProductionAlone(t *testing.T) {
 	const namespace = "retail-prod"
 	before := running(t, namespace)
 	file := application(t, "bank/account:v1", "bank/account:v2")
-	logIn(t, developer, system, security, auditor)
 	if code, said := refused(t, "apply", "-f", file, "--context", developer); code != 3 {
 		t.Errorf("a developer writes in production: %s", said)
 	}

@@ -145,12 +145,18 @@ func (d *Desk) Inbox(ctx context.Context, person identity.Person, tab Tab, names
 // closed says that nobody has anything to say about a request any more. The status
 // is enough here: the list is not what decides.
 func closed(r *approvalv1.ApprovalRequest) bool {
+	state, _ := settled(r)
+	return state != ""
+}
+
+// settled returns the state in which a request has ended without its act, or "".
+func settled(r *approvalv1.ApprovalRequest) (state, message string) {
 	for _, c := range r.Status.Conditions {
 		if c.Status == "True" && (c.Type == approvalv1.ConditionVoid || c.Type == approvalv1.ConditionRejected || c.Type == approvalv1.ConditionExpired) {
-			return true
+			return c.Type, c.Message
 		}
 	}
-	return false
+	return "", ""
 }
 
 func belongs(tab Tab, person identity.Person, item Item, c approval.Case) bool {
@@ -198,6 +204,12 @@ func (d *Desk) item(ctx context.Context, person identity.Person, r *approvalv1.A
 		ChangeClass: string(s.ChangeClass), Risk: string(s.Risk), Reason: s.Reason, Ticket: s.Ticket, Digest: s.Digest, Policy: s.Policy.Name,
 		BlastRadius: s.BlastRadius, CreatedAt: r.CreationTimestamp.Time, DecideBy: s.DecideBy.Time, State: string(j.State), Message: j.Message,
 		Parties: j.Parties, May: approval.May(c, person.ID, person.Groups, now),
+	}
+	if state, message := settled(r); state != "" && j.State != approval.State(state) {
+		// What a request came to does not change any more, also where it would be judged
+		// otherwise now: the next one of its subject took its place.
+		item.State, item.Message, item.May = state, message, []approvalv1.VerdictKind{}
+		return item, c, nil
 	}
 	if j.State == approval.Approved && !j.May {
 		item.Next = j.Why

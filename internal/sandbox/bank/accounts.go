@@ -94,8 +94,8 @@ func openAccounts(ctx context.Context, s *daemon.Sandbox, t *topology.Sandbox) e
 		return fmt.Errorf("could not make the folder of accounts: %w", err)
 	}
 	list := &strings.Builder{}
-	fmt.Fprintf(list, "One account for each part in a change. The file of an account's name holds its password:\n\n"+
-		"  fairway login --user LOGIN --password-file accounts/LOGIN --context LOGIN\n  fairway whoami --context LOGIN\n\n")
+	fmt.Fprintf(list, "One account for each part in a change. The file of an account's name holds its password,\n"+
+		"and the client file knows it, so that the account logs in by itself:\n\n  fairway whoami --context LOGIN\n\n")
 	work, workCtx := errgroup.WithContext(ctx)
 	work.SetLimit(4)
 	for _, a := range accounts {
@@ -108,7 +108,7 @@ func openAccounts(ctx context.Context, s *daemon.Sandbox, t *topology.Sandbox) e
 	if err := os.WriteFile(s.Options.Folder.Path(filepath.Join(accountsFolder, "README")), []byte(list.String()), 0o600); err != nil {
 		return fmt.Errorf("could not list the accounts: %w", err)
 	}
-	return nil
+	return makeReady(s, accounts)
 }
 
 // openAccount opens one account, unless its password is there already. The file is
@@ -153,12 +153,21 @@ func fairwayWith(ctx context.Context, s *daemon.Sandbox, input []byte, args ...s
 	return nil
 }
 
-// logIn logs one of the people in; the session is the context of that name.
-func logIn(ctx context.Context, s *daemon.Sandbox, logins ...string) error {
-	for _, login := range logins {
-		if _, err := fairway(ctx, s, "login", "--user", login, "--password-file", passwordFile(s, login), "--context", login); err != nil {
-			return err
-		}
+// makeReady lists the accounts in the client file as ones that log in by
+// themselves: --context LOGIN acts as one of the bank's people.
+func makeReady(s *daemon.Sandbox, accounts []account) error {
+	file := clientFile(s)
+	client, err := config.Load(file)
+	if err != nil {
+		return err
 	}
-	return nil
+	current := client.Current
+	for _, a := range accounts {
+		client = client.With(config.Context{
+			Name: a.login, Server: client.Server, CAFile: client.CAFile, TokenFile: filepath.Join(filepath.Dir(file), "tokens", a.login+".token"),
+			Provider: "local", User: a.login, PasswordFile: passwordFile(s, a.login),
+		})
+	}
+	client.Current = current
+	return config.Write(file, client)
 }

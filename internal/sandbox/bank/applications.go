@@ -55,18 +55,10 @@ func releaseApplications(ctx context.Context, s *daemon.Sandbox, t *topology.San
 	}
 	as := []string{"--wait", "--timeout", "2m"}
 	if maker := t.Spec.Fairway.Maker; maker != "" {
-		if err := logIn(ctx, s, maker); err != nil {
-			return err
-		}
 		as = append(as, "--context", maker)
 	}
 	if err := apply(ctx, s, t.Spec.Fairway.Applications, as...); err != nil {
 		return err
-	}
-	for _, c := range t.Spec.Fairway.Changes {
-		if err := logIn(ctx, s, append([]string{c.Requester}, c.Approvers...)...); err != nil {
-			return err
-		}
 	}
 	for i, a := range applications {
 		s.Progress(i, len(applications))
