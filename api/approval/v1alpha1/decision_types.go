@@ -32,7 +32,7 @@ const (
 // only its author makes it.
 //
 // +kubebuilder:validation:XValidation:rule="self == oldSelf",message="a decision never changes: make another one (Withdraw takes an agreement back)"
-// +kubebuilder:validation:XValidation:rule="self.verdict != 'Reject' || self.comment != ''",message="whoever rejects says why (comment)"
+// +kubebuilder:validation:XValidation:rule="self.verdict != 'Reject' || self.comment.size() > 0",message="whoever rejects says why (comment)"
 // +kubebuilder:validation:XValidation:rule="!has(self.onBehalfOf) || self.onBehalfOf != self.author",message="nobody stands in for himself: leave onBehalfOf out"
 type DecisionSpec struct {
 	// request that is decided on, in the same namespace.

@@ -437,7 +437,7 @@ func BenchmarkAuthenticate(b *testing.B) {
 				if _, err := store.Authenticate(httpapi.Rechecking(b.Context()), credential); err != nil {
 					b.Fatal(err)
 				}
-				if between > 0 && now.Now().Sub(time.Now()) > 10*time.Minute {
+				if between > 0 && time.Until(now.Now()) > 10*time.Minute {
 					now.pass(-10 * time.Minute)
 				}
 			}
