@@ -13,7 +13,6 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/fairway-cloud/fairway/internal/audit"
 	"github.com/fairway-cloud/fairway/internal/platform/httpapi"
 )
 
@@ -166,78 +165,6 @@ func wellFormed(raw []byte) error {
 	}
 }
 
-// describe says what a write is about to do.
-func (h kindHandlers) describe(r *http.Request) (httpapi.Act, error) {
-	namespace, name := r.PathValue("namespace"), r.PathValue("name")
-	act := httpapi.Act{}
-	var object map[string]any
-	if raw := httpapi.Body(r); len(raw) > 0 {
-		var err error
-		if object, err = strictObject(raw); err != nil {
-			return act, err
-		}
-		if namespace == "" {
-			namespace = text(lookup(object, []string{"metadata", "namespace"}))
-		}
-		if name == "" {
-			name = text(lookup(object, []string{"metadata", "name"}))
-			if name == "" {
-				name = text(lookup(object, []string{"metadata", "generateName"})) + "*"
-			}
-		}
-		if h.kind.Kind == "Release" {
-			act.WayBack = asksBack(object)
-			act.Reason, act.Ticket = text(lookup(object, []string{"spec", "reason"})), text(lookup(object, []string{"spec", "ticket"}))
-			if of := text(lookup(object, []string{"spec", "application"})); of != "" {
-				act.Application = namespace + "/" + of
-			}
-		}
-	}
-	act.Subject = subjectOf(h.kind, namespace, name)
-	if h.kind.Kind == "Decision" && object != nil {
-		describeDecision(&act, object, namespace)
-	}
-	if h.kind.Namespaced {
-		act.Environment = environmentOf(namespace)
-	}
-	return act, nil
-}
-
-// asksBack says whether a Release that is asked for goes back. Asking changes nothing
-// yet: whether it is the way that the approved plan names is the Gate's question, and
-// asking is not refused because log, database or ticket system are away.
-func asksBack(release map[string]any) bool {
-	return text(lookup(release, []string{"spec", "kind"})) == "Rollback"
-}
-
-// stops says whether a patch does nothing but stop a Release.
-func stops(patch map[string]any) bool {
-	spec, ok := patch["spec"].(map[string]any)
-	return ok && len(patch) == 1 && len(spec) == 1 && spec["desired"] == "Stop"
-}
-
-// describeDecision tells a decision in the words of its verdict, and what it is on:
-// the request, and the Release that the request's name begins with.
-func describeDecision(act *httpapi.Act, decision map[string]any, namespace string) {
-	request, verdict := text(lookup(decision, []string{"spec", "request"})), text(lookup(decision, []string{"spec", "verdict"}))
-	if request == "" || verdict == "" {
-		return
-	}
-	act.Verb, act.Class = "approval."+strings.ToLower(verdict), audit.ClassApproval
-	act.Subject = "ApprovalRequest/" + namespace + "/" + request
-	act.Reason, act.Ticket = text(lookup(decision, []string{"spec", "comment"})), text(lookup(decision, []string{"spec", "ticket"}))
-	if i := strings.LastIndex(request, "-"); i > 0 {
-		act.Release = namespace + "/" + request[:i]
-	}
-}
-
-func subjectOf(k httpapi.Kind, namespace, name string) string {
-	if k.Namespaced {
-		return k.Kind + "/" + namespace + "/" + name
-	}
-	return k.Kind + "/" + name
-}
-
 func (h kindHandlers) create(w http.ResponseWriter, r *http.Request) error {
 	query, err := writeQuery(r)
 	if err != nil {
@@ -283,44 +210,6 @@ func locationOf(k httpapi.Kind, namespace, name string) string {
 		path += "/" + url.PathEscape(namespace)
 	}
 	return path + "/" + url.PathEscape(name)
-}
-
-// stamp sets what nobody may say of himself: who asks for a Release, who decides
-// with which groups in which login, and who delegates.
-func stamp(k httpapi.Kind, object map[string]any, r *http.Request) error {
-	person := who(r)
-	own := map[string]any{}
-	switch k.Kind {
-	case "Release":
-		own["requester"] = person.ID
-	case "Decision":
-		own["author"] = person.ID
-	case "Delegation":
-		own["principal"] = person.ID
-	default:
-		return nil
-	}
-	spec, ok := object["spec"].(map[string]any)
-	if !ok {
-		return invalid("spec", "is needed")
-	}
-	for field, id := range own {
-		if given, there := spec[field]; there && given != id && given != "" {
-			return invalid("spec."+field, "is set to the person who asks, leave it out")
-		}
-		spec[field] = id
-	}
-	if k.Kind == "Decision" {
-		if spec["groups"] != nil || spec["session"] != nil {
-			return invalid("spec.groups", "and spec.session are set to those of the person who asks, leave them out")
-		}
-		groups := make([]any, 0, len(person.Groups))
-		for _, g := range person.Groups {
-			groups = append(groups, g)
-		}
-		spec["groups"], spec["session"] = groups, person.Session
-	}
-	return nil
 }
 
 func (h kindHandlers) update(w http.ResponseWriter, r *http.Request) error {
