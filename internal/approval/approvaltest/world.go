@@ -118,6 +118,7 @@ var roles = map[string][]tenancyv1.Role{
 var worlds atomic.Int64
 
 // New makes a tenant with an environment of a class, its people and their logins.
+// Without a class nobody has said what the environment is.
 func New(t testing.TB, hub *kubetest.Cluster, class tenancyv1.EnvironmentClass) *World {
 	t.Helper()
 	if hub == nil {
@@ -180,7 +181,9 @@ func (e ever) Ever(ctx context.Context, id string) (person string, from, until t
 func (w *World) found(class tenancyv1.EnvironmentClass) {
 	w.t.Helper()
 	masters := w.hub.Client()
-	w.Create(masters, &tenancyv1.Environment{ObjectMeta: metav1.ObjectMeta{Name: w.Environment}, Spec: tenancyv1.EnvironmentSpec{Class: class}})
+	if class != "" {
+		w.Create(masters, &tenancyv1.Environment{ObjectMeta: metav1.ObjectMeta{Name: w.Environment}, Spec: tenancyv1.EnvironmentSpec{Class: class}})
+	}
 	tenant := &tenancyv1.Tenant{ObjectMeta: metav1.ObjectMeta{Name: w.Tenant}, Spec: tenancyv1.TenantSpec{Environments: []string{w.Environment}}}
 	w.Create(w.System, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.Namespace, Labels: map[string]string{
 		tenancyv1.LabelTenant: w.Tenant, tenancyv1.LabelEnvironment: w.Environment, "app.kubernetes.io/managed-by": "fairway",

@@ -199,10 +199,8 @@ func TestClasses(t *testing.T) {
 		t.Errorf("got %s", q.Spec.Policy.Standing)
 	}
 
-	unknown := approvaltest.New(t, hub, tenancyv1.ClassTest)
+	unknown := approvaltest.New(t, hub, "")
 	r = unknown.Release("unknown")
-	environment := &tenancyv1.Environment{ObjectMeta: metav1.ObjectMeta{Name: unknown.Environment}}
-	force(t, environment)
 	wants(t, "an environment that nobody knows", unknown.Check(start, r), false, "in production environment")
 }
 

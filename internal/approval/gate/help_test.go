@@ -43,12 +43,3 @@ func (p *person) disable(t *testing.T) {
 	t.Helper()
 	p.change(t, func(made *identityv1.Person) { made.Spec.State = identityv1.StateDisabled })
 }
-
-// force deletes an object that admission would keep while others name it: as a hub
-// that was restored without it.
-func force(t *testing.T, o client.Object) {
-	t.Helper()
-	if err := hub.Client().Delete(t.Context(), o); err != nil {
-		t.Skipf("the hub keeps %s: %v", o.GetName(), err)
-	}
-}
