@@ -261,12 +261,11 @@ func TestTheWall(t *testing.T) {
 		denied(who+" starts the release by its status", c.Status().Patch(t.Context(), w.release("first"), client.RawPatch("application/merge-patch+json",
 			[]byte(`{"status":{"startedAt":"2026-01-01T00:00:00Z"}}`))), "")
 	}
-	// What the hub lets pass past the server counts for nothing.
-	applied := decision("dev")
-	applied.Name, applied.GenerateName = "applied", ""
-	applied.TypeMeta = metav1.TypeMeta{APIVersion: approvalv1.GroupVersion.String(), Kind: "Decision"}
-	if err := w.kubectl("dev").Patch(t.Context(), applied, client.Apply, client.FieldOwner("dev")); err != nil { //nolint:staticcheck // the same request as kubectl apply --server-side
-		t.Logf("server-side apply: %v", err)
+	for who, c := range map[string]client.Client{"the maker": w.kubectl("dev"), "the administrator": w.masters} {
+		applied := decision("tech")
+		applied.Name, applied.GenerateName, applied.TypeMeta = "applied", "", metav1.TypeMeta{APIVersion: approvalv1.GroupVersion.String(), Kind: "Decision"}
+		//nolint:staticcheck // the same request as kubectl apply --server-side
+		denied(who+" applies another's word", c.Patch(t.Context(), applied, client.Apply, client.FieldOwner("kubectl"), client.ForceOwnership), "forbidden")
 	}
 	if w.request(q.Name, "Waiting"); w.began("first") {
 		t.Fatal("it began without anybody's agreement")
