@@ -162,7 +162,7 @@ func TestNobodyChangesProductionAlone(t *testing.T) {
 		said := fairway(t, "release", "status", release, "-n", namespace)
 		return strings.Contains(said, "e2e"), said
 	})
-	fairway(t, "freeze", "end", "e2e", "--reason", "the batch has ended")
+	fairway(t, "freeze", "end", "e2e")
 	as(t, operator, "release", "status", release, "-n", namespace, "--wait", "--timeout", "4m")
 	until(t, time.Minute, "the verifier to be asked", func() (bool, string) {
 		_, err := command(t.Context(), "approval", "verify", second, "-n", namespace, "--context", verifier, "--comment", "answers as v2")
