@@ -45,7 +45,7 @@ func newLab(t *testing.T) lab {
 	if os.Geteuid() != 0 {
 		t.Skip("network namespaces need root")
 	}
-	for _, tool := range []string{"ip", "nft", "nsenter", "sysctl"} {
+	for _, tool := range []string{"ip", "nft", "nsenter", "sysctl", "unshare", "umount"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			t.Skipf("%s is not installed", tool)
 		}
@@ -53,10 +53,22 @@ func newLab(t *testing.T) lab {
 	prefix := fmt.Sprintf("fwnp%d-", os.Getpid())
 	l := lab{at: map[string]string{}, node: "east-1"}
 	space := func(name string) string {
-		run(t, "ip", "netns", "add", prefix+name)
-		t.Cleanup(func() { run(t, "ip", "netns", "delete", prefix+name) })
+		// Not "ip netns add": it mounts /run/netns onto itself, and the namespaces of a
+		// sandbox that runs meanwhile could not be removed any more.
+		path := "/run/netns/" + prefix + name
+		if err := os.MkdirAll("/run/netns", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			run(t, "umount", path)
+			_ = os.Remove(path)
+		})
+		run(t, "unshare", "--net="+path, "true")
 		run(t, "ip", "-n", prefix+name, "link", "set", "lo", "up")
-		return "/run/netns/" + prefix + name
+		return path
 	}
 	l.host = space("host")
 	on := func(args ...string) { run(t, "ip", append([]string{"-n", prefix + "host"}, args...)...) }
