@@ -16,8 +16,10 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/cli"
 	"github.com/fairway-cloud/fairway/internal/cli/config"
 	"github.com/fairway-cloud/fairway/internal/platform/kubetest"
@@ -129,6 +131,17 @@ func prepareHub(t *testing.T) {
 	if err := hub.Client().Create(context.Background(), namespace); client.IgnoreAlreadyExists(err) != nil {
 		t.Fatal(err)
 	}
+	// A hub that was set up a moment ago learns the kinds for its mutating policies by and by.
+	probe := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{}}}
+	probe.SetGroupVersionKind(appv1.GroupVersion.WithKind("Application"))
+	probe.SetNamespace("retail-sit")
+	probe.SetName("probe")
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); <-time.After(100 * time.Millisecond) {
+		if err := hub.Client().Create(context.Background(), probe.DeepCopy(), client.DryRunAll); err == nil || !strings.Contains(err.Error(), "not found") {
+			return
+		}
+	}
+	t.Fatal("the hub does not learn the kind Application")
 }
 
 // ownKubeconfig is the server's own account, with the rights of config/rbac and no others.
