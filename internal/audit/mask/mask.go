@@ -82,9 +82,16 @@ func Field(name, value string) string {
 
 var reference = regexp.MustCompile(`(?i)(ref|name|key)(\.|\[|$)`)
 
+// object names an object: "<Kind>/<namespace>/<name>", where the hub's names have
+// small letters only.
+var object = regexp.MustCompile(`^[A-Z][A-Za-z]{1,40}(?:/[a-z0-9-]{1,63}){1,2}$`)
+
 // key masks what looks like a key: long, with small and capital letters and
-// digits. Digests are in small letters and stay.
+// digits. Digests are in small letters and stay, and so do names of objects.
 func key(found string) string {
+	if object.MatchString(found) {
+		return found
+	}
 	small, capital, digit := false, false, false
 	for _, r := range found {
 		small = small || (r >= 'a' && r <= 'z')

@@ -57,6 +57,8 @@ func TestText(t *testing.T) {
 		"Digest":           {"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"},
 		"Trace":            {"00001111222233334444555566667777", "00001111222233334444555566667777"},
 		"GeneratedName":    {"mobile-bank-x7k2p account-7f3a2b1c east-3", "mobile-bank-x7k2p account-7f3a2b1c east-3"},
+		"Object":           {"Delivery/fairway-cluster-east-1/retail-prod-mobile-bank-1", "Delivery/fairway-cluster-east-1/retail-prod-mobile-bank-1"},
+		"NoObject":         {"uses Jalr/XUtnFEMIK7MDENG/bPxRfiCYEXAMPLEKEY0123abc", "uses [token]"},
 		"Address":          {"10.123.145.167:8443", "10.123.145.167:8443"},
 		"Time":             {"2026-11-28 03:15:36 and 2026-11-28T03:15:36.123456Z", "2026-11-28 03:15:36 and 2026-11-28T03:15:36.123456Z"},
 		"Version":          {"v1.36.3 20261128", "v1.36.3 20261128"},
