@@ -5,6 +5,7 @@ package approval
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -69,10 +70,8 @@ func May(c Case, person string, groups []string, now time.Time) []approvalv1.Ver
 }
 
 func withLogin(logins map[string]Login, session, person string) map[string]Login {
-	out := make(map[string]Login, len(logins)+1)
-	for k, v := range logins {
-		out[k] = v
-	}
+	out := map[string]Login{}
+	maps.Copy(out, logins)
 	out[session] = Login{Person: person}
 	return out
 }

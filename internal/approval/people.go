@@ -3,11 +3,7 @@
 
 package approval
 
-import (
-	"time"
-
-	tenancyv1 "github.com/fairway-cloud/fairway/api/tenancy/v1alpha1"
-)
+import "time"
 
 // People knows who is who: whoever comes under several names is one person, so
 // that nobody agrees to his own work through an alias or a machine account (R73).
@@ -38,14 +34,3 @@ func (l Login) held(at time.Time) bool {
 
 // clockSkew is how far the clocks of hub and server may lie apart.
 const clockSkew = 5 * time.Second
-
-// Holders lists, by role, the groups that have it in an environment now.
-func Holders(bindings []tenancyv1.RoleBinding, environment string, now time.Time) map[tenancyv1.Role][]string {
-	out := map[tenancyv1.Role][]string{}
-	for _, b := range bindings {
-		if among(b.Environments, environment) && (b.Expires == nil || now.Before(b.Expires.Time)) {
-			out[b.Role] = append(out[b.Role], b.Groups...)
-		}
-	}
-	return out
-}

@@ -78,7 +78,7 @@ func (s *Server) onApplication(answer ApplicationFunc) httpapi.Handler {
 		if err != nil {
 			return err
 		}
-		return writeJSON(w, http.StatusOK, result)
+		return httpapi.WriteJSON(w, http.StatusOK, result)
 	}
 }
 

@@ -98,7 +98,7 @@ func (s *Server) listInstances(w http.ResponseWriter, r *http.Request) error {
 	for _, i := range found.Instances {
 		items = append(items, listedOf(i))
 	}
-	return writeJSON(w, http.StatusOK, map[string]any{
+	return httpapi.WriteJSON(w, http.StatusOK, map[string]any{
 		"apiVersion": instanceKind.APIVersion(), "kind": "InstanceList", "metadata": meta, "items": items,
 	})
 }
@@ -234,7 +234,7 @@ func (s *Server) getInstance(w http.ResponseWriter, r *http.Request) error {
 		return httpapi.NewProblem(httpapi.CodeUnavailable, "could not find instances now").Because(err)
 	}
 	s.fill(r.Context(), &card)
-	return writeJSON(w, http.StatusOK, card)
+	return httpapi.WriteJSON(w, http.StatusOK, card)
 }
 
 // listed is an instance as a list shows it: exactly the fields that the API promises.

@@ -214,21 +214,9 @@ func writeList(w http.ResponseWriter, apiVersion, kind string, items []map[strin
 	if items == nil {
 		items = []map[string]any{}
 	}
-	return writeJSON(w, http.StatusOK, map[string]any{
+	return httpapi.WriteJSON(w, http.StatusOK, map[string]any{
 		"apiVersion": apiVersion, "kind": kind + "List", "metadata": meta, "items": items,
 	})
-}
-
-func writeJSON(w http.ResponseWriter, status int, value any) error {
-	body, err := httpapi.JSON(value)
-	if err != nil {
-		return fmt.Errorf("could not write the answer: %w", err)
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	_, _ = w.Write(body)
-	return nil
 }
 
 // get reads from the hub itself, so that what was just written is seen.
@@ -281,7 +269,7 @@ func relay(w http.ResponseWriter, status int, answer Answer) error {
 	for _, warning := range answer.Warnings {
 		w.Header().Add("Warning", warning)
 	}
-	return writeJSON(w, status, object)
+	return httpapi.WriteJSON(w, status, object)
 }
 
 // hidden answers for a refused write: who may not even see the object learns

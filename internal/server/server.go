@@ -219,7 +219,7 @@ func (s *Server) document(w http.ResponseWriter, _ *http.Request) error {
 }
 
 func (s *Server) listKinds(w http.ResponseWriter, _ *http.Request) error {
-	return writeJSON(w, http.StatusOK, map[string]any{
+	return httpapi.WriteJSON(w, http.StatusOK, map[string]any{
 		"version": s.config.Version, "items": append(append([]httpapi.Kind{}, s.kinds...), instanceKind),
 	})
 }
@@ -238,5 +238,5 @@ func (s *Server) whoami(w http.ResponseWriter, r *http.Request) error {
 	if s.config.About != nil {
 		maps.Copy(answer, s.config.About(r.Context(), person))
 	}
-	return writeJSON(w, http.StatusOK, answer)
+	return httpapi.WriteJSON(w, http.StatusOK, answer)
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/fairway-cloud/fairway/internal/approval"
 	"github.com/fairway-cloud/fairway/internal/approval/window"
 	"github.com/fairway-cloud/fairway/internal/release"
+	"github.com/fairway-cloud/fairway/internal/tenancy"
 )
 
 // Logins remembers who logged in when. It is the identity room's.
@@ -193,7 +194,9 @@ func (r *Reader) groups(ctx context.Context, c *approval.Case) error {
 	if err != nil {
 		return fmt.Errorf("could not read tenant %q: %w", c.Request.Spec.Scope.Tenant, err)
 	}
-	c.Groups = approval.Holders(tenant.Spec.Roles, c.Request.Spec.Scope.Environment, r.Now())
+	for _, b := range tenant.Spec.Roles {
+		c.Groups[b.Role] = tenancy.GroupsWith(tenant.Spec.Roles, c.Request.Spec.Scope.Environment, b.Role, r.Now())
+	}
 	return nil
 }
 

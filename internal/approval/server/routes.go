@@ -5,7 +5,6 @@ package server
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -92,7 +91,7 @@ func (d *Desk) inbox(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return unavailable("the inbox", err)
 	}
-	return write(w, map[string]any{"items": items, "more": more})
+	return httpapi.WriteJSON(w, http.StatusOK, map[string]any{"items": items, "more": more})
 }
 
 func (d *Desk) view(w http.ResponseWriter, r *http.Request) error {
@@ -108,7 +107,7 @@ func (d *Desk) view(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return unavailable("approval request "+strconv.Quote(name), err)
 	}
-	return write(w, item)
+	return httpapi.WriteJSON(w, http.StatusOK, item)
 }
 
 func unavailable(what string, err error) error {
@@ -117,15 +116,4 @@ func unavailable(what string, err error) error {
 		return p
 	}
 	return httpapi.NewProblem(httpapi.CodeUnavailable, "could not show %s now", what).Because(err)
-}
-
-func write(w http.ResponseWriter, value any) error {
-	body, err := httpapi.JSON(value)
-	if err != nil {
-		return fmt.Errorf("could not write the answer: %w", err)
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	_, _ = w.Write(body)
-	return nil
 }

@@ -35,18 +35,6 @@ func who(r *http.Request) identity.Person {
 	return person
 }
 
-func writeJSON(w http.ResponseWriter, status int, value any) error {
-	body, err := httpapi.JSON(value)
-	if err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	_, _ = w.Write(body)
-	return nil
-}
-
 func away(err error) error {
 	var field index.ErrField
 	if errors.As(err, &field) {
@@ -88,7 +76,7 @@ func (h *handlers) list(w http.ResponseWriter, r *http.Request, values url.Value
 	for _, a := range page.Acts {
 		items = append(items, shown(a))
 	}
-	return writeJSON(w, http.StatusOK, map[string]any{"apiVersion": Group + "/v1alpha1", "kind": "RecordList", "metadata": meta, "items": items})
+	return httpapi.WriteJSON(w, http.StatusOK, map[string]any{"apiVersion": Group + "/v1alpha1", "kind": "RecordList", "metadata": meta, "items": items})
 }
 
 func (h *handlers) get(w http.ResponseWriter, r *http.Request) error {
@@ -113,7 +101,7 @@ func (h *handlers) get(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return httpapi.Missing(subject)
 	}
-	return writeJSON(w, http.StatusOK, shown(a))
+	return httpapi.WriteJSON(w, http.StatusOK, shown(a))
 }
 
 // mayRead asks about one namespace; "" means that all may be read.
@@ -202,5 +190,5 @@ func (h *handlers) rebuild(w http.ResponseWriter, r *http.Request) error {
 			h.Logger.Error("could not make the index of evidence anew; following the log goes on where it stopped", "read", read, "cause", err.Error())
 		}
 	}()
-	return writeJSON(w, http.StatusAccepted, map[string]any{"records": size})
+	return httpapi.WriteJSON(w, http.StatusAccepted, map[string]any{"records": size})
 }

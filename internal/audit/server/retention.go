@@ -32,7 +32,7 @@ func (h *handlers) retention(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return away(err)
 	}
-	return writeJSON(w, http.StatusOK, map[string]any{"terms": h.Policy.Terms, "holds": h.Policy.Holds, "items": h.Policy.Judge(years, h.Now())})
+	return httpapi.WriteJSON(w, http.StatusOK, map[string]any{"terms": h.Policy.Terms, "holds": h.Policy.Holds, "items": h.Policy.Judge(years, h.Now())})
 }
 
 // years lists the years that have records, with their classes.

@@ -81,7 +81,7 @@ func (r *Room) listAccounts(w http.ResponseWriter, req *http.Request) error {
 	if err != nil {
 		return away(err)
 	}
-	return answer(w, http.StatusOK, map[string]any{"items": found})
+	return httpapi.WriteJSON(w, http.StatusOK, map[string]any{"items": found})
 }
 
 func (r *Room) createAccount(w http.ResponseWriter, req *http.Request) error {
@@ -120,7 +120,7 @@ func (r *Room) invited(w http.ResponseWriter, status int, name, invite string, u
 	case err != nil:
 		return away(err)
 	}
-	return answer(w, status, map[string]any{"name": name, "invitation": invite, "expires": until.UTC().Format(time.RFC3339)})
+	return httpapi.WriteJSON(w, status, map[string]any{"name": name, "invitation": invite, "expires": until.UTC().Format(time.RFC3339)})
 }
 
 // endOf ends the sessions of an account's person: what it was logged in by is gone.
@@ -200,7 +200,7 @@ func (r *Room) setPassword(w http.ResponseWriter, req *http.Request) error {
 	if _, err := r.Sessions.EndAll(req.Context(), account.Person, ""); err != nil {
 		return away(err)
 	}
-	return answer(w, http.StatusOK, map[string]any{"login": account.Name, "person": account.Person})
+	return httpapi.WriteJSON(w, http.StatusOK, map[string]any{"login": account.Name, "person": account.Person})
 }
 
 // newPassword sets it. Attempts are counted as those to log in are.
@@ -273,7 +273,7 @@ func (r *Room) enrolFactor(w http.ResponseWriter, req *http.Request) error {
 	if err != nil {
 		return away(err)
 	}
-	return answer(w, http.StatusOK, enrolment)
+	return httpapi.WriteJSON(w, http.StatusOK, enrolment)
 }
 
 func (r *Room) confirmFactor(w http.ResponseWriter, req *http.Request) error {

@@ -257,7 +257,7 @@ func (e entered) answer(w http.ResponseWriter, cookie bool) error {
 	} else {
 		body["token"] = e.credential
 	}
-	return answer(w, http.StatusOK, body)
+	return httpapi.WriteJSON(w, http.StatusOK, body)
 }
 
 // csrfCookie tells the console's own script the word that its requests carry.

@@ -54,7 +54,7 @@ func (r *Room) oidcStart(w http.ResponseWriter, req *http.Request) error {
 	}
 	http.SetCookie(w, &http.Cookie{Name: flowCookie, Value: r.Key.Seal("oidc flow", p.Name, string(raw)), Path: "/", Expires: flow.Ends,
 		Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode})
-	return answer(w, http.StatusOK, map[string]any{"url": where})
+	return httpapi.WriteJSON(w, http.StatusOK, map[string]any{"url": where})
 }
 
 // samePlace is where the browser goes afterwards: a page of this server, or the
@@ -142,7 +142,7 @@ func (r *Room) deviceStart(w http.ResponseWriter, req *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return answer(w, http.StatusOK, map[string]any{
+	return httpapi.WriteJSON(w, http.StatusOK, map[string]any{
 		"handle": r.Key.Seal("oidc device", p.Name, string(raw)), "userCode": device.UserCode, "url": device.URL, "completeURL": device.Complete,
 		"expires": device.Ends.UTC().Format(time.RFC3339), "interval": int(device.Interval.Seconds()),
 	})
@@ -166,7 +166,7 @@ func (r *Room) devicePoll(w http.ResponseWriter, req *http.Request) error {
 	}
 	vouched, err := p.OIDC.Poll(req.Context(), device.Code)
 	if errors.Is(err, identity.ErrPending) {
-		return answer(w, http.StatusAccepted, map[string]any{"pending": true})
+		return httpapi.WriteJSON(w, http.StatusAccepted, map[string]any{"pending": true})
 	}
 	if err != nil {
 		return r.notVouched(req, p, err)

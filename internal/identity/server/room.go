@@ -185,19 +185,7 @@ func (r *Room) listProviders(w http.ResponseWriter, _ *http.Request) error {
 		}
 		items = append(items, map[string]any{"name": p.Name, "displayName": p.DisplayName, "kind": kind})
 	}
-	return answer(w, http.StatusOK, map[string]any{"items": items})
-}
-
-func answer(w http.ResponseWriter, status int, value any) error {
-	body, err := httpapi.JSON(value)
-	if err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	_, _ = w.Write(body)
-	return nil
+	return httpapi.WriteJSON(w, http.StatusOK, map[string]any{"items": items})
 }
 
 // away answers for what could not be found out.

@@ -80,7 +80,7 @@ func (r *Room) listSessions(w http.ResponseWriter, req *http.Request) error {
 	if err != nil {
 		return away(err)
 	}
-	return answer(w, http.StatusOK, map[string]any{"items": found, "current": asking(req).Session})
+	return httpapi.WriteJSON(w, http.StatusOK, map[string]any{"items": found, "current": asking(req).Session})
 }
 
 func (r *Room) logout(w http.ResponseWriter, req *http.Request) error {
@@ -117,7 +117,7 @@ func (r *Room) endSessions(w http.ResponseWriter, req *http.Request) error {
 	if err != nil {
 		return away(err)
 	}
-	return answer(w, http.StatusOK, map[string]any{"ended": ended})
+	return httpapi.WriteJSON(w, http.StatusOK, map[string]any{"ended": ended})
 }
 
 func (r *Room) kubectl(w http.ResponseWriter, req *http.Request) error {
@@ -129,7 +129,7 @@ func (r *Room) kubectl(w http.ResponseWriter, req *http.Request) error {
 	if err != nil {
 		return away(err)
 	}
-	return answer(w, http.StatusOK, map[string]any{"token": credential, "session": opened, "person": person.ID})
+	return httpapi.WriteJSON(w, http.StatusOK, map[string]any{"token": credential, "session": opened, "person": person.ID})
 }
 
 // About says more about who asks than the request itself does: since when and until

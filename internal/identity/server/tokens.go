@@ -32,7 +32,7 @@ func (r *Room) listTokens(w http.ResponseWriter, req *http.Request) error {
 	if err != nil {
 		return away(err)
 	}
-	return answer(w, http.StatusOK, map[string]any{"items": found})
+	return httpapi.WriteJSON(w, http.StatusOK, map[string]any{"items": found})
 }
 
 func describeToken(req *http.Request) (httpapi.Act, error) {
@@ -78,7 +78,7 @@ func (r *Room) createToken(w http.ResponseWriter, req *http.Request) error {
 	case err != nil:
 		return away(err)
 	}
-	return answer(w, http.StatusCreated, map[string]any{"token": credential, "metadata": made})
+	return httpapi.WriteJSON(w, http.StatusCreated, map[string]any{"token": credential, "metadata": made})
 }
 
 func (r *Room) revokeToken(w http.ResponseWriter, req *http.Request) error {

@@ -183,3 +183,16 @@ func JSON(value any) ([]byte, error) {
 	err := encoder.Encode(value)
 	return out.Bytes(), err
 }
+
+// WriteJSON answers with a value as JSON, which nobody keeps.
+func WriteJSON(w http.ResponseWriter, status int, value any) error {
+	body, err := JSON(value)
+	if err != nil {
+		return fmt.Errorf("could not write the answer: %w", err)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
+	return nil
+}

@@ -4,7 +4,6 @@
 package bank
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -12,7 +11,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 
@@ -133,24 +131,10 @@ func openAccount(ctx context.Context, s *daemon.Sandbox, a account) error {
 	if err := os.WriteFile(draft, []byte(password+"\n"), 0o600); err != nil {
 		return fmt.Errorf("could not keep the password of %q: %w", a.login, err)
 	}
-	if err := fairwayWith(ctx, s, invitation, "password", "--invitation-file", "-", "--new-password-file", draft); err != nil {
+	if _, err := fairwayWith(ctx, s, invitation, "password", "--invitation-file", "-", "--new-password-file", draft); err != nil {
 		return err
 	}
 	return os.Rename(draft, file)
-}
-
-// fairwayWith runs the command line with something on its standard input: a secret
-// is no argument.
-func fairwayWith(ctx context.Context, s *daemon.Sandbox, input []byte, args ...string) error {
-	cmd := exec.CommandContext(ctx, s.Options.Self, args...)
-	cmd.Env = append(os.Environ(), config.Variable+"="+clientFile(s))
-	cmd.Stdin = bytes.NewReader(input)
-	var errs bytes.Buffer
-	cmd.Stderr = &errs
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("could not run \"fairway %s\": %w: %s", strings.Join(args, " "), err, strings.TrimSpace(errs.String()))
-	}
-	return nil
 }
 
 // makeReady lists the accounts in the client file as ones that log in by

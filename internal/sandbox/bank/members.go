@@ -151,8 +151,14 @@ func await(ctx context.Context, what string, look func() (why string)) error {
 
 // fairway runs the command line as a person would, and returns what it prints.
 func fairway(ctx context.Context, s *daemon.Sandbox, args ...string) ([]byte, error) {
+	return fairwayWith(ctx, s, nil, args...)
+}
+
+// fairwayWith runs it with something on its standard input: a secret is no argument.
+func fairwayWith(ctx context.Context, s *daemon.Sandbox, input []byte, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, s.Options.Self, args...)
 	cmd.Env = append(os.Environ(), config.Variable+"="+clientFile(s))
+	cmd.Stdin = bytes.NewReader(input)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := cmd.Run(); err != nil {
