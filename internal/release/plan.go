@@ -54,6 +54,14 @@ func lost(s Seen) bool { return s.Release.Status.Sequence > 0 && !holds(s) }
 
 func stopped(r *releasev1.Release) bool { return r.Spec.Desired == "Stop" }
 
+// StoppedSince reports whether a Release was stopped since its status last spoke of
+// it. Only desired changes in a Release, and each change is a generation: two of them
+// make a stop that was taken back before anybody looked.
+func StoppedSince(r *releasev1.Release) bool {
+	unseen := r.Generation - r.Status.ObservedGeneration
+	return unseen >= 1 && stopped(r) || unseen >= 2
+}
+
 func places(r *releasev1.Release) bool {
 	return r.Spec.Kind == releasev1.KindDeploy || r.Spec.Kind == releasev1.KindRollback
 }

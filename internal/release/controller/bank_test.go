@@ -271,6 +271,9 @@ func (b *bank) say(name, desired string) {
 	r := b.release(name)
 	before := r.DeepCopy()
 	r.Spec.Desired = desired
+	if !b.real {
+		r.Generation++
+	}
 	if err := b.hub.Patch(b.t.Context(), r, client.MergeFrom(before)); err != nil {
 		b.t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -56,6 +57,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, cached *releasev1.Release) (
 	if over, err := r.over(ctx, rel); over || err != nil {
 		return ctrl.Result{}, err
 	}
+	if err := r.noteStop(ctx, rel); err != nil {
+		return patch.Settle(ctrl.Result{}, err)
+	}
 	before := rel.DeepCopy()
 
 	seen, err := r.observe(ctx, rel)
@@ -80,6 +84,18 @@ func (r *Reconciler) Reconcile(ctx context.Context, cached *releasev1.Release) (
 		return ctrl.Result{RequeueAfter: soon}, nil
 	}
 	return ctrl.Result{RequeueAfter: decision.Next}, nil
+}
+
+// noteStop writes down that the Release was stopped, before the Gate is asked for
+// anything: whoever let it begin has to let it go on anew. A stop that was taken back
+// before anybody looked counts too.
+func (r *Reconciler) noteStop(ctx context.Context, rel *releasev1.Release) error {
+	if !release.StoppedSince(rel) {
+		return nil
+	}
+	before, now := rel.DeepCopy(), metav1.NewTime(r.Clock.Now())
+	rel.Status.StoppedAt, rel.Status.ObservedGeneration = &now, rel.Generation
+	return r.save(ctx, before, rel)
 }
 
 // over reports whether nothing is left to do for a Release.

@@ -24,10 +24,6 @@ import (
 // is nobody's decision, to be tried again.
 func report(rel *releasev1.Release, d release.Decision, failed error, now time.Time) error {
 	rel.Status.ObservedGeneration = rel.Generation
-	if c := meta.FindStatusCondition(rel.Status.Conditions, releasev1.ConditionProgressing); rel.Spec.Desired == "Stop" && (c == nil || c.Reason != releasev1.ReasonStopped) {
-		at := metav1.NewTime(now)
-		rel.Status.StoppedAt = &at
-	}
 	for _, f := range d.Facts {
 		set(rel, f.Type, f.True, f.Reason, f.Message, now)
 	}

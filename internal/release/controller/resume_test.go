@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package controller_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/fairway-cloud/fairway/internal/approval"
+	"github.com/fairway-cloud/fairway/internal/release"
+	"github.com/fairway-cloud/fairway/internal/release/releasetest"
+)
+
+// crew is a Gate that lets nothing go on which was stopped after somebody let it.
+type crew struct {
+	bank *bank
+	let  time.Time
+	why  string
+}
+
+func (c *crew) Check(_ context.Context, act approval.Act) (approval.Verdict, error) {
+	stopped := c.bank.release("upgrade").Status.StoppedAt
+	if act.Release == "retail-prod/upgrade" && stopped != nil && !c.let.After(stopped.Time) {
+		return approval.Verdict{Reason: c.why}, nil
+	}
+	return approval.Verdict{Allowed: true}, nil
+}
+
+// Whoever lets a Release go on does so after its last stop, also where the stop was
+// taken back before any controller looked.
+func TestEachResumptionIsAsked(t *testing.T) {
+	b := newBank(t)
+	b.create(releasetest.New("first", b.revise()))
+	b.settle()
+	b.members["west-1"].Broken = map[string]string{"account": "not ready yet"}
+	b.create(releasetest.New("upgrade", b.revise(changed("account.image=2.0"))))
+	b.settle()
+	gate := &crew{bank: b, let: b.clock.Now().Add(time.Second), why: "waits for whoever operates it"}
+	b.steps.Gate = gate
+	b.members["west-1"].Broken = nil
+
+	held := func(reason string) {
+		t.Helper()
+		before := b.picture()
+		b.settle()
+		r := b.release("upgrade")
+		if release.Finished(r) || len(b.picture()) != len(before) {
+			t.Errorf("%s: a step was taken: %+v", reason, r.Status.Conditions)
+		}
+	}
+	b.pass(time.Minute)
+	b.say("upgrade", "Stop")
+	held("stopped")
+	first := b.release("upgrade").Status.StoppedAt
+	if first == nil {
+		t.Fatal("the stop is noted")
+	}
+	b.pass(time.Minute)
+	b.settle()
+	if again := b.release("upgrade").Status.StoppedAt; !again.Equal(first) {
+		t.Errorf("a stop is noted once: %v, then %v", first, again)
+	}
+	b.say("upgrade", "Run")
+	held("resumed, and nobody let it go on since")
+	if now := b.release("upgrade").Status.StoppedAt; !now.Equal(first) {
+		t.Errorf("to go on is no stop: %v, then %v", first, now)
+	}
+	gate.let = b.clock.Now()
+
+	// Between two looks: stopped and let run again.
+	b.pass(time.Minute)
+	b.say("upgrade", "Stop")
+	b.say("upgrade", "Run")
+	held("stopped and resumed while nobody looked")
+	gate.let = b.clock.Now().Add(time.Second)
+	// Stopped, resumed and stopped: what was said before the last stop does not count.
+	b.pass(time.Minute)
+	b.say("upgrade", "Stop")
+	b.settle()
+	b.pass(time.Minute)
+	gate.let = b.clock.Now()
+	b.pass(time.Minute)
+	b.say("upgrade", "Run")
+	b.say("upgrade", "Stop")
+	held("stopped again while nobody looked")
+	b.say("upgrade", "Run")
+	held("let go on before the last stop")
+	gate.let = b.clock.Now().Add(time.Second)
+	b.settle()
+	if r := b.release("upgrade"); !release.Finished(r) {
+		t.Errorf("let go on after the last stop, it does: %+v", r.Status.Conditions)
+	}
+}
