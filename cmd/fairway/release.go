@@ -28,8 +28,8 @@ func (w *why) flags(command *cobra.Command) {
 }
 
 func newReleaseCommand() *cobra.Command {
-	command := &cobra.Command{Use: "release", Short: "Starts, shows and stops releases, which alone change what runs"}
-	command.AddCommand(newReleaseStart(), newReleaseStatus(), newReleaseStop())
+	command := &cobra.Command{Use: "release", Short: "Starts, shows, stops and resumes releases, which alone change what runs"}
+	command.AddCommand(newReleaseStart(), newReleaseStatus(), newReleaseStop(), newReleaseResume())
 	return command
 }
 
@@ -263,6 +263,49 @@ func newReleaseStop() *cobra.Command {
 	}
 	c.flags(command)
 	c.scope(command)
+	return command
+}
+
+func newReleaseResume() *cobra.Command {
+	c, w := &caller{}, &why{}
+	var wait bool
+	command := &cobra.Command{
+		Use:   "resume RELEASE | resume APPLICATION",
+		Short: "Lets a stopped release go on where it was stopped",
+		Long: `Lets a stopped release go on where it was stopped. The gate is asked before the
+next step: where the approval policy names who operates it or reviews it on line,
+they do so anew ("fairway approval operate", "fairway approval attend").`,
+		Example: `  fairway release resume mobile-bank-7k2fz -n retail-prod --reason "the database answers again" --wait`,
+		Args:    cobra.ExactArgs(1),
+		RunE: c.run(func(ctx context.Context, api *cli.Client, cmd *cobra.Command, given []string) error {
+			kind, err := kindOf(ctx, api, "releases")
+			if err != nil {
+				return err
+			}
+			o, err := findRelease(ctx, api, kind, given[0])
+			if err != nil {
+				return err
+			}
+			name := cli.NameOf(o)
+			if _, err := api.Do(ctx, cli.Request{Method: http.MethodPost, Path: kind.Path(api.Namespace(), name) + "/resume", Body: cli.Object{"reason": w.reason, "ticket": w.ticket}}); err != nil {
+				return err
+			}
+			if wait {
+				_, _ = fmt.Fprintf(progress(cmd), "%s resumed\n", kind.FullName(name))
+				if _, err := api.Wait(ctx, kind, api.Namespace(), name, progress(cmd)); err != nil {
+					return err
+				}
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s complete\n", kind.FullName(name))
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s resumed\n", kind.FullName(name))
+			return err
+		}),
+	}
+	c.flags(command)
+	c.scope(command)
+	w.flags(command)
+	command.Flags().BoolVar(&wait, "wait", false, "wait until the release is complete")
 	return command
 }
 

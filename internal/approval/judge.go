@@ -137,6 +137,12 @@ func (t *tally) start(now time.Time, j *Judgement) {
 		return
 	}
 	j.May, j.Why = true, j.Message
+	if t.operator != "" {
+		j.Why += ", operated by " + t.operator
+	}
+	if t.attendant != "" {
+		j.Why += ", reviewed on line by " + t.attendant
+	}
 }
 
 // stamp writes a time for people.

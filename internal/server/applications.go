@@ -132,6 +132,10 @@ func (s *Server) releaseRoutes() []httpapi.Route {
 		{Method: http.MethodPost, Pattern: "/api/v1/release/releases/{namespace}/{name}/stop", Room: "release", Kind: "Release", Verb: "stop",
 			Effect: httpapi.Writes, WayBack: true, Describe: s.describePath("Release"), Handler: s.stopRelease,
 			Doc: httpapi.Doc{Summary: "Stops a release: what is done stays, no further step is taken. Never refused because evidence or gate is away.", Response: "release.Release"}},
+		{Method: http.MethodPost, Pattern: "/api/v1/release/releases/{namespace}/{name}/resume", Room: "release", Kind: "Release", Verb: "resume",
+			Effect: httpapi.Writes, BodyLimit: resumeLimit, Describe: s.describeResume, Handler: s.resumeRelease,
+			Doc: httpapi.Doc{Summary: "Lets a stopped release go on where it was stopped. The gate is asked before its next step: where the policy names who operates it or reviews it on line, they do so anew.",
+				Request: "release.Resume", Response: "release.Release"}},
 		{Method: http.MethodPost, Pattern: "/api/v1/release/releases/{namespace}/rollback", Room: "release", Kind: "Release", Verb: "rollback",
 			Effect: httpapi.Writes, WayBack: true, BodyLimit: objectLimit, Describe: s.onReleases(kindHandlers.describe), Handler: s.rollBack,
 			Doc: httpapi.Doc{Summary: "Asks for a release that brings an earlier revision back. Asking is never refused because evidence, gate or sessions are away; whether the way needs agreement, the gate says.",
@@ -184,17 +188,29 @@ func (s *Server) stopRelease(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return httpapi.NewProblem(httpapi.CodeUnavailable, "this server knows no releases")
 	}
-	h := kindHandlers{server: s, kind: k}
-	namespace, name := r.PathValue("namespace"), r.PathValue("name")
-	answer, err := s.hub.Do(r.Context(), who(r), Call{
-		Method: http.MethodPatch, Path: objectPath(k, namespace, name), Media: "application/merge-patch+json",
-		Query: url.Values{"fieldValidation": {"Strict"}, "fieldManager": {"fairway-api"}}, Body: []byte(`{"spec":{"desired":"Stop"}}`),
-		Subject: h.subject(namespace, name),
-	})
+	answer, err := kindHandlers{server: s, kind: k}.desire(r, "Stop", false)
 	if err != nil {
-		return h.hidden(r.Context(), who(r), namespace, name, answer, err)
+		return err
 	}
 	return relay(w, http.StatusOK, answer)
+}
+
+// desire says whether a Release goes on, and nothing else of it. dry: nothing is
+// changed, and it is only seen whether the person may.
+func (h kindHandlers) desire(r *http.Request, desired string, dry bool) (Answer, error) {
+	namespace, name := r.PathValue("namespace"), r.PathValue("name")
+	query := url.Values{"fieldValidation": {"Strict"}, "fieldManager": {"fairway-api"}}
+	if dry {
+		query.Set("dryRun", "All")
+	}
+	answer, err := h.server.hub.Do(r.Context(), who(r), Call{
+		Method: http.MethodPatch, Path: objectPath(h.kind, namespace, name), Media: "application/merge-patch+json",
+		Query: query, Body: []byte(`{"spec":{"desired":"` + desired + `"}}`), Subject: h.subject(namespace, name),
+	})
+	if err != nil {
+		return answer, h.hidden(r.Context(), who(r), namespace, name, answer, err)
+	}
+	return answer, nil
 }
 
 // joinLimit bounds a kubeconfig, JSON quoting included.

@@ -34,6 +34,7 @@ var word = regexp.MustCompile(`\{[a-zA-Z]+\}`)
 
 // ownBodies are the bodies of routes that take no object of a kind.
 var ownBodies = map[string]string{
+	"release.release.resume": `{"reason":"walk"}`,
 	"identity.createToken":   `{"name":"walk-1","scope":{"readOnly":true},"expires":"2027-01-01T00:00:00Z"}`,
 	"identity.createAccount": `{"name":"walk-1","person":"p-walk"}`,
 	"identity.confirmFactor": `{"code":"000000"}`,

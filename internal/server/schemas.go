@@ -92,6 +92,9 @@ func extraSchemas() map[string]any {
 				"kind": textField("Local, Shared or Block."), "className": textField("The cluster's storage class that provides it."),
 			})),
 		}),
+		"release.Resume": objectOf(nil, map[string]any{
+			"reason": textField("Why it may go on."), "ticket": textField("Ticket of the change process."),
+		}),
 		"app.Findings": objectOf([]any{"findings"}, map[string]any{"findings": listOf(objectOf([]any{"severity", "message"}, map[string]any{
 			"severity": textField("Error stops a Revision, Warning does not."), "component": textField("The component."),
 			"rule": textField("The rule's name."), "message": textField("What to change."),
