@@ -81,7 +81,10 @@ what runs.
 
 With --wait the command ends when what was applied is ready, and for an
 application when its Revision is there: its name is printed, and what the go-live
-checks find.`,
+checks find.
+
+With --dry-run=server nothing is changed: the hub and the go-live checks say what
+they would. Exit code 1: a finding is an error, so that no Revision would come of it.`,
 		Example: `  fairway apply -R -f examples/bank/world
   fairway apply -f mobile-bank.yaml --wait
   fairway apply -f mobile-bank.yaml --dry-run=server`,

@@ -72,10 +72,18 @@ func bankStory(t *testing.T, b *bench) {
 		{"an image that no registry has", "apply --wait --timeout 60s -f " + change("gone.yaml", "bank/account:v1", "bank/account:v404"), 8, nil, []string{"v404", "what runs is not touched"}},
 		{"back to what was", "apply --wait --timeout 60s -f " + bank, 0, []string{"nothing runs yet"}, nil},
 		{"a level that the zone refuses", "app check -f " + change("level.yaml", "securityLevel: l2", "securityLevel: l4"), 1, []string{"Error", "channel"}, []string{"may not go live"}},
+		{"a dry run that finds an error fails", "apply --dry-run=server -f " + filepath.Join(b.dir, "level.yaml"), 1, []string{"(server dry run)"}, []string{"no Revision would come of it", "of the findings are errors"}},
+		{"a dry run that finds none does not", "apply --dry-run=server -f " + bank, 0, []string{"(server dry run)"}, nil},
+		{"a revision that is not there", "release start mobile-bank -n retail-prod --revision mobile-bank-0000000000 --reason test --ticket C-1", 8, nil,
+			[]string{`revision "mobile-bank-0000000000" is not there`, "next: Name one that is there: fairway get revisions -n retail-prod"}},
+		{"nor is it brought back", "release start mobile-bank -n retail-prod --kind Rollback --revision mobile-bank-0000000000 --reason test", 8, nil, []string{"is not there"}},
 		{"without a cluster there is no room, and why is told once", "release start mobile-bank -n retail-prod --reason test --ticket C-1 --wait", 1, nil, []string{"needs a person", "no cell takes", "code: NotPlaced"}},
 		{"the release of an application", "release status mobile-bank -n retail-prod", 0, []string{"Ticket:", "C-1", "Stalled", "NotPlaced"}, nil},
 		{"it holds the application", "get applications,releases -n retail-prod", 0, []string{"mobile-bank", "NotPlaced"}, nil},
 		{"stopping", "release stop mobile-bank -n retail-prod", 0, []string{"stopped"}, nil},
+		{"what is stopped goes on", "release resume mobile-bank -n retail-prod --reason room", 0, []string{"resumed"}, nil},
+		{"what goes on is not resumed", "release resume mobile-bank -n retail-prod", 5, nil, []string{"it is not stopped", "next: See how far it is: fairway release status"}},
+		{"stopping once more", "release stop mobile-bank -n retail-prod", 0, []string{"stopped"}, nil},
 		{"waiting for what is stopped ends", "release status mobile-bank -n retail-prod --wait", 1, nil, []string{"was stopped"}},
 		{"seats that nobody sits on", "instance restart account-1 -n retail-prod --reason test", 6, nil, []string{`could not find instance "account-1" in "retail-prod"`}},
 		{"a rule of the hub says what to do first", "delete tenant retail --dry-run=server", 3, nil, []string{"retire and delete them first", "next: Do what the message says first"}},
@@ -83,4 +91,12 @@ func bankStory(t *testing.T, b *bench) {
 		{"a command that there is not", "elease start", 2, nil, []string{"unknown command"}},
 		{"too few words", "release start", 2, nil, []string{"accepts 1 arg"}},
 	})
+	out, _, code := run(t, "get", "revisions", "-n", "retail-prod", "-o", "name")
+	_, revision, _ := strings.Cut(strings.Fields(out)[0], "/")
+	tell(t, []step{
+		{"a revision of another application", "release start other -n retail-prod --reason test --ticket C-1 --revision " + revision, 8, nil, []string{`is of application "mobile-bank"`}},
+	})
+	if code != 0 || revision == "" {
+		t.Errorf("the revisions are listed: %d %q", code, out)
+	}
 }

@@ -188,6 +188,7 @@ func at(d Document, err error) error {
 // afterwards tells what the go-live checks find, and waits where that is asked.
 func (a Apply) afterwards(ctx context.Context, c *Client, documents []Document) error {
 	var grace time.Duration
+	wrong := 0
 	for _, d := range documents {
 		if !d.Kind.Namespaced {
 			grace = settling
@@ -198,13 +199,18 @@ func (a Apply) afterwards(ctx context.Context, c *Client, documents []Document) 
 		case d.Kind.Kind == application && a.Wait && !a.DryRun:
 			err = a.awaitRevision(ctx, c, d, grace)
 		case d.Kind.Kind == application:
-			err = a.tellFindings(ctx, c, d)
+			var n int
+			n, err = a.tellFindings(ctx, c, d)
+			wrong += n
 		case a.Wait && !a.DryRun && d.Kind.tellsReady():
 			_, err = c.Wait(ctx, d.Kind, namespace, name, a.Progress)
 		}
 		if err != nil {
 			return err
 		}
+	}
+	if a.DryRun && wrong > 0 {
+		return &Failure{Exit: ExitError, Cause: fmt.Sprintf("the hub would take what the files say, and no Revision would come of it: %d of the findings are errors", wrong), Next: "change what the findings name"}
 	}
 	return nil
 }
@@ -220,9 +226,9 @@ func (k Kind) tellsReady() bool {
 	return false
 }
 
-// tellFindings says what the go-live checks find. That they cannot be asked does
-// not make the apply fail.
-func (a Apply) tellFindings(ctx context.Context, c *Client, d Document) error {
+// tellFindings says what the go-live checks find, and how many of it are errors. That
+// they cannot be asked does not make the apply fail.
+func (a Apply) tellFindings(ctx context.Context, c *Client, d Document) (wrong int, err error) {
 	var sent Object
 	if a.DryRun {
 		sent = d.Object
@@ -230,9 +236,9 @@ func (a Apply) tellFindings(ctx context.Context, c *Client, d Document) error {
 	findings, err := c.Check(ctx, d.Kind, NamespaceOf(d.Object), NameOf(d.Object), sent)
 	if err != nil {
 		_, err = fmt.Fprintf(a.Progress, "%s %q: the go-live checks did not answer: %v\n", d.Kind.Singular, NameOf(d.Object), err)
-		return err
+		return 0, err
 	}
-	return writeFindings(a.Progress, findings)
+	return errorsAmong(findings), writeFindings(a.Progress, findings)
 }
 
 // awaitRevision waits for the Revision of an application and says what to do with it.

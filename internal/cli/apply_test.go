@@ -125,6 +125,32 @@ func TestANamespaceInTheMakingIsWaitedFor(t *testing.T) {
 	}
 }
 
+// A dry run is asked whether it would work: an error among the findings is a no. What
+// was applied is there, with whatever the checks find.
+func TestADryRunWithErrorsFails(t *testing.T) {
+	a, c := newAPI(t)
+	a.on("PATCH "+appPath, 200, `{"metadata":{"name":"a","namespace":"t-sit"}}`)
+	for name, tc := range map[string]struct {
+		severity string
+		dry      bool
+		exit     int
+	}{
+		"a dry run with an error":    {"Error", true, ExitError},
+		"a dry run with a warning":   {"Warning", true, ExitOK},
+		"an error of what was kept":  {"Error", false, ExitOK},
+		"a warning of what was kept": {"Warning", false, ExitOK},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a.on("POST "+appPath+"/check", 200, `{"findings":[{"severity":"`+tc.severity+`","rule":"MissingProbe","message":"declare a probe"}]}`)
+			out := &bytes.Buffer{}
+			err := (Apply{DryRun: tc.dry, Out: out, Progress: out}).Run(context.Background(), c, documentsOf(t, anApp))
+			if ExitOf(err) != tc.exit || !strings.Contains(out.String(), "declare a probe") {
+				t.Errorf("wanted exit %d, got %v\n%s", tc.exit, err, out)
+			}
+		})
+	}
+}
+
 func TestApplyWaitsForTheRevision(t *testing.T) {
 	app := func(generation, observed, status string) string {
 		return `{"metadata":{"name":"a","namespace":"t-sit","generation":` + generation + `},"status":{"observedGeneration":` + observed + `,` + status + `}}`

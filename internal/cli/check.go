@@ -68,15 +68,21 @@ func writeFindings(w io.Writer, findings []Finding) error {
 	return WriteTable(w, rows)
 }
 
-// ShowFindings shows what the checks find of an application. An error among them
-// is a failure.
-func ShowFindings(w io.Writer, k Kind, name string, findings []Finding, output Output) error {
+// errorsAmong counts the findings that keep an application from going live.
+func errorsAmong(findings []Finding) int {
 	wrong := 0
 	for _, f := range findings {
 		if f.Severity == "Error" {
 			wrong++
 		}
 	}
+	return wrong
+}
+
+// ShowFindings shows what the checks find of an application. An error among them
+// is a failure.
+func ShowFindings(w io.Writer, k Kind, name string, findings []Finding, output Output) error {
+	wrong := errorsAmong(findings)
 	var err error
 	switch {
 	case output == JSON:
