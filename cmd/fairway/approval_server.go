@@ -51,9 +51,10 @@ func (e ever) Ever(ctx context.Context, id string) (person string, from, until t
 	return s.Person, s.Created, ended, err == nil, err
 }
 
-func (h *house) addApprovals(context.Context) error {
+func (h *house) addApprovals(ctx context.Context) error {
 	hub := h.mgr.GetClient()
 	return errors.Join(
+		cases.Index(ctx, h.mgr.GetFieldIndexer()),
 		registered(metrics.Registry, approvals.Metrics(hub)),
 		(&approvals.Policies{Hub: hub}).SetupWithManager(h.mgr),
 		(&approvals.Requests{Hub: hub, Cases: h.cases, Recorder: h.recorder}).SetupWithManager(h.mgr),

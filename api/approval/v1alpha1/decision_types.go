@@ -87,6 +87,7 @@ type DecisionSpec struct {
 // counts is computed at each use.
 //
 // +kubebuilder:object:root=true
+// +kubebuilder:selectablefield:JSONPath=`.spec.request`
 // +kubebuilder:printcolumn:name="Request",type=string,JSONPath=`.spec.request`
 // +kubebuilder:printcolumn:name="Verdict",type=string,JSONPath=`.spec.verdict`
 // +kubebuilder:printcolumn:name="Author",type=string,JSONPath=`.spec.author`

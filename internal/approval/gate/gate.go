@@ -44,11 +44,7 @@ func (g *Gate) Check(ctx context.Context, act approval.Act) (approval.Verdict, e
 // Release on; what merely carries a step out was let pass with it.
 func (g *Gate) release(ctx context.Context, act approval.Act, step bool) (approval.Verdict, error) {
 	namespace, name, _ := strings.Cut(act.Release, "/")
-	class, err := g.Cases.Class(ctx, cases.Environment(namespace))
-	if err != nil {
-		return approval.Verdict{}, err
-	}
-	rel, err := g.Cases.Release(ctx, namespace, name)
+	rel, request, err := g.Cases.Asked(ctx, namespace, name)
 	if err != nil {
 		return approval.Verdict{}, err
 	}
@@ -61,12 +57,8 @@ func (g *Gate) release(ctx context.Context, act approval.Act, step bool) (approv
 	if !step && rel.Status.StartedAt == nil {
 		return approval.Verdict{Reason: fmt.Sprintf("release %q has not begun", act.Release)}, nil
 	}
-	request, err := g.Cases.Newest(ctx, rel)
-	if err != nil {
-		return approval.Verdict{}, err
-	}
 	if request == nil {
-		return g.withoutRequest(ctx, rel, class)
+		return g.withoutRequest(ctx, rel)
 	}
 	c, err := g.Cases.Of(ctx, request, rel, act.Digest)
 	if err != nil {
@@ -87,7 +79,11 @@ func (g *Gate) release(ctx context.Context, act approval.Act, step bool) (approv
 
 // withoutRequest answers while there is no request: outside production an act that
 // no policy covers needs none.
-func (g *Gate) withoutRequest(ctx context.Context, rel *releasev1.Release, class tenancyv1.EnvironmentClass) (approval.Verdict, error) {
+func (g *Gate) withoutRequest(ctx context.Context, rel *releasev1.Release) (approval.Verdict, error) {
+	class, err := g.Cases.Class(ctx, cases.Environment(rel.Namespace)) // which never changes
+	if err != nil {
+		return approval.Verdict{}, err
+	}
 	policies, err := g.Cases.Policies(ctx)
 	if err != nil {
 		return approval.Verdict{}, err

@@ -4,11 +4,14 @@
 package gate_test
 
 import (
+	"context"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -16,6 +19,7 @@ import (
 	tenancyv1 "github.com/fairway-cloud/fairway/api/tenancy/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/approval"
 	"github.com/fairway-cloud/fairway/internal/approval/approvaltest"
+	"github.com/fairway-cloud/fairway/internal/approval/gate"
 	desk "github.com/fairway-cloud/fairway/internal/approval/server"
 	"github.com/fairway-cloud/fairway/internal/platform/kubetest"
 )
@@ -182,6 +186,42 @@ func TestAChangedPolicyVoids(t *testing.T) {
 	wants(t, "no policy any more", w.Check(start, r), false, "no approval policy covers the act any more")
 	w.Start(r)
 	wants(t, "what has begun goes on", w.Check(step, r), true, "approved")
+}
+
+// A Release that was asked for many times is judged by the newest request, and a hub
+// that finds decisions by no field is read as well.
+func TestTheNewestRequest(t *testing.T) {
+	w := approvaltest.New(t, hub, tenancyv1.ClassProduction)
+	w.Joint()
+	r := w.Release("often")
+	for n := int32(1); n <= 8; n++ { // more than are looked for at once
+		q := w.Ask(r)
+		if q.Spec.Number != n {
+			t.Fatalf("request %d is number %d", n, q.Spec.Number)
+		}
+		w.Agree(q)
+		if got := w.Check(start, r); !got.Allowed || got.Approval != w.Namespace+"/"+q.Name {
+			t.Errorf("request %d counts: %+v", n, got)
+		}
+		old := *w.Cases
+		old.Direct = before131{w.System}
+		if got, err := (&gate.Gate{Cases: &old}).Check(t.Context(), w.Act(start, r)); err != nil || !got.Allowed {
+			t.Errorf("on an older hub: %+v %v", got, err)
+		}
+		w.Edit("dev", fmt.Sprintf("team-%d", n))
+	}
+}
+
+// before131 is a hub that selects custom resources by no field.
+type before131 struct{ client.Reader }
+
+func (b before131) List(ctx context.Context, l client.ObjectList, opts ...client.ListOption) error {
+	all := client.ListOptions{}
+	all.ApplyOptions(opts)
+	if all.FieldSelector != nil {
+		return apierrors.NewBadRequest("field label not supported: spec.request")
+	}
+	return b.Reader.List(ctx, l, opts...)
 }
 
 // Outside production a policy is not needed; what nobody knows counts as production.

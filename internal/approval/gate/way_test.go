@@ -169,22 +169,47 @@ func TestTheGateFailsClosed(t *testing.T) {
 	w := approvaltest.New(t, hub, tenancyv1.ClassProduction)
 	w.Joint(func(s *approvalv1.ApprovalPolicySpec) {
 		s.Window = &approvalv1.WindowRule{Calendars: []string{w.Tenant + "-always"}}
+		s.Automatic = &approvalv1.Automatic{When: "act.changeClass == 'Standard'", Budget: &approvalv1.Budget{Acts: 2, Within: metav1.Duration{Duration: time.Hour}}}
 	})
 	w.Create(hub.Client(), &approvalv1.ChangeCalendar{ObjectMeta: metav1.ObjectMeta{Name: w.Tenant + "-always"}, Spec: approvalv1.ChangeCalendarSpec{TimeZone: "Asia/Shanghai"}})
 	r := w.Release("closed")
-	w.Agree(w.Ask(r))
+	q := w.Ask(r)
+	w.Agree(q)
+	w.Decide("verifier", q, approve, func(s *approvalv1.DecisionSpec) { s.OnBehalfOf = w.ID("biz") }) // does not count, and is looked at
 	wants(t, "all is well", w.Check(start, r), true, "approved")
-	for _, what := range []string{
-		"all", "Environment", "v1alpha1.Release", "ApprovalRequestList", "DecisionList", "ApprovalPolicyList", "Tenant", "Application", "ChangeCalendarList", "FreezeList",
+	bare := w.Release("bare")
+	budget := w.Release("budget", restart)
+	if q := w.Ask(budget); q.Spec.Policy.Standing != approvalv1.StandingAutomatic {
+		t.Fatalf("got %s", q.Spec.Policy.Standing)
+	}
+	wants(t, "within the budget", w.Check(start, budget), true, "agrees by itself")
+	going := w.Release("going")
+	w.Agree(w.Ask(going))
+	w.Start(going)
+	wants(t, "a step of what goes on", w.Check(step, going), true, "approved")
+	for _, c := range []struct {
+		verb  string
+		of    *releasev1.Release
+		needs []string
+	}{
+		{start, r, []string{
+			"all", "v1alpha1.Release", "v1alpha1.ApprovalRequest", "DecisionList", "ApprovalPolicyList", "Tenant", "Application", "ChangeCalendarList", "FreezeList",
+			"DelegationList",
+		}},
+		{start, budget, []string{"ApprovalRequestList", "ReleaseList"}},
+		{start, bare, []string{"v1alpha1.Release", "v1alpha1.ApprovalRequest", "Environment", "ApprovalPolicyList"}},
+		{step, going, []string{"v1alpha1.Release", "v1alpha1.ApprovalRequest", "DecisionList", "Tenant", "ChangeCalendarList", "FreezeList"}},
 	} {
-		t.Run(what, func(t *testing.T) {
-			reader := *w.Cases
-			reader.Direct = breaking{w.System, what}
-			verdict, err := (&gate.Gate{Cases: &reader}).Check(t.Context(), w.Act(start, r))
-			if !errors.Is(err, errAway) || verdict.Allowed {
-				t.Errorf("got %+v, %v", verdict, err)
-			}
-		})
+		for _, what := range c.needs {
+			t.Run(c.verb+" of "+c.of.Name+" without "+what, func(t *testing.T) {
+				reader := *w.Cases
+				reader.Direct = breaking{w.System, what}
+				verdict, err := (&gate.Gate{Cases: &reader}).Check(t.Context(), w.Act(c.verb, c.of))
+				if !errors.Is(err, errAway) || verdict.Allowed {
+					t.Errorf("got %+v, %v", verdict, err)
+				}
+			})
+		}
 	}
 	t.Run("who is who", func(t *testing.T) {
 		reader := *w.Cases

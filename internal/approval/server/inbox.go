@@ -300,11 +300,9 @@ func (d *Desk) Refusal(ctx context.Context, decision *approvalv1.Decision) (stri
 	}
 	if decision.Spec.OnBehalfOf != "" {
 		// The case brings them only where somebody has stood in already.
-		delegations := &approvalv1.DelegationList{}
-		if err := d.Strict.Direct.List(ctx, delegations); err != nil {
-			return "", fmt.Errorf("could not read the delegations: %w", err)
+		if c.Delegations, err = d.Strict.Delegations(ctx); err != nil {
+			return "", err
 		}
-		c.Delegations = delegations.Items
 	}
 	return approval.Refusal(c, *decision, d.Strict.Now()), nil
 }
