@@ -32,11 +32,15 @@ import (
 type wall struct {
 	*bench
 	t *testing.T
+	// tenant of which it is; its environment is live.
+	tenant string
+	// revision that its releases bring in.
+	revision string
 	// masters is the cluster's administrator, own is Fairway's account.
 	masters, own client.Client
 }
 
-const wallNamespace = "wall-live"
+func (w *wall) namespace() string { return w.tenant + "-live" }
 
 func (w *wall) fairway(who string, words ...string) (string, int) {
 	w.t.Helper()
@@ -56,7 +60,7 @@ func (w *wall) must(who string, words ...string) string {
 // person makes somebody who is logged in.
 func (w *wall) person(who, group string) {
 	w.t.Helper()
-	w.create(&identityv1.Person{ObjectMeta: metav1.ObjectMeta{Name: "wall-" + who}, Spec: identityv1.PersonSpec{Groups: []string{group}}})
+	w.create(&identityv1.Person{ObjectMeta: metav1.ObjectMeta{Name: w.tenant + "-" + who}, Spec: identityv1.PersonSpec{Groups: []string{group}}})
 	typeIn := func(input string, words ...string) string {
 		w.t.Helper()
 		out, errOut, code := typed(w.t, input, words...)
@@ -68,20 +72,20 @@ func (w *wall) person(who, group string) {
 	where := []string{"--config", filepath.Join(w.dir, who+".yaml"), "--server", "https://" + w.address, "--ca-file", filepath.Join(w.dir, "ca.crt")}
 	invitation := ""
 	w.eventually("the server knows "+who, func() error {
-		out, errOut, code := typed(w.t, "", "identity", "account", "add", "wall."+who, "--person", "wall-"+who, "--config", filepath.Join(w.dir, "cli.yaml"))
+		out, errOut, code := typed(w.t, "", "identity", "account", "add", w.tenant+"."+who, "--person", w.tenant+"-"+who, "--config", filepath.Join(w.dir, "cli.yaml"))
 		if invitation = strings.TrimSpace(out); code != 0 {
 			return errors.New(errOut)
 		}
 		return nil
 	})
 	typeIn(invitation+"\n"+goodPassword+"\n", append([]string{"password", "--invitation-file", "-", "--new-password-file", "-"}, where...)...)
-	typeIn(goodPassword+"\n", append([]string{"login", "--user", "wall." + who, "--password-file", "-"}, where...)...)
+	typeIn(goodPassword+"\n", append([]string{"login", "--user", w.tenant + "." + who, "--password-file", "-"}, where...)...)
 }
 
 // kubectl is a client of somebody through /hub.
 func (w *wall) kubectl(who string) client.Client {
 	w.t.Helper()
-	raw, err := os.ReadFile(filepath.Join(w.dir, "tokens", "wall-"+who+".token"))
+	raw, err := os.ReadFile(filepath.Join(w.dir, "tokens", w.tenant+"-"+who+".token"))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -126,7 +130,7 @@ func (w *wall) began(name string) bool {
 func (w *wall) release(name string) *releasev1.Release {
 	w.t.Helper()
 	r := &releasev1.Release{}
-	if err := w.own.Get(w.t.Context(), client.ObjectKey{Namespace: wallNamespace, Name: name}, r); err != nil {
+	if err := w.own.Get(w.t.Context(), client.ObjectKey{Namespace: w.namespace(), Name: name}, r); err != nil {
 		w.t.Fatal(err)
 	}
 	return r
@@ -137,7 +141,7 @@ func (w *wall) request(name, state string) *approvalv1.ApprovalRequest {
 	w.t.Helper()
 	q := &approvalv1.ApprovalRequest{}
 	w.eventually(name+" is "+state, func() error {
-		if err := w.own.Get(w.t.Context(), client.ObjectKey{Namespace: wallNamespace, Name: name}, q); err != nil {
+		if err := w.own.Get(w.t.Context(), client.ObjectKey{Namespace: w.namespace(), Name: name}, q); err != nil {
 			return err
 		}
 		for _, c := range q.Status.Conditions {
@@ -150,14 +154,15 @@ func (w *wall) request(name, state string) *approvalv1.ApprovalRequest {
 	return q
 }
 
-// bankOfWall makes the tenant, its people, an application by its developer and a
-// Release of it by its operator, planned for a cluster.
-func bankOfWall(t *testing.T, b *bench) *wall {
+// newWall makes a tenant with those roles, under those policies, and people in groups
+// of their own, "<tenant>-<who>". dev writes the application.
+func newWall(t *testing.T, b *bench, tenant string, roles []tenancyv1.RoleBinding, policies []approvalv1.ApprovalPolicySpec, people ...string) *wall {
+	t.Helper()
 	scheme, err := newScheme()
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &wall{bench: b, t: t}
+	w := &wall{bench: b, t: t, tenant: tenant}
 	for into, config := range map[*client.Client]*rest.Config{&w.masters: hub.Config(), &w.own: hub.UserConfig(t, "fairway", "fairway:system")} {
 		if *into, err = client.New(config, client.Options{Scheme: scheme}); err != nil {
 			t.Fatal(err)
@@ -165,59 +170,94 @@ func bankOfWall(t *testing.T, b *bench) *wall {
 	}
 	w.create(
 		&tenancyv1.Environment{ObjectMeta: metav1.ObjectMeta{Name: "live"}, Spec: tenancyv1.EnvironmentSpec{Class: tenancyv1.ClassProduction}},
-		&tenancyv1.Tenant{ObjectMeta: metav1.ObjectMeta{Name: "wall"}, Spec: tenancyv1.TenantSpec{Environments: []string{"live"}, Roles: []tenancyv1.RoleBinding{
-			{Role: tenancyv1.RoleReleaser, Groups: []string{"wall-dev", "wall-ops"}}, {Role: tenancyv1.RoleBusinessApprover, Groups: []string{"wall-biz", "wall-dev"}},
-			{Role: tenancyv1.RoleTechnologyApprover, Groups: []string{"wall-tech", "wall-ops"}},
-		}}},
-		&approvalv1.ApprovalPolicy{ObjectMeta: metav1.ObjectMeta{Name: "wall"}, Spec: approvalv1.ApprovalPolicySpec{
-			Order: 1, Match: approvalv1.Match{Tenants: []string{"wall"}},
-			Stages: []approvalv1.Stage{{Name: "joint", Parties: []approvalv1.Party{
-				{Name: "business", Roles: []tenancyv1.Role{tenancyv1.RoleBusinessApprover}}, {Name: "technology", Roles: []tenancyv1.Role{tenancyv1.RoleTechnologyApprover}},
-			}}},
-		}},
+		&tenancyv1.Tenant{ObjectMeta: metav1.ObjectMeta{Name: tenant}, Spec: tenancyv1.TenantSpec{Environments: []string{"live"}, Roles: roles}},
 	)
-	for _, who := range []string{"dev", "ops", "biz", "tech", "stranger"} {
-		w.person(who, "wall-"+who)
+	for i, p := range policies {
+		p.Match.Tenants = []string{tenant}
+		w.create(&approvalv1.ApprovalPolicy{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("%s-%d", tenant, i)}, Spec: p})
 	}
+	for _, who := range people {
+		w.person(who, tenant+"-"+who)
+	}
+	w.writes()
+	return w
+}
+
+// writes has dev write the application, and freezes it.
+func (w *wall) writes() {
+	w.t.Helper()
 	a := apptest.MobileBank()
-	a.Namespace = wallNamespace
-	w.eventually("the developer writes the application", func() error { return client.IgnoreAlreadyExists(w.kubectl("dev").Create(t.Context(), a.DeepCopy())) })
+	a.Namespace = w.namespace()
+	w.eventually("the developer writes the application", func() error {
+		return client.IgnoreAlreadyExists(w.kubectl("dev").Create(w.t.Context(), a.DeepCopy()))
+	})
 	world := apptest.Bank()
-	world.Tenant, world.Environment = "wall", "live"
+	world.Tenant, world.Environment = w.tenant, "live"
 	frozen, err := app.Freeze(a, apptest.Images(a), world)
 	if err != nil {
-		t.Fatal(err)
+		w.t.Fatal(err)
 	}
 	revision := &appv1.Revision{
-		ObjectMeta: metav1.ObjectMeta{Namespace: wallNamespace, Name: app.RevisionName(a.Name, frozen.Digest)},
-		Spec:       appv1.RevisionSpec{Application: a.Name, Content: frozen.Text, Digest: frozen.Digest, Makers: []string{"wall-dev"}},
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace(), Name: app.RevisionName(a.Name, frozen.Digest)},
+		Spec:       appv1.RevisionSpec{Application: a.Name, Content: frozen.Text, Digest: frozen.Digest, Makers: []string{w.tenant + "-dev"}},
 	}
-	if err := client.IgnoreAlreadyExists(w.own.Create(t.Context(), revision)); err != nil {
-		t.Fatal(err)
+	if err := client.IgnoreAlreadyExists(w.own.Create(w.t.Context(), revision)); err != nil {
+		w.t.Fatal(err)
 	}
-	r := &releasev1.Release{ObjectMeta: metav1.ObjectMeta{Namespace: wallNamespace, Name: "first"}, Spec: releasev1.ReleaseSpec{
-		Application: a.Name, Kind: releasev1.KindDeploy, Revision: revision.Name, Reason: "account 2.1", Ticket: "CHG-1", Requester: "wall-ops",
+	w.revision = revision.Name
+}
+
+// asks has ops ask for a Release, planned for a cluster.
+func (w *wall) asks(name string, change ...func(*releasev1.ReleaseSpec)) *releasev1.Release {
+	w.t.Helper()
+	r := &releasev1.Release{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace(), Name: name}, Spec: releasev1.ReleaseSpec{
+		Application: "mobile-bank", Kind: releasev1.KindDeploy, Revision: w.revision, Reason: "account 2.1", Ticket: "CHG-1", Requester: w.tenant + "-ops",
 		Attachments: []releasev1.Attachment{{Kind: releasev1.AttachTestReport, Reference: "TR-1"}, {Kind: releasev1.AttachBackOutPlan, Reference: "BO-1"}},
 	}}
-	if err := w.kubectl("ops").Create(t.Context(), r); err != nil {
-		t.Fatal(err)
+	for _, c := range change {
+		c(&r.Spec)
 	}
-	// There is no cluster to plan for: the plan is written as the release room would.
+	if err := w.kubectl("ops").Create(w.t.Context(), r); err != nil {
+		w.t.Fatal(err)
+	}
+	w.plans(name)
+	return w.release(name)
+}
+
+// plans writes a plan as the release room would: there is no cluster to plan for.
+func (w *wall) plans(name string) {
+	w.t.Helper()
 	text, digest, err := release.Seal(release.Document{
-		Application: wallNamespace + "/" + a.Name, Release: "first", Kind: releasev1.KindDeploy, Sequence: 1, Revision: revision.Name,
-		Clusters: []release.ClusterPlan{{Cluster: "east-1", Namespace: "wall-live-mobile-bank", Workloads: []deliveryv1.Workload{
+		Application: w.namespace() + "/mobile-bank", Release: name, Kind: releasev1.KindDeploy, Sequence: 1, Revision: w.revision,
+		Clusters: []release.ClusterPlan{{Cluster: "east-1", Namespace: w.namespace() + "-mobile-bank", Workloads: []deliveryv1.Workload{
 			{Name: "mobile-bank-account-0001", Component: "account", Kind: "Deployment", Replicas: 2},
 		}}},
 	})
 	if err != nil {
-		t.Fatal(err)
+		w.t.Fatal(err)
 	}
 	w.eventually("the release has a plan", func() error {
-		now := w.release("first")
+		now := w.release(name)
 		before := now.DeepCopy()
 		now.Status.Plan, now.Status.PlanDigest = text, digest
-		return w.own.Status().Patch(t.Context(), now, client.MergeFrom(before))
+		return w.own.Status().Patch(w.t.Context(), now, client.MergeFrom(before))
 	})
+}
+
+// joint are two parties of a stage: business and technology.
+func joint() []approvalv1.Stage {
+	return []approvalv1.Stage{{Name: "joint", Parties: []approvalv1.Party{
+		{Name: "business", Roles: []tenancyv1.Role{tenancyv1.RoleBusinessApprover}}, {Name: "technology", Roles: []tenancyv1.Role{tenancyv1.RoleTechnologyApprover}},
+	}}}
+}
+
+// bankOfWall has an application by its developer and a Release of it by its operator.
+func bankOfWall(t *testing.T, b *bench) *wall {
+	w := newWall(t, b, "wall", []tenancyv1.RoleBinding{
+		{Role: tenancyv1.RoleReleaser, Groups: []string{"wall-dev", "wall-ops"}}, {Role: tenancyv1.RoleBusinessApprover, Groups: []string{"wall-biz", "wall-dev"}},
+		{Role: tenancyv1.RoleTechnologyApprover, Groups: []string{"wall-tech", "wall-ops"}},
+	}, []approvalv1.ApprovalPolicySpec{{Order: 1, Stages: joint()}}, "dev", "ops", "biz", "tech", "stranger")
+	w.asks("first")
 	return w
 }
 
@@ -227,7 +267,7 @@ func bankOfWall(t *testing.T, b *bench) *wall {
 func TestTheWall(t *testing.T) {
 	w := bankOfWall(t, startServer(t))
 	q := w.request("first-1", "Waiting")
-	where := []string{"-n", wallNamespace}
+	where := []string{"-n", w.namespace()}
 	refused := func(reason, got string, code int, says string) {
 		t.Helper()
 		if code == 0 || !strings.Contains(got, says) {
@@ -235,7 +275,7 @@ func TestTheWall(t *testing.T) {
 		}
 	}
 	decision := func(who string) *approvalv1.Decision {
-		return &approvalv1.Decision{ObjectMeta: metav1.ObjectMeta{Namespace: wallNamespace, GenerateName: "try-"}, Spec: approvalv1.DecisionSpec{
+		return &approvalv1.Decision{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace(), GenerateName: "try-"}, Spec: approvalv1.DecisionSpec{
 			Request: q.Name, Digest: q.Spec.Digest, Verdict: approvalv1.VerdictApprove, Author: "wall-" + who,
 		}}
 	}
@@ -277,7 +317,7 @@ func TestTheWall(t *testing.T) {
 	}
 	// Somebody edits meanwhile: what was agreed to is void, and asked for anew.
 	edited := &appv1.Application{}
-	if err := w.own.Get(t.Context(), client.ObjectKey{Namespace: wallNamespace, Name: "mobile-bank"}, edited); err != nil {
+	if err := w.own.Get(t.Context(), client.ObjectKey{Namespace: w.namespace(), Name: "mobile-bank"}, edited); err != nil {
 		t.Fatal(err)
 	}
 	before := edited.DeepCopy()

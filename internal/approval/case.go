@@ -37,7 +37,8 @@ type Case struct {
 
 // Subject is what carries the act out, as it is now.
 type Subject struct {
-	// Gone says that it was deleted, or stopped or ended before it began.
+	// Gone says that it was deleted, or stopped or ended before it began. Of one that
+	// had begun, what is owed for it stays owed.
 	Gone bool
 	// UID and Digest of its plan.
 	UID, Digest string

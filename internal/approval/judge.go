@@ -59,7 +59,7 @@ func (c Case) void() (reason, message string) {
 	switch {
 	case c.Subject.UID != "" && c.Subject.UID != spec.Subject.UID:
 		return approvalv1.ReasonSubjectGone, fmt.Sprintf("%s %q is another one of that name: an approval is not transferable", spec.Subject.Kind, spec.Subject.Name)
-	case c.Subject.Gone:
+	case c.Subject.Gone && !c.Subject.started():
 		return approvalv1.ReasonSubjectGone, fmt.Sprintf("%s %q was stopped, ended or deleted before it began", spec.Subject.Kind, spec.Subject.Name)
 	case c.Subject.Digest != spec.Digest:
 		return approvalv1.ReasonPlanChanged, fmt.Sprintf("the plan is another one (%s): nothing of it was agreed to", short(c.Subject.Digest))

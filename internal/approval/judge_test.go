@@ -416,6 +416,11 @@ func TestAnOutsideVerdictIsHeldToTheSameRules(t *testing.T) {
 	if j := approval.Judge(*c, now); j.May || len(j.Uncounted) != 4 {
 		t.Fatalf("%+v", j)
 	}
+	c.People.(people).left["tech2"] = true
+	says(c, "itsm:itsm", yes, 4, outside("tech2"))
+	if j := approval.Judge(*c, now); j.May || !strings.Contains(fmt.Sprint(j.Uncounted), "tech2, who agreed in system \"itsm\", may not act any more") {
+		t.Fatalf("who has left agrees nowhere: %+v", j)
+	}
 	says(c, "itsm:itsm", yes, 5, outside("tech"))
 	if j := approval.Judge(*c, now); !j.May {
 		t.Fatalf("%+v", j)
@@ -445,9 +450,46 @@ func TestAnEmergencyIsReviewedAfterwards(t *testing.T) {
 	if j = approval.Judge(*c, now); j.Owed[0].By != "" || !j.Owed[0].Due.Equal(noon.Add(24*time.Hour+5*time.Minute)) {
 		t.Fatalf("%+v", j.Owed)
 	}
+	// One of the two who agreed is no third, also where the policy lists no distinct parts.
+	says(c, "tech", approvalv1.VerdictReview, 21, func(d *approvalv1.DecisionSpec) { d.Ticket = "CHG-9" })
+	if j = approval.Judge(*c, now); j.Owed[0].By != "" || !strings.Contains(fmt.Sprint(j.Uncounted), "tech agreed to it and cannot review it") {
+		t.Fatalf("%+v %+v", j.Owed, j.Uncounted)
+	}
 	says(c, "tech2", approvalv1.VerdictReview, 22, func(d *approvalv1.DecisionSpec) { d.Ticket = "CHG-9" })
 	if j = approval.Judge(*c, now); j.Owed[0].By != "tech2" {
 		t.Fatalf("%+v %+v", j.Owed, j.Uncounted)
+	}
+}
+
+// An emergency brings no papers beforehand; where nobody reviews it afterwards, it
+// would bring none at all.
+func TestAnEmergencyWithoutAReviewIsNone(t *testing.T) {
+	c := bank()
+	c.Request.Spec.ChangeClass, c.Request.Spec.Ticket, c.Request.Spec.Attachments = releasev1.ChangeEmergency, "", nil
+	under(c, policyOf(c))
+	says(c, "biz", yes, 1)
+	says(c, "tech", yes, 2)
+	if j := approval.Judge(*c, noon.Add(time.Hour)); j.May || j.Reason != approvalv1.ReasonIncomplete || !strings.Contains(j.Message, "who reviews an emergency afterwards") {
+		t.Errorf("%+v", j)
+	}
+}
+
+// Who cleared a Release away that had begun has not cleared away what is owed for it;
+// nothing else comes of it.
+func TestWhatIsOwedOutlivesItsSubject(t *testing.T) {
+	c := bank()
+	p := policyOf(c)
+	p.Spec.Review = &approvalv1.Followup{Groups: []string{"architects"}}
+	under(c, p)
+	says(c, "biz", yes, 1)
+	says(c, "tech", yes, 2)
+	c.Subject.Gone = true
+	if j := approval.Judge(*c, noon.Add(time.Hour)); j.State != approval.Void {
+		t.Errorf("what had not begun is void: %+v", j)
+	}
+	c.Subject.StartedAt, c.Subject.EndedAt = noon.Add(5*time.Minute), noon.Add(9*time.Minute)
+	if j := approval.Judge(*c, noon.Add(time.Hour)); j.State == approval.Void || len(j.Owed) != 1 || j.Owed[0].By != "" || j.Owed[0].Due.IsZero() {
+		t.Errorf("what had begun is owed for: %+v", j)
 	}
 }
 

@@ -120,7 +120,8 @@ var attached = map[releasev1.ChangeClass][]releasev1.AttachmentKind{
 }
 
 // lacks lists what a request in production lacks: a reason, a ticket (an
-// emergency brings it afterwards), the attachments of its class and policy.
+// emergency brings it afterwards, with its review), the attachments of its class and
+// policy.
 func lacks(r *approvalv1.ApprovalRequest, p approvalv1.ApprovalPolicySpec) []string {
 	if r.Spec.Scope.EnvironmentClass != tenancyv1.ClassProduction {
 		return nil
@@ -131,6 +132,9 @@ func lacks(r *approvalv1.ApprovalRequest, p approvalv1.ApprovalPolicySpec) []str
 	}
 	if r.Spec.Ticket == "" && r.Spec.ChangeClass != releasev1.ChangeEmergency {
 		out = append(out, "a ticket")
+	}
+	if r.Spec.ChangeClass == releasev1.ChangeEmergency && p.Review == nil {
+		out = append(out, "a policy that names who reviews an emergency afterwards (review)")
 	}
 	has := map[releasev1.AttachmentKind]bool{}
 	for _, a := range r.Spec.Attachments {

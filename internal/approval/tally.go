@@ -206,7 +206,7 @@ func (t *tally) follow(v voice, f *approvalv1.Followup, since time.Time, part ap
 }
 
 // review settles an emergency change: by a ticket, and by somebody who had no part
-// in asking for or making it.
+// in asking for it, making it or agreeing to it.
 func (t *tally) review(v voice) {
 	if t.c.Request.Spec.Ticket == "" && v.Spec.Ticket == "" {
 		t.leave(v.Decision, "an emergency change gets its ticket with its review: name it")
@@ -215,6 +215,12 @@ func (t *tally) review(v voice) {
 	if why := t.conflict(v, approvalv1.PartApprover); why != "" {
 		t.leave(v.Decision, "%s", why)
 		return
+	}
+	for _, p := range v.people {
+		if slices.Contains(t.agreed, p) { // whatever the policy says: a third person looks at it
+			t.leave(v.Decision, "%s agreed to it and cannot review it", p)
+			return
+		}
 	}
 	t.follow(v, t.policy.Review, t.c.Subject.StartedAt, approvalv1.PartVerifier, &t.reviewer)
 }

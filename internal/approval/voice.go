@@ -47,7 +47,7 @@ func (t *tally) hear(d *approvalv1.Decision, now time.Time) (v voice, why string
 		return v, "the act had ended: a Rollback takes it back"
 	}
 	if system, outside := strings.CutPrefix(d.Spec.Author, OutsideAuthor); outside {
-		return t.hearOutside(v, system)
+		return t.hearOutside(v, system, now)
 	}
 	id, known := t.c.People.Of(d.Spec.Author)
 	if !known {
@@ -76,7 +76,7 @@ func (t *tally) hear(d *approvalv1.Decision, now time.Time) (v voice, why string
 // "itsm:<system>". Only Fairway's own account writes such a decision.
 const OutsideAuthor = "itsm:"
 
-func (t *tally) hearOutside(v voice, system string) (voice, string) {
+func (t *tally) hearOutside(v voice, system string, now time.Time) (voice, string) {
 	if t.policy.External == nil || t.policy.External.System != system {
 		return v, fmt.Sprintf("the policy does not ask system %q", system)
 	}
@@ -84,6 +84,9 @@ func (t *tally) hearOutside(v voice, system string) (voice, string) {
 	who, known := t.c.People.Of(v.Spec.OnBehalfOf)
 	if !known {
 		return v, fmt.Sprintf("system %q does not say which person of the bank agreed there", system)
+	}
+	if !t.c.People.Active(who, now) {
+		return v, fmt.Sprintf("%s, who agreed in system %q, may not act any more", who, system)
 	}
 	v.people = []string{v.Spec.Author, who}
 	return v, ""

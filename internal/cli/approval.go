@@ -93,11 +93,11 @@ func ShowInbox(w io.Writer, inbox Inbox, output Output) error {
 		_, err := fmt.Fprintln(w, "nothing here")
 		return err
 	}
-	rows := [][]string{{"NAMESPACE", "REQUEST", "ACT", "APPLICATION", "REQUESTER", "CLASS", "TOUCHES", "STATE", "YOU MAY"}}
+	rows := [][]string{{"NAMESPACE", "REQUEST", "ACT", "APPLICATION", "REQUESTER", "CLASS", "TOUCHES", "STATE", "YOU MAY", "STILL OWED"}}
 	for _, i := range inbox.Items {
 		rows = append(rows, []string{
 			i.Namespace, i.Name, i.Act, i.Scope.Application, i.Requester, i.ChangeClass,
-			fmt.Sprintf("%d in %d", i.BlastRadius.Instances, i.BlastRadius.Clusters), i.State, strings.Join(i.May, ","),
+			fmt.Sprintf("%d in %d", i.BlastRadius.Instances, i.BlastRadius.Clusters), i.State, strings.Join(i.May, ","), strings.Join(i.Owed, ", "),
 		})
 	}
 	if err := WriteTable(w, rows); err != nil {

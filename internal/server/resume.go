@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"strings"
 	"unicode/utf8"
 
 	releasev1 "github.com/fairway-cloud/fairway/api/release/v1alpha1"
@@ -81,6 +82,14 @@ func (s *Server) resumeRelease(w http.ResponseWriter, r *http.Request) error {
 	found := &releasev1.Release{}
 	if err := json.Unmarshal(answer.Body, found); err != nil {
 		return httpapi.NewProblem(httpapi.CodeUnavailable, "the hub's answer cannot be read").Because(err)
+	}
+	// The hub asks the same (config/admission/release.yaml), of what is stopped.
+	allowed, err := s.authority.May(r.Context(), who(r), h.question(strings.ToLower(string(found.Spec.Kind)), namespace, name))
+	if err != nil {
+		return err
+	}
+	if !allowed {
+		return httpapi.NewProblem(httpapi.CodeDenied, "could not resume release %q: your roles do not let one of kind %s go on here", name, found.Spec.Kind)
 	}
 	why := standing(found)
 	answer, err = h.desire(r, "Run", why != "")

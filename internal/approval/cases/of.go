@@ -159,7 +159,9 @@ func (r *Reader) put(ctx context.Context, f *file, request *approvalv1.ApprovalR
 
 func subject(f *file, request *approvalv1.ApprovalRequest, rel *releasev1.Release, digest string) approval.Subject {
 	if rel == nil {
-		return approval.Subject{Gone: true, Digest: digest, UID: request.Spec.Subject.UID}
+		// What was noted of it stays: whoever clears a Release away does not clear away what is owed for it.
+		noted := request.Status
+		return approval.Subject{Gone: true, Digest: digest, UID: request.Spec.Subject.UID, StartedAt: at(noted.UsedAt), EndedAt: at(noted.EndedAt)}
 	}
 	s := approval.Subject{UID: string(rel.UID), Digest: digest}
 	s.StartedAt, s.StoppedAt, s.EndedAt = at(rel.Status.StartedAt), at(rel.Status.StoppedAt), at(rel.Status.CompletedAt)

@@ -109,7 +109,7 @@ func TestProgress(t *testing.T) {
 	registry := prometheus.NewPedanticRegistry()
 	registry.MustRegister(controller.Metrics(w.System))
 	families, err := registry.Gather()
-	if err != nil || len(families) != 2 {
+	if err != nil || len(families) != 3 {
 		t.Fatalf("%v %v", families, err)
 	}
 	for _, f := range families {
@@ -128,6 +128,71 @@ func TestProgress(t *testing.T) {
 	w.Decide("verifier", q, approvalv1.VerdictVerify)
 	now = w.Report(q)
 	wants(t, "verified", condition(now.Status.Conditions, approvalv1.ConditionVerified), "True Done: given by "+w.ID("verifier"))
+}
+
+// gauge is the value of a metric without labels.
+func gauge(t *testing.T, hub client.Reader, name string) float64 {
+	t.Helper()
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(controller.Metrics(hub))
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == name {
+			return f.GetMetric()[0].GetGauge().GetValue()
+		}
+	}
+	t.Fatalf("there is no metric %q", name)
+	return 0
+}
+
+// The review of an emergency stays open, and seen, also when its Release was carried
+// out and cleared away.
+func TestAnOwedReviewOutlivesItsRelease(t *testing.T) {
+	w := approvaltest.New(t, hub, tenancyv1.ClassProduction)
+	w.Joint(func(s *approvalv1.ApprovalPolicySpec) {
+		s.Review = &approvalv1.Followup{Roles: []tenancyv1.Role{tenancyv1.RoleVerifier}, Within: metav1.Duration{Duration: 24 * time.Hour}}
+	})
+	const open, overdue = "fairway_approval_emergencies_open", "fairway_approval_reviews_overdue"
+	opened, late := gauge(t, w.System, open), gauge(t, w.System, overdue)
+	counts := func(reason string, wantOpen, wantLate float64) {
+		t.Helper()
+		if o, l := gauge(t, w.System, open)-opened, gauge(t, w.System, overdue)-late; o != wantOpen || l != wantLate {
+			t.Errorf("%s: %g open and %g overdue, wanted %g and %g", reason, o, l, wantOpen, wantLate)
+		}
+	}
+	r := w.Release("cleared", func(r *releasev1.Release) {
+		r.Spec.ChangeClass, r.Spec.Ticket, r.Spec.Attachments = releasev1.ChangeEmergency, "", nil
+	})
+	q := w.Ask(r)
+	w.Agree(q)
+	w.Report(q)
+	counts("nothing has begun", 0, 0)
+	w.Start(r)
+	w.Report(q)
+	counts("it has begun", 1, 0)
+	w.Complete(r)
+	w.Report(q)
+	if err := w.As("ops").Delete(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	now := w.Report(q)
+	wants(t, "cleared away", condition(now.Status.Conditions, approvalv1.ConditionReviewed), "False Due: the review is owed until")
+	if is := condition(now.Status.Conditions, approvalv1.ConditionVoid); is != "" || now.Status.UsedAt == nil || now.Status.EndedAt == nil {
+		t.Errorf("that it was used stays noted: %q %+v", is, now.Status)
+	}
+	counts("cleared away", 1, 0)
+	w.Clock.Pass(25 * time.Hour)
+	now = w.Report(q)
+	wants(t, "a day later", condition(now.Status.Conditions, approvalv1.ConditionReviewed), "False Overdue: the review is owed since")
+	counts("a day later", 1, 1)
+	w.Clock.Pass(-25 * time.Hour) // the hub stamps with its own clock
+	w.Decide("verifier", q, approvalv1.VerdictReview, func(s *approvalv1.DecisionSpec) { s.Ticket = "CHG-9" })
+	now = w.Report(q)
+	wants(t, "reviewed", condition(now.Status.Conditions, approvalv1.ConditionReviewed), "True Done: given by "+w.ID("verifier"))
+	counts("reviewed", 0, 0)
 }
 
 // Rejected, run out, or its subject gone: told once, and final.

@@ -89,6 +89,9 @@ func next(c approval.Case, j approval.Judgement, now time.Time) time.Duration {
 		soonest(o.Due)
 	}
 	if j.State == approval.Approved && c.Subject.StartedAt.IsZero() {
+		if policy, err := approval.Open(c.Request.Spec.Policy); err == nil {
+			soonest(approval.ValidUntil(policy, j.CompleteAt))
+		}
 		return min(wait, look)
 	}
 	return wait

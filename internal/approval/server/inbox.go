@@ -80,13 +80,14 @@ type Item struct {
 	Parties     []approvalv1.PartyProgress `json:"parties,omitempty"`
 	// May lists what the person who looks may say now.
 	May []approvalv1.VerdictKind `json:"may"`
+	// Owed is what is still to be done after the act.
+	Owed []string `json:"owed,omitempty"`
 
 	// What only the view of one request holds.
 	Summary     []string               `json:"summary,omitempty"`
 	Changes     []string               `json:"changes,omitempty"`
 	Attachments any                    `json:"attachments,omitempty"`
 	Decisions   []Said                 `json:"decisions,omitempty"`
-	Owed        []string               `json:"owed,omitempty"`
 	Uncounted   []approvalv1.Uncounted `json:"uncounted,omitempty"`
 }
 
@@ -214,7 +215,23 @@ func (d *Desk) item(ctx context.Context, person identity.Person, r *approvalv1.A
 	if j.State == approval.Approved && !j.May {
 		item.Next = j.Why
 	}
+	item.Owed = owed(j, now)
 	return item, c, nil
+}
+
+// owed says what is still to be done after the act, by when, and whether that is over.
+func owed(j approval.Judgement, now time.Time) []string {
+	var out []string
+	for _, o := range j.Owed {
+		switch due := o.Due.UTC().Format(time.RFC3339); {
+		case o.By != "" || o.Due.IsZero():
+		case now.After(o.Due):
+			out = append(out, fmt.Sprintf("%s, overdue since %s", o.Verdict, due))
+		default:
+			out = append(out, fmt.Sprintf("%s until %s", o.Verdict, due))
+		}
+	}
+	return out
 }
 
 // errHidden says that there is no such request for the person who asks.
@@ -248,11 +265,6 @@ func (d *Desk) View(ctx context.Context, person identity.Person, namespace, name
 		item.Decisions = append(item.Decisions, said)
 	}
 	slices.SortStableFunc(item.Decisions, func(a, b Said) int { return a.At.Compare(b.At) })
-	for _, o := range j.Owed {
-		if o.By == "" && !o.Due.IsZero() {
-			item.Owed = append(item.Owed, fmt.Sprintf("%s until %s", o.Verdict, o.Due.UTC().Format(time.RFC3339)))
-		}
-	}
 	return item, nil
 }
 
