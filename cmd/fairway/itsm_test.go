@@ -29,19 +29,13 @@ func TestVerdictsComeInThroughTheServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := startServer(t, func(_ *bench, o *serverOptions) { o.itsmConfig, o.notifyConfig = file, notices })
-	read := func(name string) []byte {
-		t.Helper()
-		raw, err := os.ReadFile(filepath.Join(b.dir, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return raw
-	}
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(read("ca.crt"))
-	caller := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}, Timeout: time.Minute}
+	caller := callerOf(t, b)
 	defer caller.CloseIdleConnections()
-	token := "Bearer " + strings.TrimSpace(string(read("data/admin.token")))
+	raw, err := os.ReadFile(filepath.Join(b.dir, "data", "admin.token"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := "Bearer " + strings.TrimSpace(string(raw))
 	verdict := system.Verdict(itsm.Request{Namespace: "retail-sit", Name: "none", UID: "0", Digest: "sha256:0"}, "Approve", "p-1")
 	for name, c := range map[string]struct {
 		change func(h http.Header)
@@ -67,6 +61,18 @@ func TestVerdictsComeInThroughTheServer(t *testing.T) {
 			}
 		})
 	}
+}
+
+// callerOf trusts the server's certificate.
+func callerOf(t *testing.T, b *bench) *http.Client {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join(b.dir, "ca.crt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(raw)
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}, Timeout: time.Minute}
 }
 
 func post(t *testing.T, caller *http.Client, url string, header http.Header, body []byte) (status int, answer string) {
