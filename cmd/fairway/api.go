@@ -24,6 +24,7 @@ import (
 
 	fleetv1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
 	"github.com/fairway-cloud/fairway/config"
+	approvalserver "github.com/fairway-cloud/fairway/internal/approval/server"
 	"github.com/fairway-cloud/fairway/internal/platform/httpapi"
 	"github.com/fairway-cloud/fairway/internal/platform/readmodel"
 	"github.com/fairway-cloud/fairway/internal/server"
@@ -116,7 +117,7 @@ func (h *house) addAPI(ctx context.Context) error {
 	api, err := server.New(server.Config{
 		Kinds: kinds, Version: version, Hub: hub, Lister: h.mgr.GetCache(), Direct: h.mgr.GetAPIReader(), Authority: authority,
 		Identity: h.door.credentials, Front: h.door.asFront(), TrustedProxies: h.door.proxies, About: h.door.room.About,
-		Rooms: h.rooms(authority, desk, kinds), Schemas: roomSchemas(), Before: h.early(authority, desk),
+		Rooms: h.rooms(authority, desk, kinds), Schemas: roomSchemas(), Before: h.early(authority, desk), Prove: approvalserver.Prove(h.proofs),
 		Gate: h.gate, Recorder: h.recorder, Instances: h.store, Members: h.members,
 		Join: h.join(), Check: h.check(), Diff: h.diff(), Changes: changes, Metrics: metrics.Registry, Log: h.log,
 		Ready: []server.Readiness{{Name: "hub", Check: hub.Ping}, {Name: "read model", Check: h.store.Ping}, {Name: "lists", Check: h.synced}},

@@ -18,6 +18,7 @@ import (
 	approvals "github.com/fairway-cloud/fairway/internal/approval/controller"
 	"github.com/fairway-cloud/fairway/internal/approval/gate"
 	"github.com/fairway-cloud/fairway/internal/approval/logins"
+	"github.com/fairway-cloud/fairway/internal/approval/proof"
 	desk "github.com/fairway-cloud/fairway/internal/approval/server"
 	"github.com/fairway-cloud/fairway/internal/identity"
 	"github.com/fairway-cloud/fairway/internal/identity/session"
@@ -33,7 +34,10 @@ func (h *house) openGate(ctx context.Context) error {
 		return err
 	}
 	people := func(ctx context.Context) (approval.People, error) { return h.door.people.People(ctx) }
-	h.cases = &cases.Reader{Direct: h.mgr.GetAPIReader(), People: people, Logins: remembered, Now: time.Now}
+	if h.proofs, err = proof.New(ctx, h.database, h.door.key, time.Now); err != nil {
+		return err
+	}
+	h.cases = &cases.Reader{Direct: h.mgr.GetAPIReader(), People: people, Logins: remembered, Proofs: h.proofs, Now: time.Now}
 	h.gate = &gate.Gate{Cases: h.cases}
 	return nil
 }

@@ -40,6 +40,8 @@ type door struct {
 	credentials *credentials
 	front       *header.Front
 	proxies     []netip.Prefix
+	// key seals what the server keeps to itself.
+	key *seal.Key
 }
 
 // credentials knows the sessions and tokens of the database, and the token file
@@ -86,7 +88,7 @@ func (h *house) openDoor(ctx context.Context) error {
 	if err := people.Watch(ctx, h.mgr.GetCache()); err != nil {
 		return err
 	}
-	d := &door{credentials: &credentials{}, people: people}
+	d := &door{credentials: &credentials{}, people: people, key: key}
 	if d.proxies, err = identity.Prefixes(settings.TrustedProxies); err != nil {
 		return err
 	}

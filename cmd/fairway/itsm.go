@@ -56,7 +56,7 @@ func (h *house) addITSM(ctx context.Context) error {
 		return err
 	}
 	h.itsm = &itsm.Receiver{
-		Systems: systems, Nonces: nonces, Requests: h.mgr.GetAPIReader(), Deliver: itsm.Decisions{Hub: h.mgr.GetClient(), Refusal: h.foresee}, Clock: clock.RealClock{},
+		Systems: systems, Nonces: nonces, Requests: h.mgr.GetAPIReader(), Deliver: itsm.Decisions{Hub: h.mgr.GetClient(), Refusal: h.foresee, Proofs: h.proofs}, Clock: clock.RealClock{},
 	}
 	return (&itsm.Asking{Hub: h.mgr.GetClient(), Outbox: h.outbox, Systems: systems, Clock: clock.RealClock{}, Log: h.log}).SetupWithManager(h.mgr)
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/fairway-cloud/fairway/internal/approval"
 	"github.com/fairway-cloud/fairway/internal/approval/cases"
 	"github.com/fairway-cloud/fairway/internal/approval/itsm"
+	"github.com/fairway-cloud/fairway/internal/approval/proof"
 	"github.com/fairway-cloud/fairway/internal/audit"
 	"github.com/fairway-cloud/fairway/internal/audit/ledger"
 	auditserver "github.com/fairway-cloud/fairway/internal/audit/server"
@@ -46,6 +47,7 @@ type house struct {
 	door     *door
 	database *database.DB
 	cases    *cases.Reader
+	proofs   *proof.Keys
 	gate     approval.Gate
 	rights   *rights.Rights
 	reviews  authorizationclient.SubjectAccessReviewInterface

@@ -21,8 +21,12 @@ type Case struct {
 	Subject Subject
 	// Decisions of the request's namespace; those of other requests are left aside.
 	Decisions []approvalv1.Decision
-	// Delegations that there are.
-	Delegations []approvalv1.Delegation
+	// Proofs says of the Decisions, by name, whether the server made them. One that is
+	// not there carries none.
+	Proofs map[string]Proof
+	// Delegations that there are, and their Proofs, by name.
+	Delegations      []approvalv1.Delegation
+	DelegationProofs map[string]Proof
 	// People knows who is who.
 	People People
 	// Groups holds, by role, the groups that have it in the request's environment now.

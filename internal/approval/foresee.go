@@ -16,19 +16,24 @@ import (
 )
 
 // Refusal says why a decision would not count if it were made now; "" where it
-// would.
+// would. Without a proof it is the server that is about to make it; of one with a proof
+// the case's Proofs tell, by its name.
 func Refusal(c Case, d approvalv1.Decision, now time.Time) string {
 	before := Judge(c, now)
 	switch before.State {
 	case Rejected, Void, Expired:
 		return fmt.Sprintf("the request is over: %s", before.Message)
 	}
+	proven := c.Proofs[d.Name]
+	if d.Spec.Proof == "" {
+		proven = Proof{Holds: true}
+	}
 	// Unlike any name that the hub takes: it is told apart from the decisions there are.
 	d.Name, d.CreationTimestamp = "\x00foreseen", metav1.NewTime(now)
 	if d.Spec.Session == "" && !strings.HasPrefix(d.Spec.Author, OutsideAuthor) {
 		return "a decision is made in a login of Fairway: log in and decide there"
 	}
-	c.Decisions = append(slices.Clone(c.Decisions), d)
+	c.Decisions, c.Proofs = append(slices.Clone(c.Decisions), d), withProof(c.Proofs, d.Name, proven)
 	for _, u := range Judge(c, now).Uncounted {
 		if u.Decision == d.Name {
 			return u.Reason
@@ -66,6 +71,15 @@ func May(c Case, person string, groups []string, now time.Time) []approvalv1.Ver
 			out = append(out, verdict)
 		}
 	}
+	return out
+}
+
+func withProof(proofs map[string]Proof, name string, proof Proof) map[string]Proof {
+	out := maps.Clone(proofs)
+	if out == nil {
+		out = map[string]Proof{}
+	}
+	out[name] = proof
 	return out
 }
 

@@ -60,6 +60,7 @@ func bank() *approval.Case {
 		}},
 		Groups: map[tenancyv1.Role][]string{"BusinessApprover": {"retail-business"}, "Verifier": {"verifiers"}},
 		Logins: map[string]approval.Login{},
+		Proofs: map[string]approval.Proof{}, DelegationProofs: map[string]approval.Proof{},
 		Window: approval.Window{Open: true},
 		Request: &approvalv1.ApprovalRequest{
 			ObjectMeta: metav1.ObjectMeta{Name: "r1", CreationTimestamp: metav1.NewTime(noon)},
@@ -118,6 +119,7 @@ func says(c *approval.Case, author string, verdict approvalv1.VerdictKind, minut
 		f(&d.Spec)
 	}
 	c.Decisions = append(c.Decisions, d)
+	c.Proofs[d.Name] = approval.Proof{Holds: true}
 }
 
 const (
@@ -187,7 +189,7 @@ func TestJudge(t *testing.T) {
 		"TwoPrincipals": {"who stands in for two keeps the word for the first, and is one person", func(c *approval.Case) {
 			says(c, "both", yes, 1, func(d *approvalv1.DecisionSpec) { d.OnBehalfOf = "biz" })
 			says(c, "both", yes, 2, func(d *approvalv1.DecisionSpec) { d.OnBehalfOf = "tech" })
-			c.Delegations = []approvalv1.Delegation{delegation("biz", "both", 0, 10), delegation("tech", "both", 0, 10)}
+			delegates(c, delegation("biz", "both", 0, 10), delegation("tech", "both", 0, 10))
 		}, 0, approval.Waiting, "Waiting", false, "both has agreed already"},
 		"Withdrawn": {"an agreement taken back", func(c *approval.Case) { says(c, "biz", yes, 1); says(c, "tech", yes, 2); says(c, "tech", back, 3) }, 0, approval.Waiting, "Waiting", false, "took it back"},
 		"GivenAnew": {"and given again", func(c *approval.Case) {
@@ -249,24 +251,46 @@ func TestJudge(t *testing.T) {
 			c.People.(people).alias["ops2"] = "ops2"
 			c.Logins["s-ops2"] = approval.Login{Person: "ops2", From: noon.Add(-time.Hour)}
 			c.Decisions[1].Spec.OnBehalfOf = "tech"
-			c.Delegations = []approvalv1.Delegation{delegation("tech", "ops2", 0, 10)}
+			delegates(c, delegation("tech", "ops2", 0, 10))
 		}, 0, approval.Approved, "Approved", true, "tech"},
 		"DelegationOver": {"a delegation that had ended", func(c *approval.Case) {
 			says(c, "both", yes, 20, func(d *approvalv1.DecisionSpec) { d.OnBehalfOf = "tech" })
-			c.Delegations = []approvalv1.Delegation{delegation("tech", "both", 0, 10)}
+			delegates(c, delegation("tech", "both", 0, 10))
 		}, 0, approval.Waiting, "Waiting", false, "no delegation"},
+		"Unproven": {"a decision past the server, in the name and login of somebody who may", func(c *approval.Case) {
+			says(c, "biz", yes, 1)
+			says(c, "tech", yes, 2)
+			delete(c.Proofs, c.Decisions[1].Name)
+		}, 0, approval.Waiting, "Waiting", false, "carries no proof of the server"},
+		"Forged": {"a decision with a proof that is for something else", func(c *approval.Case) {
+			says(c, "biz", yes, 1)
+			says(c, "tech", yes, 2)
+			c.Proofs[c.Decisions[1].Name] = approval.Proof{Why: "its proof is for something else"}
+		}, 0, approval.Waiting, "Waiting", false, "its proof is for something else"},
+		"ForgedWithdraw": {"nobody takes back in another's name either", func(c *approval.Case) {
+			says(c, "biz", yes, 1)
+			says(c, "tech", yes, 2)
+			says(c, "tech", back, 3)
+			delete(c.Proofs, c.Decisions[2].Name)
+		}, 0, approval.Approved, "Approved", true, "carries no proof of the server"},
+		"ForgedDelegation": {"a delegation that the principal did not make", func(c *approval.Case) {
+			says(c, "biz", yes, 1)
+			says(c, "both", yes, 2, func(d *approvalv1.DecisionSpec) { d.OnBehalfOf = "tech" })
+			delegates(c, delegation("tech", "both", 0, 10))
+			delete(c.DelegationProofs, c.Delegations[0].Name)
+		}, 0, approval.Waiting, "Waiting", false, `delegation "tech-both" does not count`},
 		"DelegatedMaker": {"a maker does not approve for somebody else either", func(c *approval.Case) {
 			says(c, "dev", yes, 1, func(d *approvalv1.DecisionSpec) { d.OnBehalfOf = "tech" })
-			c.Delegations = []approvalv1.Delegation{delegation("tech", "dev", 0, 10)}
+			delegates(c, delegation("tech", "dev", 0, 10))
 		}, 0, approval.Waiting, "Waiting", false, "dev is a maker"},
 		"OneHumanTwice": {"a person and his delegate are one agreement", func(c *approval.Case) {
 			says(c, "tech2", yes, 1, func(d *approvalv1.DecisionSpec) { d.OnBehalfOf = "both" })
 			says(c, "both", yes, 2)
-			c.Delegations = []approvalv1.Delegation{delegation("both", "tech2", 0, 10)}
+			delegates(c, delegation("both", "tech2", 0, 10))
 		}, 0, approval.Waiting, "Waiting", false, "both has agreed already"},
 		"ForMaker": {"nobody approves in place of a maker", func(c *approval.Case) {
 			says(c, "tech", yes, 1, func(d *approvalv1.DecisionSpec) { d.OnBehalfOf = "dev" })
-			c.Delegations = []approvalv1.Delegation{delegation("dev", "tech", 0, 10)}
+			delegates(c, delegation("dev", "tech", 0, 10))
 		}, 0, approval.Waiting, "Waiting", false, "dev is a maker"},
 	}
 	for name, test := range tests {
@@ -286,6 +310,14 @@ func TestJudge(t *testing.T) {
 				t.Errorf("%s: got %s %s may=%v\n%s\nwant %s %s may=%v with %q", test.reason, j.State, j.Reason, j.May, text, test.state, test.why, test.may, test.says)
 			}
 		})
+	}
+}
+
+// delegates adds delegations that the server made.
+func delegates(c *approval.Case, made ...approvalv1.Delegation) {
+	for _, d := range made {
+		c.Delegations = append(c.Delegations, d)
+		c.DelegationProofs[d.Name] = approval.Proof{Holds: true}
 	}
 }
 

@@ -90,6 +90,11 @@ func (w *world) decide() {
 		}
 	}
 	w.c.Decisions = append(w.c.Decisions, d)
+	w.c.Proofs[d.Name] = approval.Proof{Holds: true}
+	if proven := rapid.IntRange(0, 15).Draw(w.t, "proven"); proven == 0 { // somebody writes it in the author's name
+		w.c.Proofs[d.Name] = approval.Proof{Why: "its proof is for something else"}
+		return
+	}
 	groups := d.Spec.Groups
 	if forWhom != "" {
 		groups = nil
@@ -204,7 +209,7 @@ func (w *world) act() {
 			w.delegated[delegate] = principal
 			d := delegation(principal, delegate, 0, 1000000)
 			d.Spec.From, d.CreationTimestamp = metav1.NewTime(w.now), metav1.NewTime(w.now)
-			w.c.Delegations = append(w.c.Delegations, d)
+			delegates(w.c, d)
 		}
 	case 7:
 		w.c.Window.Open = rapid.Bool().Draw(w.t, "open")

@@ -46,6 +46,9 @@ func (t *tally) hear(d *approvalv1.Decision, now time.Time) (v voice, why string
 	if ended := t.c.Subject.EndedAt; d.Spec.Verdict == approvalv1.VerdictWithdraw && !ended.IsZero() && at.After(ended) {
 		return v, "the act had ended: a Rollback takes it back"
 	}
+	if flaw := t.c.Proofs[d.Name].flaw(); flaw != "" {
+		return v, flaw
+	}
 	if system, outside := strings.CutPrefix(d.Spec.Author, OutsideAuthor); outside {
 		return t.hearOutside(v, system, now)
 	}
@@ -101,12 +104,20 @@ func (t *tally) standIn(v voice, now time.Time) (voice, string) {
 	if !known || !t.c.People.Active(principal, now) {
 		return v, fmt.Sprintf("%q, for whom it was made, may not act", v.Spec.OnBehalfOf)
 	}
+	unproven := ""
 	for _, d := range t.c.Delegations {
 		if t.person(d.Spec.Principal) == principal && t.person(d.Spec.Delegate) == v.people[0] && d.DeletionTimestamp.IsZero() &&
 			!v.at.Before(d.Spec.From.Time) && v.at.Before(d.Spec.Until.Time) && !v.at.Before(d.CreationTimestamp.Time) {
+			if flaw := t.c.DelegationProofs[d.Name].flaw(); flaw != "" {
+				unproven = fmt.Sprintf("delegation %q does not count: %s", d.Name, flaw)
+				continue
+			}
 			v.people, v.groups = append(v.people, principal), d.Spec.Groups
 			return v, ""
 		}
+	}
+	if unproven != "" {
+		return v, unproven
 	}
 	return v, fmt.Sprintf("no delegation of %s to %s held when it was made", principal, v.people[0])
 }

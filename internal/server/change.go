@@ -174,13 +174,16 @@ func (h kindHandlers) create(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := stamp(h.kind, object, r); err != nil {
+	if err := h.server.stamp(h.kind, object, r); err != nil {
 		return err
 	}
 	if before := h.server.config.Before; before != nil {
 		if err := before(r.Context(), h.kind.Kind, object); err != nil {
 			return err
 		}
+	}
+	if err := h.server.prove(r, h.kind.Kind, object); err != nil {
+		return err
 	}
 	namespace, name := text(lookup(object, []string{"metadata", "namespace"})), text(lookup(object, []string{"metadata", "name"}))
 	body, err := json.Marshal(object)
@@ -248,8 +251,13 @@ func (h kindHandlers) apply(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := stamp(h.kind, object, r); err != nil {
+	if err := h.server.stamp(h.kind, object, r); err != nil {
 		return err
+	}
+	if isProven(h.kind.Kind) {
+		if err := h.server.appliedSaid(r, h.kind, object, object["spec"].(map[string]any)); err != nil { //nolint:forcetypeassert // stamp needs it
+			return err
+		}
 	}
 	if version, err := ifMatch(r, false); err != nil {
 		return err

@@ -75,7 +75,7 @@ func (s *Server) hubProxy(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := s.beforeProxied(r, target); err != nil {
+	if err := s.beforeProxied(r, target, upstream); err != nil {
 		return err
 	}
 	defer s.hub.flights.mark(r.Context(), upstream.Header, r.Method, who(r))()

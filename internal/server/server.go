@@ -65,6 +65,9 @@ type Config struct {
 	// already in it; its problem refuses. What kubectl makes through /hub is asked about
 	// where it is a Decision. Default: nothing is asked.
 	Before BeforeFunc
+	// Prove puts the server's proof into a Decision or a Delegation that is about to be
+	// made. Default: none is made, and the Gate counts nothing.
+	Prove ProveFunc
 	// Changes feeds the event streams. Default: none, streams only say that they live.
 	Changes *Changes
 	// Ready lists what must be well for /readyz. Default: nothing.

@@ -6,43 +6,48 @@ package server
 import (
 	"net/http"
 
+	"github.com/fairway-cloud/fairway/internal/identity"
 	"github.com/fairway-cloud/fairway/internal/platform/httpapi"
 )
 
-// stamp sets what nobody may say of himself: who asks for a Release, who decides
-// with which groups in which login, and who delegates.
-func stamp(k httpapi.Kind, object map[string]any, r *http.Request) error {
-	person := who(r)
-	own := map[string]any{}
+// own is what nobody may say of himself: who asks for a Release, who decides with
+// which groups in which login, and who delegates.
+func (s *Server) own(k httpapi.Kind, person identity.Person) map[string]any {
 	switch k.Kind {
 	case "Release":
-		own["requester"] = person.ID
-	case "Decision":
-		own["author"] = person.ID
+		return map[string]any{"requester": person.ID}
 	case "Delegation":
-		own["principal"] = person.ID
-	default:
+		return map[string]any{"principal": person.ID}
+	case "Decision":
+		groups := []any{}
+		for _, g := range s.hub.taken(person.Groups) {
+			groups = append(groups, g)
+		}
+		return map[string]any{"author": person.ID, "groups": groups, "session": person.Session}
+	}
+	return nil
+}
+
+// stamp sets what nobody may say of himself.
+func (s *Server) stamp(k httpapi.Kind, object map[string]any, r *http.Request) error {
+	own := s.own(k, who(r))
+	if own == nil {
 		return nil
 	}
 	spec, ok := object["spec"].(map[string]any)
 	if !ok {
 		return invalid("spec", "is needed")
 	}
-	for field, id := range own {
-		if given, there := spec[field]; there && given != id && given != "" {
+	for field, value := range own {
+		id, single := value.(string)
+		switch given := spec[field]; {
+		case given == nil || given == "":
+		case field == "groups" || field == "session":
+			return invalid("spec.groups", "and spec.session are set to those of the person who asks, leave them out")
+		case !single || given != id:
 			return invalid("spec."+field, "is set to the person who asks, leave it out")
 		}
-		spec[field] = id
-	}
-	if k.Kind == "Decision" {
-		if spec["groups"] != nil || spec["session"] != nil {
-			return invalid("spec.groups", "and spec.session are set to those of the person who asks, leave them out")
-		}
-		groups := make([]any, 0, len(person.Groups))
-		for _, g := range person.Groups {
-			groups = append(groups, g)
-		}
-		spec["groups"], spec["session"] = groups, person.Session
+		spec[field] = value
 	}
 	return nil
 }

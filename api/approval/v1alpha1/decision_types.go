@@ -81,6 +81,12 @@ type DecisionSpec struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	OnBehalfOf string `json:"onBehalfOf,omitempty"`
+	// proof that fairway server made the decision in answer to a call of its author, as
+	// it is and under this name. Only the server can make one, and it sets it; nobody
+	// else gives one. A decision without one does not count.
+	// +optional
+	// +kubebuilder:validation:MaxLength=160
+	Proof string `json:"proof,omitempty"`
 }
 
 // Decision is what one person says about one ApprovalRequest (审批意见). Whether it
@@ -112,7 +118,7 @@ type DecisionList struct {
 
 // DelegationSpec lets one person decide in place of another for some time.
 //
-// +kubebuilder:validation:XValidation:rule="self.principal == oldSelf.principal && self.delegate == oldSelf.delegate && self.from == oldSelf.from && self.until <= oldSelf.until && (has(self.groups) == has(oldSelf.groups)) && (!has(self.groups) || self.groups == oldSelf.groups)",message="a delegation may only be shortened: make another one"
+// +kubebuilder:validation:XValidation:rule="self.principal == oldSelf.principal && self.delegate == oldSelf.delegate && self.from == oldSelf.from && self.until <= oldSelf.until && (has(self.groups) == has(oldSelf.groups)) && (!has(self.groups) || self.groups == oldSelf.groups) && (has(self.proof) == has(oldSelf.proof)) && (!has(self.proof) || self.proof == oldSelf.proof)",message="a delegation may only be shortened: make another one"
 // +kubebuilder:validation:XValidation:rule="self.principal != self.delegate",message="nobody delegates to himself"
 // +kubebuilder:validation:XValidation:rule="self.from < self.until",message="a delegation ends after it begins"
 type DelegationSpec struct {
@@ -144,6 +150,12 @@ type DelegationSpec struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
 	Reason string `json:"reason,omitempty"`
+	// proof that fairway server made the delegation in answer to a call of the principal.
+	// Only the server can make one, and it sets it; nobody else gives one. It holds for
+	// a delegation that was shortened. Nobody decides by a delegation without one.
+	// +optional
+	// +kubebuilder:validation:MaxLength=160
+	Proof string `json:"proof,omitempty"`
 }
 
 // Delegation lets one person decide in place of another for some time (授权委托).

@@ -39,8 +39,10 @@ import (
 	"github.com/fairway-cloud/fairway/internal/approval/controller"
 	"github.com/fairway-cloud/fairway/internal/approval/gate"
 	"github.com/fairway-cloud/fairway/internal/approval/logins"
+	"github.com/fairway-cloud/fairway/internal/approval/proof"
 	"github.com/fairway-cloud/fairway/internal/audit/audittest"
 	"github.com/fairway-cloud/fairway/internal/identity/directory"
+	"github.com/fairway-cloud/fairway/internal/identity/seal"
 	"github.com/fairway-cloud/fairway/internal/identity/session"
 	"github.com/fairway-cloud/fairway/internal/platform/database"
 	"github.com/fairway-cloud/fairway/internal/platform/kubetest"
@@ -90,7 +92,9 @@ type World struct {
 	Database *database.DB
 	Sessions *session.Store
 	// Journal keeps the evidence.
-	Journal  *audittest.Log
+	Journal *audittest.Log
+	// Proofs are the server's.
+	Proofs   *proof.Keys
 	Cases    *cases.Reader
 	Gate     *gate.Gate
 	Requests *controller.Requests
@@ -160,7 +164,15 @@ func (w *World) open() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.Cases = &cases.Reader{Direct: w.System, People: people, Logins: remembered, Now: w.Clock.Now}
+	key, err := seal.Ensure(filepath.Join(w.t.TempDir(), "identity.key"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	// The hub stamps by the machine's clock, so proofs are issued by it too.
+	if w.Proofs, err = proof.New(w.t.Context(), db, key, time.Now); err != nil {
+		w.t.Fatal(err)
+	}
+	w.Cases = &cases.Reader{Direct: w.System, People: people, Logins: remembered, Proofs: w.Proofs, Now: w.Clock.Now}
 	w.Gate = &gate.Gate{Cases: w.Cases}
 	w.Requests = &controller.Requests{Hub: w.System, Cases: w.Cases, Recorder: w.Journal}
 	w.Progress = &controller.Progress{Hub: w.System, Cases: w.Cases}

@@ -37,6 +37,8 @@ type Reader struct {
 	People func(context.Context) (approval.People, error)
 	// Logins remembers sessions.
 	Logins Logins
+	// Proofs says what the server itself made. Nil: nothing counts.
+	Proofs Proofs
 	// Now is the clock.
 	Now func() time.Time
 }

@@ -133,28 +133,30 @@ func (r *Reader) put(ctx context.Context, f *file, request *approvalv1.ApprovalR
 	}
 	// A policy that cannot be read is the judge's matter.
 	policy, unread := approval.Open(request.Spec.Policy)
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return r.logins(ctx, &c) })
+	group, within := errgroup.WithContext(ctx)
+	group.Go(func() error { return r.logins(within, &c) })
 	if slices.ContainsFunc(c.Decisions, func(d approvalv1.Decision) bool { return d.Spec.OnBehalfOf != "" }) {
 		group.Go(func() (err error) {
-			c.Delegations, err = r.Delegations(ctx)
+			c.Delegations, err = r.Delegations(within)
 			return err
 		})
 	}
 	if unread == nil {
 		if c.Subject.StartedAt.IsZero() {
 			group.Go(func() (err error) {
-				c.Spent, err = r.spent(ctx, request, policy)
+				c.Spent, err = r.spent(within, request, policy)
 				return err
 			})
 		}
 		group.Go(func() (err error) {
-			c.Window, err = r.window(ctx, request.Spec.Scope, policy.Window, f.freezes)
+			c.Window, err = r.window(within, request.Spec.Scope, policy.Window, f.freezes)
 			return err
 		})
 	}
-	err := group.Wait()
-	return c, err
+	if err := group.Wait(); err != nil {
+		return c, err
+	}
+	return c, r.Prove(ctx, &c)
 }
 
 func subject(f *file, request *approvalv1.ApprovalRequest, rel *releasev1.Release, digest string) approval.Subject {

@@ -37,6 +37,14 @@ type Decisions struct {
 	// Refusal says why a Decision would not count; "" where it would. Nil: nobody is
 	// asked before the Gate, which judges it at each use anyway.
 	Refusal func(ctx context.Context, decision *approvalv1.Decision) (string, error)
+	// Proofs makes and checks the proof that the server made a Decision.
+	Proofs Proofs
+}
+
+// Proofs makes and checks proofs of Decisions.
+type Proofs interface {
+	ProveDecision(ctx context.Context, decision *approvalv1.Decision) error
+	Decision(ctx context.Context, decision *approvalv1.Decision) (approval.Proof, error)
 }
 
 // Deliver implements Deliverer. The Decision's name comes from the verdict's id,
@@ -65,6 +73,9 @@ func (d Decisions) Deliver(ctx context.Context, v Verdict) (decision string, aga
 			return "", false, fmt.Errorf("%w: %s", ErrNotCounted, why)
 		}
 	}
+	if err := d.Proofs.ProveDecision(ctx, made); err != nil {
+		return "", false, fmt.Errorf("could not prove the decision on request %q: %w", v.Request, err)
+	}
 	err = d.Hub.Create(ctx, made.DeepCopy())
 	if apierrors.IsAlreadyExists(err) { // another replica was faster
 		_, err := d.made(ctx, made)
@@ -90,6 +101,15 @@ func (d Decisions) made(ctx context.Context, want *approvalv1.Decision) (bool, e
 	a, b := there.Spec, want.Spec
 	if a.Request != b.Request || a.Digest != b.Digest || a.Verdict != b.Verdict || a.Comment != b.Comment ||
 		a.Ticket != b.Ticket || a.Author != b.Author || a.OnBehalfOf != b.OnBehalfOf {
+		return false, ErrOtherVerdict
+	}
+	// Somebody on the hub may have written it in the system's name: the system's own
+	// word then comes under another id.
+	proof, err := d.Proofs.Decision(ctx, there)
+	if err != nil {
+		return false, fmt.Errorf("could not check the decision on request %q: %w", want.Spec.Request, err)
+	}
+	if !proof.Holds {
 		return false, ErrOtherVerdict
 	}
 	return true, nil

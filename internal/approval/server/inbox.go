@@ -316,5 +316,8 @@ func (d *Desk) Refusal(ctx context.Context, decision *approvalv1.Decision) (stri
 			return "", err
 		}
 	}
+	if err := d.Strict.Prove(ctx, &c, *decision); err != nil {
+		return "", err
+	}
 	return approval.Refusal(c, *decision, d.Strict.Now()), nil
 }

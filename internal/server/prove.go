@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package server
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
+
+	"github.com/fairway-cloud/fairway/internal/identity"
+	"github.com/fairway-cloud/fairway/internal/platform/httpapi"
+)
+
+// ProveFunc puts into an object, of which nothing else will change, the proof that this
+// server makes it for the person of ctx. It leaves it out of what is not his to say:
+// the hub refuses that. Its problem refuses.
+type ProveFunc func(ctx context.Context, kind string, object map[string]any) error
+
+// proven are the kinds whose objects carry a proof, by plural: what the Gate counts of
+// what people say. They are all of one group.
+var proven = map[string]string{"decisions": "Decision", "delegations": "Delegation"}
+
+const provenGroup = "approval.fairway.cloud"
+
+// prove completes an object that is about to be made: its name, and its proof. Nobody
+// else gives one. A trial proves nothing.
+func (s *Server) prove(r *http.Request, kind string, object map[string]any) error {
+	if !isProven(kind) {
+		return nil
+	}
+	if _, given, _ := unstructured.NestedFieldNoCopy(object, "spec", "proof"); given {
+		return invalid("spec.proof", "is made by the server, leave it out")
+	}
+	if s.config.Prove == nil || r.URL.Query().Has("dryRun") {
+		return nil
+	}
+	if metadata, ok := object["metadata"].(map[string]any); ok && text(metadata["name"]) == "" {
+		// The proof is bound to the name, so the server chooses it in the hub's stead.
+		if prefix := text(metadata["generateName"]); prefix != "" {
+			metadata["name"] = prefix + strings.ToLower(rand.Text()[:8])
+			delete(metadata, "generateName")
+		}
+	}
+	return s.config.Prove(r.Context(), kind, object)
+}
+
+func isProven(kind string) bool {
+	for _, k := range proven {
+		if k == kind {
+			return true
+		}
+	}
+	return false
+}
+
+// reapplied carries over into what is applied what the server set when the object was
+// made: applying it again changes nothing of it. made is false where it is not there.
+func (s *Server) reapplied(ctx context.Context, person identity.Person, k httpapi.Kind, object map[string]any) (made bool, err error) {
+	namespace, name := text(lookup(object, []string{"metadata", "namespace"})), text(lookup(object, []string{"metadata", "name"}))
+	answer, err := s.hub.Do(ctx, person, Call{Method: http.MethodGet, Path: objectPath(k, namespace, name), Subject: k.Singular})
+	if answer.Code == http.StatusNotFound || answer.Code == http.StatusForbidden {
+		return false, nil // the hub says whether it may be made
+	}
+	if err != nil {
+		return false, err
+	}
+	there, err := decode(answer.Body)
+	if err != nil {
+		return false, fmt.Errorf("could not read what is there: %w", err)
+	}
+	before, _ := there["spec"].(map[string]any)
+	spec, ok := object["spec"].(map[string]any)
+	if !ok || text(before["author"]) != text(spec["author"]) || text(before["principal"]) != text(spec["principal"]) {
+		return true, nil // another's: the hub refuses it
+	}
+	set := []string{"proof"}
+	if k.Kind == "Decision" {
+		set = append(set, "groups", "session")
+	}
+	for _, field := range set {
+		if value, had := before[field]; had {
+			spec[field] = value
+		} else {
+			delete(spec, field)
+		}
+	}
+	return true, nil
+}
+
+// said is what kubectl is about to make of the kinds that carry a proof.
+type said struct {
+	kind            httpapi.Kind
+	namespace, name string
+	apply           bool
+}
+
+// proxiedSaid says what of those kinds a request to the hub makes. Every other way to
+// change one, the hub refuses.
+func (s *Server) proxiedSaid(r *http.Request, target string) (said, bool) {
+	parts := strings.Split(strings.Trim(target, "/"), "/")
+	if len(parts) < 4 || parts[0] != "apis" || parts[1] != provenGroup {
+		return said{}, false
+	}
+	out, rest := said{}, parts[3:]
+	if len(rest) > 2 && rest[0] == "namespaces" {
+		out.namespace, rest = rest[1], rest[2:]
+	}
+	kind, known := s.kind(proven[rest[0]])
+	if !known || kind.Namespaced != (out.namespace != "") || kind.Version != parts[2] {
+		return said{}, false
+	}
+	out.kind = kind
+	switch {
+	case r.Method == http.MethodPost && len(rest) == 1:
+		return out, true
+	case r.Method == http.MethodPatch && len(rest) == 2:
+		media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+		out.name, out.apply = rest[1], true
+		return out, strings.HasPrefix(media, "application/apply-patch")
+	}
+	return said{}, false
+}
+
+// beforeProxied is asked before kubectl makes a Decision or a Delegation. It fills in
+// what the hub would, asks Before about a Decision, proves it, and puts that in place of
+// the client's body. What cannot be read goes up as it is: the hub says what is wrong
+// with it, and without a proof it would count for nothing.
+func (s *Server) beforeProxied(r *http.Request, target string, upstream *http.Request) error {
+	what, is := s.proxiedSaid(r, target)
+	if !is {
+		return nil
+	}
+	object, err := readSaid(r)
+	if err != nil {
+		var p *httpapi.Problem
+		if errors.As(err, &p) && p.Code == httpapi.CodeUnsupportedMedia {
+			return err
+		}
+		return nil
+	}
+	spec, ok := object["spec"].(map[string]any)
+	if !ok {
+		return nil // the hub says what is wrong with it
+	}
+	if err := s.fillSaid(r, what, object, spec); err != nil {
+		return err
+	}
+	body, err := json.Marshal(object)
+	if err != nil {
+		return fmt.Errorf("could not write the object: %w", err)
+	}
+	upstream.Body, upstream.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	upstream.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	upstream.Header.Set("Content-Type", "application/json")
+	if what.apply {
+		upstream.Header.Set("Content-Type", "application/apply-patch+yaml") // JSON is YAML
+	}
+	return nil
+}
+
+func (s *Server) fillSaid(r *http.Request, what said, object, spec map[string]any) error {
+	for field, value := range s.own(what.kind, who(r)) {
+		if _, given := spec[field]; !given {
+			spec[field] = value
+		}
+	}
+	metadata, ok := object["metadata"].(map[string]any)
+	if !ok {
+		metadata = map[string]any{}
+		object["metadata"] = metadata
+	}
+	for field, value := range map[string]string{"namespace": what.namespace, "name": what.name} {
+		if metadata[field] == nil && value != "" {
+			metadata[field] = value // another one than the path's the hub refuses
+		}
+	}
+	if what.apply {
+		return s.appliedSaid(r, what.kind, object, spec)
+	}
+	return s.makeSaid(r, what.kind.Kind, object)
+}
+
+// appliedSaid completes what is applied: made anew, or as it was.
+func (s *Server) appliedSaid(r *http.Request, k httpapi.Kind, object, spec map[string]any) error {
+	given := spec["proof"]
+	there, err := s.reapplied(r.Context(), who(r), k, object)
+	if err != nil {
+		return err
+	}
+	if there && (given == nil || given == spec["proof"]) {
+		return nil
+	}
+	return s.makeSaid(r, k.Kind, object)
+}
+
+func (s *Server) makeSaid(r *http.Request, kind string, object map[string]any) error {
+	if s.config.Before != nil && kind == "Decision" {
+		if err := s.config.Before(r.Context(), kind, object); err != nil {
+			return err
+		}
+	}
+	return s.prove(r, kind, object)
+}
+
+// readSaid reads one object of JSON or YAML.
+func readSaid(r *http.Request) (map[string]any, error) {
+	body, media := httpapi.Body(r), r.Header.Get("Content-Type")
+	if media != "" {
+		if err := contentType(r, "application/json", "application/yaml", "application/apply-patch+yaml"); err != nil {
+			return nil, err
+		}
+		media, _, _ = mime.ParseMediaType(media)
+	}
+	if strings.HasSuffix(media, "yaml") {
+		converted, err := yaml.YAMLToJSONStrict(body)
+		if err != nil {
+			return nil, httpapi.NewProblem(httpapi.CodeBadRequest, "could not read the body as YAML: %v", err)
+		}
+		body = converted
+	}
+	return strictObject(body)
+}
