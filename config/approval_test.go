@@ -13,7 +13,7 @@ import (
 )
 
 func decision(namespace, name, author string, more map[string]any) *unstructured.Unstructured {
-	spec := map[string]any{"request": "shop-x-1", "digest": "sha256:plan", "verdict": "Approve", "author": author}
+	spec := map[string]any{"request": "shop-x-1", "digest": "sha256:plan", "verdict": "Approve", "author": author, "proof": "v1.looks-like-one"}
 	for k, v := range more {
 		spec[k] = v
 	}
@@ -67,6 +67,7 @@ func TestDecisionsCannotBeForged(t *testing.T) {
 		"another's session":   {"the login in which you decide", biz, decision(namespace, "x", "biz", map[string]any{"session": "s2"})},
 		"no login":            {"the login in which you decide", hub.UserClient(t, "biz", "agree-business"), decision(namespace, "x", "biz", map[string]any{"session": "s1"})},
 		"no role":             {"cannot create resource", in(t, "s3", "dev", "agree-developers"), decision(namespace, "x", "dev", map[string]any{"session": "s3"})},
+		"no proof":            {"with the proof of Fairway's server only", biz, decision(namespace, "x", "biz", map[string]any{"session": "s1", "proof": ""})},
 		"no reason":           {"whoever rejects says why", biz, decision(namespace, "x", "biz", map[string]any{"verdict": "Reject"})},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -120,7 +121,7 @@ func TestRequestsAreFairways(t *testing.T) {
 func TestAPersonDelegatesForHimself(t *testing.T) {
 	made := func(name, principal string, groups ...any) *unstructured.Unstructured {
 		return object("Delegation", "", name, map[string]any{
-			"principal": principal, "delegate": "wang", "from": "2026-01-01T00:00:00Z", "until": "2030-01-01T00:00:00Z", "groups": groups,
+			"principal": principal, "delegate": "wang", "from": "2026-01-01T00:00:00Z", "until": "2030-01-01T00:00:00Z", "groups": groups, "proof": "v1.looks-like-one",
 		})
 	}
 	li := in(t, "s1", "li", "architects")
@@ -128,10 +129,20 @@ func TestAPersonDelegatesForHimself(t *testing.T) {
 	refused(t, "delegates for himself", func() error { return masters.Create(t.Context(), made("forged", "li", "architects")) })
 	refused(t, "nobody delegates what he does not have", func() error { return li.Create(t.Context(), made("more", "li", "architects", "chiefs")) })
 	own := made("own", "li", "architects")
+	unstructured.RemoveNestedField(own.Object, "spec", "proof")
+	refused(t, "with the proof of Fairway's server only", func() error { return li.Create(t.Context(), own.DeepCopy()) })
+	allowed(t, func() error { return li.Create(t.Context(), own.DeepCopy(), client.DryRunAll) })
+	own = made("own", "li", "architects")
 	create(t, li, own)
 	refused(t, "delegates for himself", deleting(t, masters, own))
 	refused(t, "may only be shortened", func() error {
 		return li.Patch(t.Context(), own.DeepCopy(), client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"until":"2031-01-01T00:00:00Z"}}`)))
+	})
+	refused(t, "may only be shortened", func() error {
+		return li.Patch(t.Context(), own.DeepCopy(), client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"proof":"v1.another"}}`)))
+	})
+	allowed(t, func() error {
+		return li.Patch(t.Context(), own.DeepCopy(), client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"until":"2029-01-01T00:00:00Z"}}`)))
 	})
 	allowed(t, deleting(t, li, own))
 }

@@ -4,9 +4,12 @@
 package approvaltest
 
 import (
+	"crypto/rand"
 	"slices"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
@@ -17,6 +20,8 @@ import (
 	"github.com/fairway-cloud/fairway/internal/app"
 	"github.com/fairway-cloud/fairway/internal/app/apptest"
 	"github.com/fairway-cloud/fairway/internal/approval"
+	approvalserver "github.com/fairway-cloud/fairway/internal/approval/server"
+	"github.com/fairway-cloud/fairway/internal/identity"
 	"github.com/fairway-cloud/fairway/internal/release"
 )
 
@@ -200,8 +205,33 @@ func (w *World) Decision(who string, q *approvalv1.ApprovalRequest, verdict appr
 func (w *World) Decide(who string, q *approvalv1.ApprovalRequest, verdict approvalv1.VerdictKind, change ...func(*approvalv1.DecisionSpec)) *approvalv1.Decision {
 	w.t.Helper()
 	d := w.Decision(who, q, verdict, change...)
+	w.Prove(who, d)
 	w.Create(w.As(who), d)
 	return d
+}
+
+// Prove has the server prove a Decision or a Delegation that somebody is about to make,
+// as it does in answer to his call. What is not his to say it leaves without.
+func (w *World) Prove(who string, o client.Object) {
+	w.t.Helper()
+	if o.GetName() == "" {
+		o.SetName(o.GetGenerateName() + strings.ToLower(rand.Text()[:8]))
+	}
+	kind := "Decision"
+	if _, is := o.(*approvalv1.Delegation); is {
+		kind = "Delegation"
+	}
+	object, err := runtime.DefaultUnstructuredConverter.ToUnstructured(o)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	ctx := identity.NewContext(w.t.Context(), identity.Person{ID: w.ID(who), Groups: w.Groups(who), Session: w.Session(who)})
+	if err := approvalserver.Prove(w.Proofs)(ctx, kind, object); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object, o); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 // Agree has business and technology agree.

@@ -309,6 +309,7 @@ func TestDelegates(t *testing.T) {
 		d := &approvalv1.Delegation{ObjectMeta: metav1.ObjectMeta{Name: w.ID(who) + "-away"}, Spec: approvalv1.DelegationSpec{
 			Principal: w.ID(who), Delegate: w.ID("verifier"), From: metav1.NewTime(time.Now().Add(-time.Minute)), Until: metav1.NewTime(time.Now().Add(time.Hour)), Groups: w.Groups(who),
 		}}
+		w.Prove(who, d)
 		w.Create(w.As(who), d)
 	}
 	// verifier may not write decisions for a party of which he is none: he does by standing in.

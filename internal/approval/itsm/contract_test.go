@@ -31,8 +31,10 @@ import (
 	"github.com/fairway-cloud/fairway/internal/approval"
 	"github.com/fairway-cloud/fairway/internal/approval/itsm"
 	"github.com/fairway-cloud/fairway/internal/approval/itsm/itsmtest"
+	"github.com/fairway-cloud/fairway/internal/approval/proof"
 	"github.com/fairway-cloud/fairway/internal/audit"
 	"github.com/fairway-cloud/fairway/internal/identity"
+	"github.com/fairway-cloud/fairway/internal/identity/seal"
 	"github.com/fairway-cloud/fairway/internal/platform/canonical"
 	"github.com/fairway-cloud/fairway/internal/platform/database"
 	"github.com/fairway-cloud/fairway/internal/platform/httpapi"
@@ -143,9 +145,18 @@ func (b *bank) start() {
 	if err != nil {
 		t.Fatal(err)
 	}
+	key, err := seal.Ensure(b.db + ".key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The hub stamps by the machine's clock.
+	proofs, err := proof.New(t.Context(), db, key, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
 	log := slog.New(slog.DiscardHandler)
 	b.asking = &itsm.Asking{Hub: b.system, Outbox: box, Systems: systems, Clock: b.clock, Log: log}
-	b.receiver = &itsm.Receiver{Systems: systems, Nonces: nonces, Requests: b.system, Deliver: itsm.Decisions{Hub: b.system, Refusal: b.foresee}, Clock: b.clock}
+	b.receiver = &itsm.Receiver{Systems: systems, Nonces: nonces, Requests: b.system, Deliver: itsm.Decisions{Hub: b.system, Refusal: b.foresee, Proofs: proofs}, Clock: b.clock}
 	chain := &httpapi.Chain{Identity: people{}, Gate: approval.Unrestricted{}, Recorder: b.recorder, Log: log}
 	handler, err := chain.Mount(itsm.Routes(b.receiver))
 	if err != nil {
