@@ -171,8 +171,11 @@ func (s *Server) beforeProxied(r *http.Request, target string, upstream *http.Re
 
 func (s *Server) fillSaid(r *http.Request, what said, object, spec map[string]any) error {
 	for field, value := range s.own(what.kind, who(r)) {
-		if _, given := spec[field]; !given {
+		given, there := spec[field]
+		if !there {
 			spec[field] = value
+		} else if said, is := given.(string); is && said != value {
+			return nil // in another's name, or in another login: the hub refuses it
 		}
 	}
 	metadata, ok := object["metadata"].(map[string]any)
