@@ -180,6 +180,9 @@ func seed(t *testing.T, kinds []httpapi.Kind) {
 			if k.Kind == "Decision" {
 				_ = unstructured.SetNestedField(o.Object, "itsm:test", "spec", "author")
 			}
+			if k.Kind == "Decision" || k.Kind == "Delegation" {
+				_ = unstructured.SetNestedField(o.Object, "v1.looks-like-one", "spec", "proof")
+			}
 			by := own
 			if k.Kind == "Delegation" {
 				by = hub.UserClient(t, "m-ba", "mine-business")

@@ -121,7 +121,9 @@ func TestAnAdministratorOfTheHubForgesNoDecision(t *testing.T) {
 func TestAnAdministratorOfTheHubForgesNoStandIn(t *testing.T) {
 	w := approvaltest.New(t, hub, tenancyv1.ClassProduction)
 	f := forger{w, t}
-	w.Joint(func(p *approvalv1.ApprovalPolicySpec) { p.External = &approvalv1.External{System: "itsm", Standing: "Also"} })
+	w.Joint(func(p *approvalv1.ApprovalPolicySpec) {
+		p.External = &approvalv1.External{System: "itsm", Standing: "Also"}
+	})
 	r := w.Release("stand-in")
 	q := w.Ask(r)
 	w.Decide("biz", q, approve)
