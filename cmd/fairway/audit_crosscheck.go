@@ -9,9 +9,11 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/http"
 	"net/url"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -31,13 +33,19 @@ func newAuditCrosscheck() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "crosscheck",
 		Short: "Compares evidence with the audit logs of the API servers, and names writes that no record accounts for",
-		Long: `Compares evidence with what the API servers themselves noted: audit logs of
-Kubernetes, JSON lines, level Metadata or more. On the hub every write to Fairway's
-kinds, in members every write of Fairway's account has to have its record. A cluster
-whose log is not given is named as unaudited. Exit code 1: a write has no record.`,
-		Example: `  fairway audit crosscheck --audit-log hub-audit.log --member-audit-log east-1=east-1-audit.log`,
-		Args:    cobra.NoArgs,
+		Long: `Tells how what the API servers themselves noted compares with evidence, as the
+server does all the time (--audit-logs). On the hub every write to Fairway's kinds,
+in members every write of Fairway's account or in its namespaces has to have its
+record. A cluster whose log is not read is named as unaudited. With files the command
+compares them itself: audit logs of Kubernetes, JSON lines, level Metadata or more.
+Exit code 1: a write has no record.`,
+		Example: `  fairway audit crosscheck
+  fairway audit crosscheck --audit-log hub-audit.log --member-audit-log east-1=east-1-audit.log`,
+		Args: cobra.NoArgs,
 		RunE: c.run(func(ctx context.Context, api *cli.Client, cmd *cobra.Command, _ []string) error {
+			if hub == "" && len(members) == 0 {
+				return tellCrosscheck(ctx, api, cmd.OutOrStdout())
+			}
 			out, missing := cmd.OutOrStdout(), 0
 			report := func(cluster, path string, read func(io.Reader) ([]crosscheck.Write, error), left func([]crosscheck.Write, []index.Act) []crosscheck.Write) error {
 				n, err := crossCheck(ctx, api, out, cluster, path, read, left)
@@ -70,6 +78,51 @@ whose log is not given is named as unaudited. Exit code 1: a write has no record
 	command.Flags().StringVar(&hub, "audit-log", "", "audit log of the hub's API server")
 	command.Flags().StringToStringVar(&members, "member-audit-log", nil, "audit log of a member, CLUSTER=FILE; repeatable")
 	return command
+}
+
+// tellCrosscheck tells what the server found.
+func tellCrosscheck(ctx context.Context, api *cli.Client, out io.Writer) error {
+	answer, err := api.Do(ctx, cli.Request{Method: http.MethodGet, Path: "/api/v1/audit/crosscheck"})
+	if err != nil {
+		return err
+	}
+	list := struct {
+		Items []struct {
+			Cluster, State, Message string
+			Since, Newest           time.Time
+			Compared, Unaccounted   int
+			Found                   []string
+		}
+	}{}
+	if err := answer.Decode(&list); err != nil {
+		return err
+	}
+	moment := func(t time.Time) string {
+		if t.IsZero() {
+			return "-"
+		}
+		return t.UTC().Format(time.RFC3339)
+	}
+	missing := 0
+	rows := [][]string{{"CLUSTER", "STATE", "SINCE", "NEWEST LINE", "WRITES", "WITHOUT A RECORD", "WHY"}}
+	for _, s := range list.Items {
+		rows = append(rows, []string{cli.Plain(s.Cluster), s.State, moment(s.Since), moment(s.Newest), strconv.Itoa(s.Compared), strconv.Itoa(s.Unaccounted), cli.Plain(s.Message)})
+		missing += s.Unaccounted
+	}
+	if err := cli.WriteTable(out, rows); err != nil {
+		return err
+	}
+	for _, s := range list.Items {
+		for _, f := range s.Found {
+			if _, err := fmt.Fprintf(out, "%s: %s\n", cli.Plain(s.Cluster), cli.Plain(f)); err != nil {
+				return err
+			}
+		}
+	}
+	if missing > 0 {
+		return fmt.Errorf("%d writes have no record", missing)
+	}
+	return nil
 }
 
 // crossCheck compares one log, and returns how many writes have no record.

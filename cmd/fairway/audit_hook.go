@@ -37,12 +37,16 @@ func init() { commands = append(commands, newHubCommand) }
 type hookOptions struct {
 	tokenFile, clientCA string
 	sinks, retention    string
+	auditLogs           string
+	knownAccounts       []string
 }
 
 func (o *hookOptions) add(flags *pflag.FlagSet) {
 	flags.StringVar(&o.tokenFile, "evidence-hook-token", "", "file of the token with which the hub asks before writes past the server, mode 0600, the same for all servers; made when missing (default <data-dir>/hook.token)")
 	flags.StringVar(&o.clientCA, "evidence-hook-ca", "", "certificate authority of the hub's client certificate, PEM: the token alone is not enough then (default: none)")
 	flags.StringVar(&o.sinks, "evidence-sinks", "", "file that names the systems to which evidence is passed on, see docs/howto/find-and-export-evidence.md; empty: none")
+	flags.StringVar(&o.auditLogs, "audit-logs", "", "folder with the audit logs of the API servers, a folder for each cluster and \"hub\" for the hub; all the time they are compared with evidence; empty: every cluster is unaudited")
+	flags.StringSliceVar(&o.knownAccounts, "audit-known-account", nil, "account, or group:NAME, whose writes in Fairway's namespaces of members are its own business, such as an operator's service account; repeatable")
 	flags.StringVar(&o.retention, "evidence-retention", "", "file that says how long classes of evidence are kept, and what is held (default: system and login 1 year, change 5, approval 10)")
 }
 

@@ -46,7 +46,7 @@ func (h *house) addIndex(ctx context.Context) error {
 		return err
 	}
 	h.audit = auditserver.Deps{Policy: policy, Index: store, Log: log, Recorder: h.recorder, Key: key, PublicKey: key.Public, Kin: h.kin, Logger: h.log, Background: ctx}
-	h.audit.Checkpoint = log.Checkpoint
+	h.audit.Checkpoint, h.index = log.Checkpoint, store
 	return h.mgr.Add(leading(func(ctx context.Context) error {
 		defer store.Close() //nolint:errcheck // everything in it comes from the log
 		return store.Follow(ctx, log, indexEvery, func(anew bool, err error) {
@@ -80,7 +80,7 @@ func (l leading) Start(ctx context.Context) error { return l(ctx) }
 
 // auditRoutes are the audit room's part of the API.
 func (h *house) auditRoutes(authority server.Authority, kinds []httpapi.Kind) []httpapi.Route {
-	h.audit.Authority, h.audit.Kinds = authority, kinds
+	h.audit.Authority, h.audit.Kinds, h.audit.Crosscheck = authority, kinds, h.crosscheck.Statuses
 	return auditserver.Routes(h.audit)
 }
 

@@ -19,6 +19,8 @@ import (
 	"github.com/fairway-cloud/fairway/internal/approval/itsm"
 	"github.com/fairway-cloud/fairway/internal/approval/proof"
 	"github.com/fairway-cloud/fairway/internal/audit"
+	"github.com/fairway-cloud/fairway/internal/audit/crosscheck"
+	"github.com/fairway-cloud/fairway/internal/audit/index"
 	"github.com/fairway-cloud/fairway/internal/audit/ledger"
 	auditserver "github.com/fairway-cloud/fairway/internal/audit/server"
 	delivery "github.com/fairway-cloud/fairway/internal/delivery/controller"
@@ -61,6 +63,9 @@ type house struct {
 	sink     *readmodel.Sink
 	outbox   *outbox.Outbox
 	itsm     *itsm.Receiver
+
+	index      *index.Store
+	crosscheck *crosscheck.Watch
 }
 
 // part is one controller or service, by the name under which logs and metrics know it.
@@ -89,6 +94,7 @@ var parts = []part{
 	{"delivery.feed", (*house).addFeed},
 	{"readmodel", (*house).addReadModel},
 	{"audit.index", (*house).addIndex},
+	{"audit.crosscheck", (*house).addCrosscheck},
 	{"audit.sinks", (*house).addSinks},
 	{"outbox", (*house).addOutbox},
 	{"approval.itsm", (*house).addITSM},
@@ -109,7 +115,8 @@ func (h *house) wire(ctx context.Context) error {
 func (h *house) addMembers(context.Context) error { return h.mgr.Add(h.members) }
 
 func (h *house) addFleet(context.Context) error {
-	return fleet.Setup(h.mgr, fleet.Options{Connections: h.members, Gate: h.gate, Recorder: h.recorder})
+	h.crosscheck = &crosscheck.Watch{}
+	return fleet.Setup(h.mgr, fleet.Options{Connections: h.members, Gate: h.gate, Recorder: h.recorder, Audit: h.audited, OnAudit: h.crosscheck.OnChange})
 }
 
 func (h *house) addTenancy(context.Context) error {

@@ -64,6 +64,8 @@ const (
 	ClassChange Class = "change"
 	// ClassApproval is about who agreed to what.
 	ClassApproval Class = "approval"
+	// ClassCrosscheck is about writes that an API server noted and no record accounts for.
+	ClassCrosscheck Class = "crosscheck"
 )
 
 // Result is how an act ended.

@@ -38,6 +38,12 @@ const (
 	RuleClusterMissing = "ClusterMissing"
 	// ReasonNoHosts: the pool lists no hosts.
 	ReasonNoHosts = "NoHosts"
+	// ReasonAudited: the cluster's audit log is read, and every write in it that concerns Fairway has its record.
+	ReasonAudited = "Audited"
+	// ReasonUnaudited: no audit log of the cluster is read; ship it to the server's machine.
+	ReasonUnaudited = "Unaudited"
+	// ReasonUnaccounted: the audit log shows writes that no record accounts for; find out who made them.
+	ReasonUnaccounted = "Unaccounted"
 )
 
 // ClusterSeen is what was observed of a cluster.
@@ -60,6 +66,32 @@ type ClusterSeen struct {
 	Counted   bool
 	Hosts     []Host
 	Instances int64
+	// Audit says how the cluster's audit log compares with evidence.
+	Audit Audit
+}
+
+// Audit says how the audit log of a cluster's API server compares with evidence.
+type Audit struct {
+	// Reason is ReasonAudited, ReasonUnaudited, ReasonUnaccounted, or one that says why
+	// it is not known. Empty: ReasonUnaudited.
+	Reason string
+	// Message says it in a sentence.
+	Message string
+}
+
+// condition is what is told of it.
+func (a Audit) condition(generation int64, now time.Time) metav1.Condition {
+	c := metav1.Condition{
+		Type: fleetv1.ConditionAudited, Status: metav1.ConditionUnknown, Reason: cmp.Or(a.Reason, ReasonUnaudited),
+		Message: cmp.Or(a.Message, "no audit log of this cluster is read"), ObservedGeneration: generation, LastTransitionTime: metav1.NewTime(now),
+	}
+	switch c.Reason {
+	case ReasonAudited:
+		c.Status = metav1.ConditionTrue
+	case ReasonUnaudited, ReasonUnaccounted:
+		c.Status = metav1.ConditionFalse
+	}
+	return c
 }
 
 // ReportCluster tells what was seen. What is not known now stays as it was.
@@ -76,6 +108,7 @@ func ReportCluster(before fleetv1.ClusterStatus, seen ClusterSeen, now time.Time
 	}
 	set := setter(&status.Conditions, seen.Generation, now)
 	set(fleetv1.ConditionReachable, seen.Connected, seen.Reason, seen.Message)
+	meta.SetStatusCondition(&status.Conditions, seen.Audit.condition(seen.Generation, now))
 	switch {
 	case !seen.Connected:
 		set(fleetv1.ConditionReady, false, seen.Reason, seen.Message)

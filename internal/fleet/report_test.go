@@ -41,7 +41,7 @@ func TestReportCluster(t *testing.T) {
 		"first contact": {
 			reason: "it answers, its hosts are not known yet",
 			seen:   fleet.ClusterSeen{Connected: true, Reason: "Connected", Version: "v1.36.3", UID: "u", PodAdmission: "Policy"},
-			want:   "Reachable=True(Connected) Ready=True(Usable) Stalled=False(Moving)",
+			want:   "Audited=False(Unaudited) Reachable=True(Connected) Ready=True(Usable) Stalled=False(Moving)",
 			check: func(s fleetv1.ClusterStatus) bool {
 				return s.Version == "v1.36.3" && s.UID == "u" && s.Hosts.Total == 0
 			},
@@ -52,7 +52,7 @@ func TestReportCluster(t *testing.T) {
 			seen: fleet.ClusterSeen{Connected: true, Reason: "Connected", Counted: true, Instances: 2, Hosts: []fleet.Host{
 				{Name: "a", Ready: true, Capacity: fleet.Amount{CPU: 2000}}, {Name: "b", Capacity: fleet.Amount{CPU: 2000}}, {Name: "c", Ready: true, Simulated: true},
 			}},
-			want: "Reachable=True(Connected) Ready=True(Usable) Stalled=False(Moving)",
+			want: "Audited=False(Unaudited) Reachable=True(Connected) Ready=True(Usable) Stalled=False(Moving)",
 			check: func(s fleetv1.ClusterStatus) bool {
 				return s.Hosts == fleetv1.HostCounts{Total: 3, Ready: 2, Simulated: 1} && s.Capacity.CPU.Value() == 2 && s.Instances == 2
 			},
@@ -60,7 +60,7 @@ func TestReportCluster(t *testing.T) {
 		"away": {
 			reason: "what was last seen stays, so that nobody deletes a cluster that runs instances",
 			before: known, seen: fleet.ClusterSeen{Reason: "Unreachable"},
-			want: "Reachable=False(Unreachable) Ready=False(Unreachable) Stalled=False(Moving)",
+			want: "Audited=False(Unaudited) Reachable=False(Unreachable) Ready=False(Unreachable) Stalled=False(Moving)",
 			check: func(s fleetv1.ClusterStatus) bool {
 				return s.Instances == 7 && s.Hosts.Total == 3 && s.Version == "v1.36.3"
 			},
@@ -68,23 +68,23 @@ func TestReportCluster(t *testing.T) {
 		"credentials refused": {
 			reason: "waiting does not help",
 			before: known, seen: fleet.ClusterSeen{Reason: "CredentialsRefused", NeedsPerson: true},
-			want: "Reachable=False(CredentialsRefused) Ready=False(CredentialsRefused) Stalled=True(CredentialsRefused)",
+			want: "Audited=False(Unaudited) Reachable=False(CredentialsRefused) Ready=False(CredentialsRefused) Stalled=True(CredentialsRefused)",
 		},
 		"another cluster": {
 			reason: "the identity of the first contact stays",
 			before: known, seen: fleet.ClusterSeen{Reason: "OtherCluster", NeedsPerson: true, UID: "other"},
-			want:  "Reachable=False(OtherCluster) Ready=False(OtherCluster) Stalled=True(OtherCluster)",
+			want:  "Audited=False(Unaudited) Reachable=False(OtherCluster) Ready=False(OtherCluster) Stalled=True(OtherCluster)",
 			check: func(s fleetv1.ClusterStatus) bool { return s.UID == "u" },
 		},
 		"not guarded": {
 			reason: "it answers, but foreign pods would get onto pools",
 			seen:   fleet.ClusterSeen{Connected: true, Reason: "Connected", GuardProblem: "no"},
-			want:   "Reachable=True(Connected) Ready=False(GuardFailing) Stalled=False(Moving)",
+			want:   "Audited=False(Unaudited) Reachable=True(Connected) Ready=False(GuardFailing) Stalled=False(Moving)",
 		},
 		"old version": {
 			reason: "it can be used, not for levels that require a guard",
 			seen:   fleet.ClusterSeen{Connected: true, Reason: "Connected", PodAdmission: "None"},
-			want:   "Reachable=True(Connected) Ready=True(Usable) Stalled=False(Moving)",
+			want:   "Audited=False(Unaudited) Reachable=True(Connected) Ready=True(Usable) Stalled=False(Moving)",
 			check:  func(s fleetv1.ClusterStatus) bool { return s.PodAdmission == "None" },
 		},
 	}

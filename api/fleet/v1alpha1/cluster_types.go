@@ -72,7 +72,8 @@ type StorageClass struct {
 // ClusterStatus is what Fairway sees of a member.
 type ClusterStatus struct {
 	// conditions: Ready sums up; Reachable says whether the member answers;
-	// Stalled says that a person is needed, and what for.
+	// Stalled says that a person is needed, and what for; Audited says whether the
+	// audit log of the member's API server is read and accounts for what happened.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -137,6 +138,12 @@ const (
 	ConditionReady = "Ready"
 	// ConditionReachable says whether the member answers its hub.
 	ConditionReachable = "Reachable"
+	// ConditionAudited says whether what the member's API server noted agrees with
+	// evidence. True: it does. False, reason Unaudited: no audit log is read. False,
+	// reason Unaccounted: there are writes without a record. Unknown: the log is stale
+	// (Stale), cannot be read in part (Incomplete), begins to be read (Waiting), or its
+	// clock is ahead (ClockApart).
+	ConditionAudited = "Audited"
 	// ConditionStalled says that nothing moves until a person acts.
 	ConditionStalled = "Stalled"
 )
@@ -151,6 +158,7 @@ const (
 // +kubebuilder:printcolumn:name="Data centre",type=string,JSONPath=`.spec.dataCenter`
 // +kubebuilder:printcolumn:name="Environment",type=string,JSONPath=`.spec.environment`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Audit",type=string,JSONPath=`.status.conditions[?(@.type=="Audited")].reason`
 // +kubebuilder:printcolumn:name="Version",type=string,JSONPath=`.status.version`
 // +kubebuilder:printcolumn:name="Hosts",type=integer,JSONPath=`.status.hosts.total`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`

@@ -3,129 +3,81 @@
 
 // Package crosscheck reads what API servers themselves noted (the audit log of
 // Kubernetes, one JSON event per line) and finds writes that evidence knows
-// nothing of: to Fairway's kinds on the hub, and by Fairway's account in members.
+// nothing of: to Fairway's kinds on the hub, and in members by Fairway's account
+// or in its namespaces. A Watch does so all the time.
 package crosscheck
 
 import (
-	"bufio"
-	"encoding/json"
-	"errors"
+	"bytes"
 	"fmt"
 	"io"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/fairway-cloud/fairway/internal/audit"
 	"github.com/fairway-cloud/fairway/internal/audit/index"
-	"github.com/fairway-cloud/fairway/internal/platform/httpapi"
 )
 
 // Write is a write that an API server carried out.
 type Write struct {
 	// Time when it came.
-	Time time.Time
+	Time time.Time `json:"time"`
 	// Person who asked, behind impersonation too.
-	Person string
+	Person string `json:"person"`
+	// Through is the account that acted under the person's name. Empty: nobody did.
+	Through string `json:"through,omitempty"`
 	// Verb of Kubernetes, such as create.
-	Verb string
-	// Subject that was written. The name is empty where the hub made it.
-	Subject index.Subject
+	Verb string `json:"verb"`
+	// Subject that was written. The name is empty where the API server made it.
+	Subject index.Subject `json:"subject"`
+	// Part of the subject that was written, such as "status". Empty: itself.
+	Part string `json:"part,omitempty"`
 	// Audit is the event's id.
-	Audit string
+	Audit string `json:"event"`
+	// Foreign says why no record can account for it. Empty: one can.
+	Foreign string `json:"foreign,omitempty"`
 }
 
 func (w Write) String() string {
-	return fmt.Sprintf("%s: %s of %s by %s (event %s)", w.Time.UTC().Format(time.RFC3339), w.Verb, strings.Trim(w.Subject.Key(), "/"), w.Person, w.Audit)
+	what, by := strings.Trim(w.Subject.Key(), "/"), w.Person
+	if w.Part != "" {
+		what += " (" + w.Part + ")"
+	}
+	if w.Through != "" && w.Foreign != "" {
+		by += " through " + w.Through
+	}
+	return fmt.Sprintf("%s: %s of %s by %s (event %s)", w.Time.UTC().Format(time.RFC3339), w.Verb, what, by, w.Audit)
 }
-
-// event is what is read of an audit event.
-type event struct {
-	Kind             string
-	Stage            string
-	AuditID          string `json:"auditID"`
-	Verb             string
-	RequestURI       string `json:"requestURI"`
-	User             user
-	ImpersonatedUser *user `json:"impersonatedUser"`
-	ObjectRef        *struct {
-		Resource, Namespace, Name, Subresource string
-		APIGroup                               string `json:"apiGroup"`
-	} `json:"objectRef"`
-	ResponseStatus *struct{ Code int } `json:"responseStatus"`
-	Received       time.Time           `json:"requestReceivedTimestamp"`
-}
-
-type user struct {
-	Username string
-	Groups   []string
-}
-
-// The accounts of Fairway itself.
-const (
-	hubGroup    = "fairway:system"
-	memberGroup = "fairway:hub"
-)
 
 // Hub reads the writes to Fairway's kinds that Fairway's own account did not make.
-func Hub(log io.Reader) ([]Write, error) {
-	return read(log, func(e event, actor user) bool {
-		return strings.HasSuffix(e.ObjectRef.APIGroup, httpapi.GroupSuffix) && !slices.Contains(actor.Groups, hubGroup)
-	})
-}
+func Hub(log io.Reader) ([]Write, error) { return readAll(log, Rules{Hub: true}) }
 
 // Member reads the writes of Fairway's account in a member. Leases and questions
 // about rights are no writes to what runs.
-func Member(log io.Reader) ([]Write, error) {
-	return read(log, func(e event, actor user) bool {
-		switch e.ObjectRef.APIGroup {
-		case "coordination.k8s.io", "authorization.k8s.io", "authentication.k8s.io":
-			return false
-		}
-		return slices.Contains(actor.Groups, memberGroup)
-	})
-}
+func Member(log io.Reader) ([]Write, error) { return readAll(log, Rules{}) }
 
-var writes = []string{"create", "update", "patch", "delete", "deletecollection"}
-
-func read(log io.Reader, counts func(event, user) bool) ([]Write, error) {
-	in := bufio.NewReaderSize(log, 1<<20)
+func readAll(log io.Reader, rules Rules) ([]Write, error) {
+	in := newLines(log)
 	var found []Write
 	for number := 1; ; number++ {
-		line, err := in.ReadBytes('\n')
-		if len(strings.TrimSpace(string(line))) > 0 {
-			e := event{}
-			if parse := json.Unmarshal(line, &e); parse != nil {
-				return found, fmt.Errorf("could not read line %d of the audit log: it is no JSON event; a log that was cut in the middle ends here", number)
-			}
-			if w, ok := e.write(counts); ok {
-				found = append(found, w)
-			}
-		}
-		if errors.Is(err, io.EOF) {
-			return found, nil
-		}
+		line, state, err := in.next()
 		if err != nil {
 			return found, fmt.Errorf("could not read the audit log: %w", err)
 		}
+		if len(bytes.TrimSpace(line)) > 0 || state == tooLong {
+			noted, err := rules.Read(line)
+			if err != nil {
+				return found, fmt.Errorf("could not read line %d of the audit log: %w; a log that was cut in the middle ends here", number, err)
+			}
+			if noted.Write != nil {
+				found = append(found, *noted.Write)
+			}
+		}
+		if state == ended {
+			return found, nil
+		}
 	}
-}
-
-func (e event) write(counts func(event, user) bool) (Write, bool) {
-	if e.Kind != "Event" || e.Stage != "ResponseComplete" || e.ObjectRef == nil || e.ResponseStatus == nil ||
-		e.ResponseStatus.Code < 200 || e.ResponseStatus.Code > 299 || !slices.Contains(writes, e.Verb) {
-		return Write{}, false
-	}
-	actor := e.User
-	if e.ImpersonatedUser != nil {
-		actor = *e.ImpersonatedUser
-	}
-	if at, err := url.Parse(e.RequestURI); err != nil || at.Query().Get("dryRun") != "" || !counts(e, actor) {
-		return Write{}, false
-	}
-	subject := index.SubjectOf("write /apis/group/version/" + e.ObjectRef.Resource)
-	subject.Namespace, subject.Name = e.ObjectRef.Namespace, e.ObjectRef.Name
-	return Write{Time: e.Received, Person: actor.Username, Verb: e.Verb, Subject: subject, Audit: e.AuditID}, true
 }
 
 // slack is how far the clocks of two machines may be apart.
@@ -152,7 +104,8 @@ func Window(all []Write) (from, to time.Time) {
 func Unaccounted(all []Write, acts []index.Act) []Write {
 	return without(all, acts, func(w Write, a index.Act) bool {
 		of := index.SubjectOf(a.Subject)
-		return a.Person == w.Person && of.Kind == w.Subject.Kind && of.Namespace == w.Subject.Namespace && (w.Subject.Name == "" || of.Name == w.Subject.Name || of.Name == "")
+		return a.Person == w.Person && of.Kind == w.Subject.Kind && of.Namespace == w.Subject.Namespace &&
+			(w.Subject.Name == "" || of.Name == w.Subject.Name || of.Name == "")
 	})
 }
 
@@ -165,16 +118,17 @@ func UnaccountedIn(cluster string, all []Write, acts []index.Act) []Write {
 func without(all []Write, acts []index.Act, fits func(Write, index.Act) bool) []Write {
 	var left []Write
 	for _, w := range all {
-		if !slices.ContainsFunc(acts, func(a index.Act) bool { return underWay(a, w.Time) && fits(w, a) }) {
+		if w.Foreign != "" || !slices.ContainsFunc(acts, func(a index.Act) bool { return underWay(a, w.Time) && fits(w, a) }) {
 			left = append(left, w)
 		}
 	}
 	return left
 }
 
-// underWay says whether an act was being carried out at a moment.
+// underWay says whether an act was being carried out at a moment. One that was
+// refused was not, and what was found here before is no act of anybody's.
 func underWay(a index.Act, at time.Time) bool {
-	if at.Before(a.Time.Add(-slack)) {
+	if at.Before(a.Time.Add(-slack)) || a.Result == audit.Refused || strings.HasPrefix(a.Verb, verbPrefix) {
 		return false
 	}
 	if a.Ended == nil {
@@ -182,3 +136,10 @@ func underWay(a index.Act, at time.Time) bool {
 	}
 	return !at.After(a.Ended.Add(slack))
 }
+
+// The verbs of what is found.
+const (
+	verbPrefix      = "audit.unaccounted"
+	VerbUnaccounted = verbPrefix
+	VerbLate        = verbPrefix + "Late"
+)

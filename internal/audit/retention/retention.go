@@ -42,7 +42,7 @@ type Hold struct {
 
 // Defaults are the terms of classes that a policy leaves out.
 func Defaults() map[audit.Class]int {
-	return map[audit.Class]int{audit.ClassSystem: 1, audit.ClassLogin: 1, audit.ClassChange: 5, audit.ClassApproval: 10}
+	return map[audit.Class]int{audit.ClassSystem: 1, audit.ClassLogin: 1, audit.ClassChange: 5, audit.ClassApproval: 10, audit.ClassCrosscheck: 10}
 }
 
 // Parse reads a policy from YAML. Empty: the defaults.
@@ -55,7 +55,7 @@ func Parse(raw []byte) (Policy, error) {
 	for _, class := range slices.Sorted(maps.Keys(p.Terms)) {
 		years := p.Terms[class]
 		if _, known := terms[class]; !known {
-			return p, fmt.Errorf("could not read the retention of evidence: there is no class %q; there are approval, change, login and system", class)
+			return p, fmt.Errorf("could not read the retention of evidence: there is no class %q; there are approval, change, crosscheck, login and system", class)
 		}
 		if years < 1 || years > 100 {
 			return p, fmt.Errorf("could not read the retention of evidence: the term of class %q is %d years; it is 1 to 100", class, years)

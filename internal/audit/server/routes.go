@@ -14,6 +14,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/fairway-cloud/fairway/internal/audit"
+	"github.com/fairway-cloud/fairway/internal/audit/crosscheck"
 	"github.com/fairway-cloud/fairway/internal/audit/export"
 	"github.com/fairway-cloud/fairway/internal/audit/index"
 	"github.com/fairway-cloud/fairway/internal/audit/retention"
@@ -62,6 +63,9 @@ type Deps struct {
 	Kinds []httpapi.Kind
 	// Policy says how long records are kept. Default: retention's defaults.
 	Policy retention.Policy
+	// Crosscheck says how the audit logs of the API servers compare with evidence. Nil:
+	// nobody compares them.
+	Crosscheck func() []crosscheck.Status
 	// Key signs exports, and PublicKey is its public half. Nil: nothing is exported.
 	Key       Key
 	PublicKey string
@@ -105,6 +109,8 @@ func Routes(deps Deps) []httpapi.Route {
 				Query: append(searchDoc(false), httpapi.Parameter{Name: "format", Text: "How: " + strings.Join(export.Formats(), ", ") + ". Default: csv."}), Media: "multipart/mixed"}},
 		{Method: http.MethodGet, Pattern: "/api/v1/audit/retention", Verb: "retention", Handler: h.available(h.retention),
 			Doc: httpapi.Doc{Summary: "Says which years' logs are kept, until when, and why.", Response: "audit.Retention"}},
+		{Method: http.MethodGet, Pattern: "/api/v1/audit/crosscheck", Verb: "crosscheck", Handler: h.available(h.crosscheck),
+			Doc: httpapi.Doc{Summary: "Says how the audit logs of the hub and of each cluster compare with evidence.", Response: "audit.Crosscheck"}},
 		{Method: http.MethodGet, Pattern: "/api/v1/audit/key", Verb: "key", Handler: h.key,
 			Doc: httpapi.Doc{Summary: "Shows the public key of exports.", Media: "text/plain"}},
 		{Method: http.MethodPost, Pattern: "/api/v1/audit/rebuild", Verb: "rebuild", Effect: httpapi.Writes, Handler: h.available(h.rebuild),
@@ -144,7 +150,7 @@ func searchDoc(paged bool) []httpapi.Parameter {
 		"address": "Where the request came from.", "namespace": "The namespace that it belongs to.", "cluster": "The cluster that was written to.",
 		"verb": "What was done, such as release.step.", "result": "Done, Refused, Failed, Unknown, or Open where there is no outcome yet.",
 		"kind": "The kind of what was acted on, such as release.", "environment": "The environment that was acted in.", "room": "The room, such as approval.",
-		"class": "How long it is kept: system, login, change or approval.",
+		"class": "How long it is kept: system, login, change, approval or crosscheck.",
 	}
 	var doc []httpapi.Parameter
 	for _, name := range index.Fields() {
@@ -180,7 +186,7 @@ func Schemas() map[string]any {
 		"time": moment("When it was about to begin."), "ended": moment("When its outcome was recorded."), "namespace": text("The namespace whose people may read it."),
 		"verb": text("What was done, <room>.<act>."), "person": text("Person id of who acted, also behind controllers."), "subject": text("What was acted on, <Kind>/<namespace>/<name>."),
 		"cluster": text("The cluster that was written to."), "environment": text("The environment that was acted in."), "from": text("Where the request came from."),
-		"class": text("How long it is kept: system, login, change or approval."), "application": text("The application that it was about."),
+		"class": text("How long it is kept: system, login, change, approval or crosscheck."), "application": text("The application that it was about."),
 		"release": text("The Release that it happened for."), "approval": text("The approval that covered it."), "verdict": text("The gate's reason."),
 		"reason": text("The requester's reason."), "ticket": text("The requester's ticket."), "before": text("Digest of what was there."), "after": text("Digest of what came."),
 		"details": map[string]any{"type": "array", "items": map[string]any{"type": "string"}, "description": "The single acts of a step."},
@@ -203,6 +209,14 @@ func Schemas() map[string]any {
 			"items": map[string]any{"type": "array", "items": map[string]any{"type": "object", "required": []any{"year", "keptUntil", "may", "why"}, "properties": map[string]any{
 				"year": whole("The year."), "classes": map[string]any{"type": "array", "items": map[string]any{"type": "string"}}, "keptUntil": moment("When its longest term ends."),
 				"holds": map[string]any{"type": "array", "items": map[string]any{"type": "string"}}, "may": text("go, or not go."), "why": text("In a sentence."),
+			}}},
+		}},
+		"audit.Crosscheck": map[string]any{"type": "object", "required": []any{"items"}, "properties": map[string]any{
+			"items": map[string]any{"type": "array", "items": map[string]any{"type": "object", "required": []any{"cluster", "state", "message", "compared", "unaccounted"}, "properties": map[string]any{
+				"cluster": text("The cluster, or hub."), "state": text("Audited, Unaudited, Unaccounted, Incomplete, ClockApart, Stale or Waiting."),
+				"message": text("What that means, and what to do."), "since": moment("Since when its log is compared."), "newest": moment("Time of the newest line that was read."),
+				"compared": whole("Writes that were compared."), "unaccounted": whole("Writes within 7 days that no record accounts for."),
+				"found": map[string]any{"type": "array", "items": text("One of them."), "description": "The newest of them."},
 			}}},
 		}},
 		"audit.Rebuild": map[string]any{"type": "object", "properties": map[string]any{"records": whole("How many records there are to read.")}},

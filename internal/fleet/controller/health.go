@@ -41,6 +41,7 @@ type Health struct {
 	sight     *Sight
 	guards    *guards
 	now       func() time.Time
+	audit     func(cluster string) fleet.Audit
 }
 
 // Reconcile moves one Cluster towards being connected, guarded and known.
@@ -84,6 +85,9 @@ func (h *Health) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Resu
 				}
 			}
 		}
+	}
+	if h.audit != nil {
+		seen.Audit = h.audit(cluster.Name)
 	}
 	cluster.Status = fleet.ReportCluster(cluster.Status, seen, h.now())
 	return patch.Settle(result, patch.Status(ctx, h.hub, before, cluster))

@@ -26,6 +26,7 @@ import (
 	fleetv1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/approval"
 	"github.com/fairway-cloud/fairway/internal/audit"
+	"github.com/fairway-cloud/fairway/internal/fleet"
 	"github.com/fairway-cloud/fairway/internal/platform/members/connections"
 )
 
@@ -37,6 +38,10 @@ type Options struct {
 	Gate approval.Gate
 	// Recorder keeps the evidence of each act in a member.
 	Recorder audit.Recorder
+	// Audit says how a cluster's audit log compares with evidence, and OnAudit has tell
+	// called when that changes. Default: no audit log is read.
+	Audit   func(cluster string) fleet.Audit
+	OnAudit func(tell func(cluster string))
 	// Now is the clock. Default: the machine's.
 	Now func() time.Time
 }
@@ -53,7 +58,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 	sight := NewSight(o.Connections)
 	health := &Health{
 		hub: hub, secrets: mgr.GetAPIReader(), connector: o.Connections, sight: sight,
-		guards: &guards{gate: o.Gate, recorder: o.Recorder}, now: o.Now,
+		guards: &guards{gate: o.Gate, recorder: o.Recorder}, now: o.Now, audit: o.Audit,
 	}
 	hosts := &Hosts{hub: hub, members: o.Connections, sight: sight, gate: o.Gate, recorder: o.Recorder}
 	pools := &Pools{hub: hub, sight: sight, now: o.Now}
@@ -70,11 +75,16 @@ func Setup(mgr ctrl.Manager, o Options) error {
 		return fmt.Errorf("could not watch the credentials of clusters: %w", err)
 	}
 	secret := &metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"}}
+	onAudit := o.OnAudit
+	if onAudit == nil {
+		onAudit = func(func(string)) {}
+	}
 	err = ctrl.NewControllerManagedBy(mgr).Named("fleet.health").
 		For(&fleetv1.Cluster{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WatchesRawSource(source.Kind(own, secret, handler.TypedEnqueueRequestsFromMapFunc(clustersOf(hub)))).
 		WatchesRawSource(later(o.Connections.OnChange, 0, one)).
 		WatchesRawSource(later(sight.OnChange, calm, one)).
+		WatchesRawSource(later(onAudit, 0, one)).
 		Complete(health)
 	if err != nil {
 		return err

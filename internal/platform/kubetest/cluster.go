@@ -87,6 +87,10 @@ func (c *Cluster) Client() client.Client { return c.client }
 // Kubeconfig is a kubeconfig with the certificates inside.
 func (c *Cluster) Kubeconfig() []byte { return c.kubeconfig }
 
+// AuditLog is the file of the API server's audit log, in a folder named as the
+// cluster; "" without WithAuditLog.
+func (c *Cluster) AuditLog() string { return c.plane.Files().AuditLog }
+
 // UserConfig reaches the cluster as the given person in the given groups, to
 // whom RBAC and admission apply.
 func (c *Cluster) UserConfig(t testing.TB, user string, groups ...string) *rest.Config {
@@ -189,7 +193,7 @@ func start(names []string, o options) (_ *fleet, err error) {
 			Bind: "127.0.0.1", Address: netip.MustParseAddr("127.0.0.1"),
 			Port: ports[2+3*i], SchedulerPort: ports[3+3*i], ControllerPort: ports[4+3*i],
 			ServiceCIDR: netip.MustParsePrefix("10.254.0.0/16"), PodCIDR: netip.MustParsePrefix("10.253.0.0/16"),
-			APIServerFlags: o.apiServerFlags, ControllerManager: o.controllerManager, Scheduler: o.scheduler, Lean: true,
+			APIServerFlags: o.apiServerFlags, ControllerManager: o.controllerManager, Scheduler: o.scheduler, Lean: true, Audited: o.audited,
 		}}
 		if err := c.open(); err != nil {
 			return nil, err

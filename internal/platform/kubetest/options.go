@@ -23,6 +23,7 @@ type options struct {
 	admission         bool
 	manifests         []string
 	scheme            *runtime.Scheme
+	audited           bool
 	apiServerFlags    []string
 }
 
@@ -32,6 +33,10 @@ func WithControllerManager() Option { return func(o *options) { o.controllerMana
 
 // WithScheduler runs the scheduler.
 func WithScheduler() Option { return func(o *options) { o.scheduler = true } }
+
+// WithAuditLog has each API server write the audit log of the sandbox's policy, see
+// Cluster.AuditLog.
+func WithAuditLog() Option { return func(o *options) { o.audited = true } }
 
 // WithCRDs installs the CustomResourceDefinitions of config/crd.
 func WithCRDs() Option { return func(o *options) { o.crds = true } }

@@ -113,6 +113,7 @@ func startServer(ctx context.Context, s *daemon.Sandbox, _ *topology.Sandbox) er
 			"--data-dir=" + filepath.Join(dir, "data"), "--token-file=" + filepath.Join(dir, "admin.token"),
 			"--plain-http-registry=" + topology.RegistryName + "=" + s.RegistryAddress(),
 			"--allow-loopback-members", fmt.Sprintf("--metrics-address=127.0.0.1:%d", s.Plan.MetricsPort),
+			"--audit-logs=" + s.AuditLogs(), "--audit-known-account=" + daemon.SimulatorUser,
 		}, witness...),
 		Env:     []string{"GOMEMLIMIT=600MiB"},
 		LogFile: s.LogFile(serverProcess),

@@ -49,6 +49,8 @@ rules:
     verbs: ["create", "update", "patch", "delete", "deletecollection"]
     resources:
       - group: fleet.fairway.cloud
+      - group: identity.fairway.cloud
+      - group: approval.fairway.cloud
       - group: tenancy.fairway.cloud
       - group: app.fairway.cloud
       - group: placement.fairway.cloud
@@ -61,12 +63,15 @@ rules:
 
 func (c Cluster) auditPolicyFile() string { return filepath.Join(c.Dir, "audit-policy.yaml") }
 
+func (c Cluster) audited() bool { return !c.Lean || c.Audited }
+
 func (c Cluster) writeAuditPolicy() error {
-	if c.Lean {
+	if !c.audited() {
 		return nil
 	}
-	if err := os.MkdirAll(c.LogDir, 0o755); err != nil {
-		return fmt.Errorf("could not make the log folder %q: %w", c.LogDir, err)
+	dir := filepath.Dir(c.Files().AuditLog)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("could not make the log folder %q: %w", dir, err)
 	}
 	return pki.WriteFile(c.auditPolicyFile(), []byte(auditPolicy))
 }

@@ -30,7 +30,7 @@ type Cluster struct {
 	Name string
 	// Dir holds certificates, kubeconfigs and the audit policy.
 	Dir string
-	// LogDir receives one log file per process and the audit log.
+	// LogDir receives one log file per process, and the audit log in AuditDir.
 	LogDir string
 	// Kubebox is the path of the kubebox binary.
 	Kubebox string
@@ -62,8 +62,9 @@ type Cluster struct {
 	// Controllers bounds the controller manager's controllers; all that make
 	// sense without a cloud when empty.
 	Controllers []string
-	// Lean gives up durability and auditing for the speed of tests.
-	Lean bool
+	// Lean gives up durability and auditing for the speed of tests, and Audited keeps
+	// the auditing all the same: each line is written before the request is answered.
+	Lean, Audited bool
 }
 
 // Files are what Prepare wrote for others to use.
@@ -74,9 +75,14 @@ type Files struct {
 	LocalKubeconfig string
 	// AuthorityFile is the PEM certificate of the cluster's authority.
 	AuthorityFile string
-	// AuditLog is the API server's audit log; empty when Lean.
+	// AuditLog is the API server's audit log, in a folder of its own within AuditDir;
+	// empty when there is none.
 	AuditLog string
 }
+
+// AuditDir is the folder in a log folder that holds a folder for each cluster's
+// audit log, as "fairway server --audit-logs" reads it.
+const AuditDir = "audit"
 
 func (c Cluster) pki() string { return filepath.Join(c.Dir, "pki") }
 
@@ -94,8 +100,8 @@ func (c Cluster) Files() Files {
 		LocalKubeconfig: filepath.Join(c.Dir, "local.kubeconfig"),
 		AuthorityFile:   filepath.Join(c.pki(), "ca.crt"),
 	}
-	if !c.Lean {
-		files.AuditLog = filepath.Join(c.LogDir, c.Name+"-audit.log")
+	if c.audited() {
+		files.AuditLog = filepath.Join(c.LogDir, AuditDir, c.Name, "audit.log")
 	}
 	return files
 }

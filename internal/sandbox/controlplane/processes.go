@@ -71,12 +71,15 @@ func (c Cluster) apiServer() supervise.Process {
 		// manager, and no pod could be created.
 		argv = append(argv, "--disable-admission-plugins=ServiceAccount")
 	}
-	if !c.Lean {
+	if c.audited() {
 		argv = append(argv,
 			"--audit-policy-file="+c.auditPolicyFile(),
 			"--audit-log-path="+c.Files().AuditLog,
-			"--audit-log-maxsize=64", "--audit-log-maxbackup=2", "--audit-log-mode=batch",
+			"--audit-log-maxsize=64", "--audit-log-maxbackup=2",
 		)
+	}
+	if c.audited() && !c.Lean {
+		argv = append(argv, "--audit-log-mode=batch", "--audit-log-batch-max-wait=2s")
 	}
 	argv = append(argv, c.APIServerFlags...)
 	return supervise.Process{

@@ -112,6 +112,11 @@ func (s *Sandbox) LogFile(name string) string {
 	return filepath.Join(s.Options.Folder.Logs(), filepath.Base(name)+".log")
 }
 
+// AuditLogs is the folder with a folder for each API server's audit log.
+func (s *Sandbox) AuditLogs() string {
+	return filepath.Join(s.Options.Folder.Logs(), controlplane.AuditDir)
+}
+
 // Kubeconfig is the path of the administrator's kubeconfig of a cluster.
 func (s *Sandbox) Kubeconfig(cluster string) string { return s.Options.Folder.Kubeconfig(cluster) }
 

@@ -30,6 +30,9 @@ const (
 	simulatedPods   = "110"
 )
 
+// SimulatorUser is the account that plays simulated hosts: it starts their pods.
+const SimulatorUser = "system:fairway-sandbox-simulator"
+
 // simulate makes the cluster's simulated hosts and starts what plays them.
 func (s *Sandbox) simulate(ctx context.Context, c topology.ClusterPlan) error {
 	hosts := s.Plan.HostsOf(topology.Simulated, c.Name)
@@ -48,7 +51,7 @@ func (s *Sandbox) simulate(ctx context.Context, c topology.ClusterPlan) error {
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	kubeconfig, err := s.planes[c.Name].LocalKubeconfig("simulator", "system:fairway-sandbox-simulator", "system:masters")
+	kubeconfig, err := s.planes[c.Name].LocalKubeconfig("simulator", SimulatorUser, "system:masters")
 	if err != nil {
 		return err
 	}
