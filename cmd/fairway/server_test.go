@@ -29,7 +29,7 @@ import (
 var hub *kubetest.Cluster
 
 func TestMain(m *testing.M) {
-	os.Exit(kubetest.Main(m, &hub, kubetest.WithCRDs(), kubetest.WithAdmission(), kubetest.WithManifests("config/rbac")))
+	os.Exit(kubetest.Main(m, &hub, kubetest.WithCRDs(), kubetest.WithAdmission(), kubetest.WithManifests("config/rbac"), kubetest.WithAuditLog()))
 }
 
 // bench is a running server with the files that reach it.
