@@ -47,7 +47,7 @@ func (o *hookOptions) add(flags *pflag.FlagSet) {
 	flags.StringVar(&o.sinks, "evidence-sinks", "", "file that names the systems to which evidence is passed on, see docs/howto/find-and-export-evidence.md; empty: none")
 	flags.StringVar(&o.auditLogs, "audit-logs", "", "folder with the audit logs of the API servers, a folder for each cluster and \"hub\" for the hub; all the time they are compared with evidence; empty: every cluster is unaudited")
 	flags.StringSliceVar(&o.knownAccounts, "audit-known-account", nil, "account, or group:NAME, whose writes in Fairway's namespaces of members are its own business, such as an operator's service account; repeatable")
-	flags.StringVar(&o.retention, "evidence-retention", "", "file that says how long classes of evidence are kept, and what is held (default: system and login 1 year, change 5, approval 10)")
+	flags.StringVar(&o.retention, "evidence-retention", "", "file that says how long classes of evidence are kept, and what is held (default: system and login 1 year, change 5, approval and crosscheck 10)")
 }
 
 // hook answers the hub beside the API: it has its own way to know who asks.
