@@ -9,10 +9,13 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/pquerna/otp"
+	"github.com/pquerna/otp/totp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -127,6 +130,55 @@ func TestLoginStory(t *testing.T) {
 		}
 		if _, errOut, code := typed(t, "", append([]string{"delete", "datacenter", "x", "--yes"}, asCI...)...); code == 0 {
 			t.Errorf("a reader writes nothing: %d %s", code, errOut)
+		}
+	})
+	t.Run("a second factor", func(t *testing.T) {
+		as := []string{"--config", own, "--context", "p90001"}
+		factor := func(words ...string) []string {
+			return append(append([]string{"identity", "second-factor"}, words...), as...)
+		}
+		out, errOut, code := typed(t, "", factor("enrol")...)
+		secret, err := otp.NewKeyFromURL(strings.TrimSpace(out))
+		if err != nil || code != 0 || secret.AccountName() != "wang.wu" || !strings.Contains(errOut, "shown this once") {
+			t.Fatalf("%v %d %s%s", err, code, out, errOut)
+		}
+		log := append([]string{"login", "--user", "wang.wu", "--password-file", "-", "--context", "with-code"}, where...)
+		must(goodPassword+"\n", log...) // an enrolment that nobody confirmed asks for nothing
+		if _, errOut, code := typed(t, "", factor("confirm", "--code", "000000")...); code == 0 || !strings.Contains(errOut, "not the code of now") {
+			t.Errorf("a wrong code: %d %s", code, errOut)
+		}
+		if _, errOut, code := typed(t, "", factor("remove", "--code", "000000")...); code == 0 || !strings.Contains(errOut, "not the code of now") {
+			t.Errorf("there is none yet: %d %s", code, errOut)
+		}
+		// Three codes are good now: of the step before, of this one and of the next, in this order.
+		var codes []string
+		for now, step := time.Now(), time.Duration(-1); step <= 1; step++ {
+			code, err := totp.GenerateCode(secret.Secret(), now.Add(step*30*time.Second))
+			if err != nil {
+				t.Fatal(err)
+			}
+			codes = append(codes, code)
+		}
+		if out := must("", factor("confirm", "--code", codes[0])...); !strings.Contains(out, "the second factor is on") {
+			t.Errorf("got %s", out)
+		}
+		if out := must("", "identity", "account", "list", "--config", own, "--context", "security"); !regexp.MustCompile(`wang\.wu\s+p90001\s+Open\s+On`).MatchString(out) {
+			t.Errorf("a security administrator sees it: %s", out)
+		}
+		if _, errOut, code := typed(t, goodPassword+"\n", log...); code == 0 || !strings.Contains(errOut, "code") {
+			t.Errorf("the password alone: %d %s", code, errOut)
+		}
+		if _, _, code := typed(t, "", factor("enrol")...); code == 0 {
+			t.Error("nobody puts another one in its place")
+		}
+		must(goodPassword+"\n", append(log, "--code", codes[1])...)
+		if _, errOut, code := typed(t, "", factor("remove", "--code", codes[1])...); code == 0 || !strings.Contains(errOut, "or it was used") {
+			t.Errorf("a code is good once: %d %s", code, errOut)
+		}
+		must("", factor("remove", "--code", codes[2])...)
+		must(goodPassword+"\n", log...)
+		if _, errOut, code := typed(t, "", append([]string{"identity", "second-factor", "enrol"}, admin...)...); code == 0 || !strings.Contains(errOut, "not logged in with a local account") {
+			t.Errorf("whoever has no account has no factor: %d %s", code, errOut)
 		}
 	})
 	t.Run("kubectl", func(t *testing.T) { kubectlStory(t, b, own, must) })

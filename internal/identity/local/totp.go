@@ -35,7 +35,7 @@ func (a *Accounts) Enrol(ctx context.Context, name string) (Enrolment, error) {
 		return Enrolment{}, err
 	}
 	if r.totpReady {
-		return Enrolment{}, &Invalid{"secondFactor", "the account has a second factor; a security administrator takes it away by a new invitation"}
+		return Enrolment{}, &Invalid{"secondFactor", "the account has a second factor; take it away with a code of it, or have a security administrator invite you anew"}
 	}
 	key, err := totp.Generate(totp.GenerateOpts{Issuer: "Fairway", AccountName: name, Period: totpStep, SecretSize: 20})
 	if err != nil {
@@ -60,6 +60,22 @@ func (a *Accounts) Confirm(ctx context.Context, name, code string) error {
 		return err
 	}
 	return a.change(ctx, name, "totp_ready = 1")
+}
+
+// Remove turns the second factor off with a code of it. It fails with
+// identity.ErrRefused, also where there is none.
+func (a *Accounts) Remove(ctx context.Context, name, code string) error {
+	r, err := a.read(ctx, name)
+	if err != nil {
+		return err
+	}
+	if !r.totpReady {
+		return identity.ErrRefused
+	}
+	if err := a.useCode(ctx, r, code); err != nil {
+		return err
+	}
+	return a.change(ctx, name, "totp = '', totp_ready = 0")
 }
 
 // useCode accepts a code once: a step that was used, or an older one, never comes

@@ -4,6 +4,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"time"
@@ -32,6 +33,8 @@ func (r *Room) accountRoutes() []httpapi.Route {
 			Doc: httpapi.Doc{Summary: "Begins a second factor for the local account that you are logged in with.", Response: "identity.Enrolment"}},
 		{Method: http.MethodPost, Pattern: base + "/second-factor/confirm", Verb: "confirmFactor", BodyLimit: smallBody, Describe: r.ownSecret, Handler: r.confirmFactor,
 			Doc: httpapi.Doc{Summary: "Turns the second factor on with a code of it.", Request: "identity.Code"}},
+		{Method: http.MethodPost, Pattern: base + "/second-factor/remove", Verb: "removeFactor", BodyLimit: smallBody, Describe: r.ownSecret, Handler: r.removeFactor,
+			Doc: httpapi.Doc{Summary: "Turns the second factor off with a code of it.", Request: "identity.Code"}},
 	}
 }
 
@@ -277,6 +280,16 @@ func (r *Room) enrolFactor(w http.ResponseWriter, req *http.Request) error {
 }
 
 func (r *Room) confirmFactor(w http.ResponseWriter, req *http.Request) error {
+	return r.withCode(w, req, func(ctx context.Context, name, code string) error { return r.Accounts.Confirm(ctx, name, code) })
+}
+
+func (r *Room) removeFactor(w http.ResponseWriter, req *http.Request) error {
+	return r.withCode(w, req, func(ctx context.Context, name, code string) error { return r.Accounts.Remove(ctx, name, code) })
+}
+
+// withCode does something that a code of the second factor allows. Wrong codes
+// count as failed attempts to log in: a session that was stolen guesses no more.
+func (r *Room) withCode(w http.ResponseWriter, req *http.Request, do func(ctx context.Context, name, code string) error) error {
 	in := struct {
 		Code string `json:"code"`
 	}{}
@@ -287,8 +300,27 @@ func (r *Room) confirmFactor(w http.ResponseWriter, req *http.Request) error {
 	if err != nil {
 		return err
 	}
-	err = r.Accounts.Confirm(req.Context(), name, in.Code)
+	who := lockout.Who{Provider: identity.Local, Login: name, Address: httpapi.Address(req.Context())}
+	release, alone := r.tryAlone(who)
+	if !alone {
+		return httpapi.NewProblem(httpapi.CodeTooManyRequests, "could not take the code: another attempt at this account is under way")
+	}
+	defer release()
+	until, err := r.Lockout.Until(req.Context(), who)
+	if err != nil {
+		return away(err)
+	}
+	if !until.IsZero() {
+		return httpapi.NewProblem(httpapi.CodeTooManyRequests, "could not take the code: too many attempts failed").
+			WithNext("Wait for %s, then try again.", until.Sub(r.Now()).Round(time.Second))
+	}
+	err = do(req.Context(), name, in.Code)
 	if errors.Is(err, identity.ErrRefused) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(req.Context()), 10*time.Second)
+		defer cancel()
+		if _, err := r.Lockout.Failed(ctx, who); err != nil {
+			return away(err)
+		}
 		return invalid("code", "it is not the code of now, or it was used")
 	}
 	if err != nil {
