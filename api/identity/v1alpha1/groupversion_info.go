@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Fairway Authors
 
-// Package v1alpha1 holds the kinds of the identity room: the people of the bank, and what groups of its directory mean here.
+// Package v1alpha1 holds the kinds of the identity room: the people of the bank, what groups of its directory mean here, and how two change it.
 //
 // +kubebuilder:object:generate=true
 // +groupName=identity.fairway.cloud
@@ -28,6 +28,8 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 	scheme.AddKnownTypes(GroupVersion,
 		&Person{}, &PersonList{},
 		&GroupMapping{}, &GroupMappingList{},
+		&Amendment{}, &AmendmentList{},
+		&Confirmation{}, &ConfirmationList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil
