@@ -212,13 +212,14 @@ func (a *Accounts) Add(ctx context.Context, name, person string) (invite string,
 // factor is lost, a new one. Until then the account lets nobody in.
 func (a *Accounts) Invite(ctx context.Context, name string) (invite string, until time.Time, err error) {
 	invite, digest, until := a.invitation()
-	err = a.change(ctx, name, "password = '', totp = '', totp_ready = 0, totp_step = 0, invite = ?, invited = ?, closed = 0", digest, until.UnixMilli())
+	err = a.change(ctx, name, "password = '', totp = '', totp_ready = 0, totp_step = 0, invite = ?, invited = ?, closed = 0, invite_second = '', inviter = '', inviter_second = '', amendment = ''",
+		digest, until.UnixMilli())
 	return invite, until, err
 }
 
 // Close closes an account. It fails with ErrNone.
 func (a *Accounts) Close(ctx context.Context, name string) error {
-	return a.change(ctx, name, "closed = ?, invite = '', invited = 0", a.now().UnixMilli())
+	return a.change(ctx, name, "closed = ?, invite = '', invite_second = '', inviter = '', inviter_second = '', invited = 0", a.now().UnixMilli())
 }
 
 func (a *Accounts) change(ctx context.Context, name, set string, args ...any) error {
@@ -259,14 +260,16 @@ func (a *Accounts) List(ctx context.Context) ([]Account, error) {
 	return found, nil
 }
 
-// Accept sets the first password with an invitation, which is used up by it. It
+// Accept sets the first password with an invitation, which is used up by it: the one of
+// a founder, or the two codes that two people hand over, parted by space. It
 // fails with ErrInvite, or *Invalid where the password will not do; the invitation
 // stays good then.
 func (a *Accounts) Accept(ctx context.Context, invite, password string) (Account, error) {
-	digest, now := digestOf(invite), a.now()
+	now := a.now()
+	first, second := codes(invite)
 	var name string
 	var until int64
-	err := a.db.QueryRow(ctx, "SELECT name, invited FROM identity_accounts WHERE invite = ? AND closed = 0", digest).Scan(&name, &until)
+	err := a.db.QueryRow(ctx, "SELECT name, invited FROM identity_accounts WHERE "+invitedBy, first, second, second, first).Scan(&name, &until)
 	if errors.Is(err, sql.ErrNoRows) || err == nil && now.UnixMilli() >= until {
 		return Account{}, ErrInvite
 	}
@@ -280,8 +283,8 @@ func (a *Accounts) Accept(ctx context.Context, invite, password string) (Account
 	if err != nil {
 		return Account{}, err
 	}
-	done, err := a.db.Exec(ctx, "UPDATE identity_accounts SET password = ?, invite = '', invited = 0, changed = ? WHERE name = ? AND invite = ? AND closed = 0",
-		encoded, now.UnixMilli(), name, digest)
+	done, err := a.db.Exec(ctx, "UPDATE identity_accounts SET password = ?, invite = '', invite_second = '', inviter = '', inviter_second = '', invited = 0, changed = ? WHERE name = ? AND "+invitedBy,
+		encoded, now.UnixMilli(), name, first, second, second, first)
 	if err != nil {
 		return Account{}, fmt.Errorf("could not set the password of %q: %w", name, err)
 	}
