@@ -10,15 +10,15 @@ import (
 	"github.com/fairway-cloud/fairway/internal/platform/httpapi"
 )
 
-// own is what nobody may say of himself: who asks for a Release, who decides with
-// which groups in which login, and who delegates.
+// own is what nobody may say of himself: who asks for a Release, who decides,
+// proposes or agrees with which groups in which login, and who delegates.
 func (s *Server) own(k httpapi.Kind, person identity.Person) map[string]any {
 	switch k.Kind {
 	case "Release":
 		return map[string]any{"requester": person.ID}
 	case "Delegation":
 		return map[string]any{"principal": person.ID}
-	case "Decision":
+	case "Decision", "Amendment", "Confirmation":
 		groups := []any{}
 		for _, g := range s.hub.taken(person.Groups) {
 			groups = append(groups, g)

@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/fairway-cloud/fairway/internal/identity"
+	"github.com/fairway-cloud/fairway/internal/identity/amendments"
 	"github.com/fairway-cloud/fairway/internal/identity/rights"
 	"github.com/fairway-cloud/fairway/internal/platform/httpapi"
 )
@@ -37,6 +38,12 @@ type Config struct {
 	As func(ctx context.Context) (client.Client, error)
 	// Policies says whether the hub's policies hold.
 	Policies func() rights.State
+	// Own tries on the hub, as Fairway itself, what somebody proposes: it writes nothing.
+	Own client.Client
+	// Cases gathers what amendments are judged by, and Accounts are those of Fairway's
+	// own; nil where there are none.
+	Cases    *amendments.Reader
+	Accounts amendments.Accounts
 }
 
 // Register answers.
@@ -72,6 +79,7 @@ func (r *Register) Routes() []httpapi.Route {
 			Describe: func(*http.Request) (httpapi.Act, error) { return httpapi.Act{Subject: "Person/*"}, nil },
 			Doc:      httpapi.Doc{Summary: "Brings people and tenants in from a CSV or JSON file, all or nothing. People are disabled and never deleted.", Query: importDoc, Response: "identity.Imported"}},
 	}
+	routes = append(routes, r.amendmentRoutes()...)
 	if r.Reviews == nil {
 		for i := range routes {
 			routes[i].Handler = away

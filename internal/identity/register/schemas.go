@@ -34,6 +34,20 @@ func Schemas() map[string]any {
 			"since":       map[string]any{"type": "string", "format": "date-time", "description": "Since when it is as it is."},
 			"differences": listOf(word, "What differs, one by one."),
 		}),
+		"identity.Proposal": object(map[string]any{
+			"reason": schema("string", "Why."), "ticket": schema("string", "Of the bank's process."),
+			"objects": listOf(map[string]any{"type": "object"}, "Objects as they are to be: Person, GroupMapping, ApprovalPolicy."), "delete": listOf(object(map[string]any{"kind": word, "name": word}), "What is to be deleted."),
+		}),
+		"identity.Proposed": object(map[string]any{
+			"amendments": listOf(object(map[string]any{"name": word, "digest": word, "changes": listOf(word, "In plain words.")}), "Those that were made: several where one does not hold all."),
+			"next":       schema("string", "Who does what now."),
+		}),
+		"identity.AmendmentView": object(map[string]any{
+			"name": word, "author": schema("string", "Who proposes it."), "reason": word, "ticket": word, "created": word, "until": schema("string", "When it runs out."),
+			"uid": word, "digest": schema("string", "What is agreed to."), "state": schema("string", "Waiting, Agreed, CarriedOut, Refused, RunOut, Invalid or Moved."), "message": schema("string", "The state in a sentence."),
+			"changes": listOf(word, "What changes, in plain words."), "moved": listOf(word, "What is not any more as it was: nothing would be written."), "left": listOf(word, "What was not carried out."),
+			"said": listOf(map[string]any{"type": "object"}, "Who said what, and whether it counts."), "may": schema("string", "Yes where you may agree now, else No."), "why": schema("string", "Why not."),
+		}),
 		"identity.Imported": object(map[string]any{
 			"dryRun": schema("boolean", "Nothing was written."), "created": listOf(word, "Who and what was made."), "updated": listOf(word, "Who and what was changed."),
 			"disabled": listOf(word, "Who is kept out from now on."), "unchanged": schema("integer", "How many rows were on the hub as they are."),

@@ -45,6 +45,10 @@ func FromAPIStatus(status metav1.Status, subject string) *Problem {
 		return NewProblem(CodeUnavailable, "the hub does not accept the server's own credential").
 			WithNext("Whoever runs Fairway renews the server's credential for the hub.")
 	case metav1.StatusReasonForbidden:
+		if strings.Contains(status.Message, needsTwo) {
+			return NewProblem(CodeApprovalPending, "could not change %s: %s", subject, message).
+				WithNext("Propose it: fairway identity propose -f FILE --reason WHY. Another security administrator or an audit administrator agrees: fairway identity agree NAME.")
+		}
 		if admission.MatchString(status.Message) {
 			// A rule refused, not a missing role: the rule's own words say what to do.
 			return NewProblem(CodeDenied, "could not change %s: %s", subject, message).WithNext("Do what the message says first, then try again.")
@@ -172,6 +176,9 @@ func reasonOfCode(code int) metav1.StatusReason {
 	}
 	return metav1.StatusReasonUnknown
 }
+
+// needsTwo is the admission policy that wants a second person (config/admission/identity.yaml).
+const needsTwo = "ValidatingAdmissionPolicy 'fairway-identity-two'"
 
 // admission matches the words with which the API server introduces a refusal of an admission policy.
 var admission = regexp.MustCompile(`^.*ValidatingAdmissionPolicy '[^']*' with binding '[^']*' denied request: `)
