@@ -12,6 +12,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"golang.org/x/sync/errgroup"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	identityv1 "github.com/fairway-cloud/fairway/api/identity/v1alpha1"
@@ -43,17 +44,36 @@ func (r *Refusal) Error() string {
 // hub fills in is part of what people agree to. A wish that is fulfilled already makes no
 // item.
 func Draft(ctx context.Context, own client.Client, direct client.Reader, wishes []Wish) ([]identityv1.AmendmentItem, error) {
+	drafts, failed := Drafts(ctx, own, direct, wishes)
 	var items []identityv1.AmendmentItem
-	for _, w := range wishes {
-		item, err := draft(ctx, own, direct, w)
-		if err != nil {
-			return nil, err
+	for i, item := range drafts {
+		if failed[i] != nil {
+			return nil, failed[i]
 		}
 		if item != nil {
 			items = append(items, *item)
 		}
 	}
 	return items, nil
+}
+
+// atOnce is how many wishes are tried at a time.
+const atOnce = 16
+
+// Drafts is Draft for each wish by itself: its item, nil where it is fulfilled, or what
+// failed.
+func Drafts(ctx context.Context, own client.Client, direct client.Reader, wishes []Wish) ([]*identityv1.AmendmentItem, []error) {
+	items, failed := make([]*identityv1.AmendmentItem, len(wishes)), make([]error, len(wishes))
+	work := errgroup.Group{}
+	work.SetLimit(atOnce)
+	for i, w := range wishes {
+		work.Go(func() error {
+			items[i], failed[i] = draft(ctx, own, direct, w)
+			return nil
+		})
+	}
+	_ = work.Wait() // each failure is told in its place
+	return items, failed
 }
 
 func draft(ctx context.Context, own client.Client, direct client.Reader, w Wish) (*identityv1.AmendmentItem, error) {

@@ -4,15 +4,22 @@
 package register
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"regexp"
 	"strconv"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+
 	identityv1 "github.com/fairway-cloud/fairway/api/identity/v1alpha1"
 	tenancyv1 "github.com/fairway-cloud/fairway/api/tenancy/v1alpha1"
+	"github.com/fairway-cloud/fairway/internal/identity"
+	"github.com/fairway-cloud/fairway/internal/identity/amendments"
 	"github.com/fairway-cloud/fairway/internal/identity/imports"
 	"github.com/fairway-cloud/fairway/internal/identity/rights"
 	"github.com/fairway-cloud/fairway/internal/platform/httpapi"
@@ -20,6 +27,8 @@ import (
 
 var importDoc = []httpapi.Parameter{
 	{Name: "dryRun", Text: "All: check everything, write nothing.", Schema: map[string]any{"type": "string", "enum": []any{"All"}}},
+	{Name: "reason", Text: "Why, for whoever agrees to it. Default: import of list <source>."},
+	{Name: "ticket", Text: "Ticket of the bank's process. Default: none."},
 	{Name: "source", Text: "Name of the list, such as hr. Default: import."},
 	{Name: "disableMissing", Text: "true: disable active people of the list who are not on it any more. Default: false.", Schema: map[string]any{"type": "boolean"}},
 	{Name: "disableAtMost", Text: "Most people who are disabled at once. Default: a tenth of the list's active people, and five at least.", Schema: map[string]any{"type": "integer", "minimum": 1}},
@@ -34,6 +43,10 @@ type Imported struct {
 	Updated   []string `json:"updated"`
 	Disabled  []string `json:"disabled"`
 	Unchanged int      `json:"unchanged"`
+	// Amendments name what another person agrees to before it is written: of Created and
+	// Updated everything but tenants and what only takes rights away. Next says how.
+	Amendments []string `json:"amendments,omitempty"`
+	Next       string   `json:"next,omitempty"`
 }
 
 var sourceName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
@@ -64,7 +77,8 @@ func importOptions(values url.Values) (imports.Options, error) {
 }
 
 // importPeople writes as the person who asks, after the hub has checked every row as
-// if he had written it: all or nothing.
+// if he had written it: all or nothing. What a second person is needed for becomes
+// amendments; what only takes away is written at once.
 func (r *Register) importPeople(w http.ResponseWriter, req *http.Request) error {
 	options, err := importOptions(req.URL.Query())
 	if err != nil {
@@ -89,16 +103,92 @@ func (r *Register) importPeople(w http.ResponseWriter, req *http.Request) error 
 	if err != nil {
 		return err
 	}
-	if faults := imports.Try(req.Context(), as, decision.Actions); len(faults) > 0 {
+	direct, guarded := parted(decision.Actions, seen, identity.Alone(who(req).Groups))
+	if faults := imports.Try(req.Context(), as, direct); len(faults) > 0 {
 		return refused(faults)
 	}
-	dry := req.URL.Query().Has("dryRun")
-	if !dry {
-		if faults := imports.CarryOut(req.Context(), as, decision.Actions); len(faults) > 0 {
-			return unfinished(faults, len(decision.Actions))
+	items, err := r.drafted(req.Context(), guarded)
+	if err != nil {
+		return err
+	}
+	shown := told(decision, req.URL.Query().Has("dryRun"))
+	if shown.DryRun {
+		if len(items) > 0 {
+			shown.Next = "another person has to agree to what is created and updated"
+		}
+		return answer(w, shown)
+	}
+	// First what people have to agree to: it may be refused as a whole.
+	values := req.URL.Query()
+	made, err := r.Propose(req.Context(), items, cmp.Or(values.Get("reason"), "import of list "+options.Source), values.Get("ticket"))
+	if err != nil {
+		return err
+	}
+	if faults := imports.CarryOut(req.Context(), as, direct); len(faults) > 0 {
+		return unfinished(faults, len(direct))
+	}
+	for _, a := range made {
+		shown.Amendments, shown.Next = append(shown.Amendments, a.Name), agreeing(made)
+	}
+	return answer(w, shown)
+}
+
+// parted says what is written at once, and what another person agrees to first: people,
+// but for what only takes away.
+func parted(actions []imports.Action, seen imports.Seen, alone bool) (direct, guarded []imports.Action) {
+	if alone {
+		return actions, nil
+	}
+	before := map[string]identityv1.PersonSpec{}
+	for _, p := range seen.People {
+		before[p.Name] = p.Spec
+	}
+	for _, a := range actions {
+		was, there := identityv1.PersonSpec{}, false
+		if a.Person != nil {
+			was, there = before[a.Person.Name]
+		}
+		if a.Tenant != nil || there && identity.Narrows(was, a.Person.Spec) {
+			direct = append(direct, a)
+			continue
+		}
+		guarded = append(guarded, a)
+	}
+	return direct, guarded
+}
+
+// drafted makes items of what another person agrees to, or tells which rows the hub does
+// not take.
+func (r *Register) drafted(ctx context.Context, actions []imports.Action) ([]identityv1.AmendmentItem, error) {
+	wishes := make([]amendments.Wish, 0, len(actions))
+	for _, a := range actions {
+		raw, err := runtime.DefaultUnstructuredConverter.ToUnstructured(a.Person)
+		if err != nil {
+			return nil, fmt.Errorf("could not write person %q: %w", a.Person.Name, err)
+		}
+		o := &unstructured.Unstructured{Object: raw}
+		o.SetAPIVersion(identityv1.GroupVersion.String())
+		o.SetKind("Person")
+		wishes = append(wishes, amendments.Wish{Object: o})
+	}
+	var items []identityv1.AmendmentItem
+	var faults []imports.Fault
+	drafts, failed := amendments.Drafts(ctx, r.Own, r.Cases.Direct, wishes)
+	for i, item := range drafts {
+		var refusal *amendments.Refusal
+		switch {
+		case errors.As(failed[i], &refusal):
+			faults = append(faults, imports.Fault{Line: actions[i].Line, ID: actions[i].Name(), Message: refusal.Message})
+		case failed[i] != nil:
+			return nil, untaken(failed[i])
+		case item != nil:
+			items = append(items, *item)
 		}
 	}
-	return answer(w, told(decision, dry))
+	if len(faults) > 0 {
+		return nil, refused(faults)
+	}
+	return items, nil
 }
 
 // mayImport turns away whoever may make nobody, before he learns who is there.

@@ -49,6 +49,7 @@ func Schemas() map[string]any {
 			"said": listOf(map[string]any{"type": "object"}, "Who said what, and whether it counts."), "may": schema("string", "Yes where you may agree now, else No."), "why": schema("string", "Why not."),
 		}),
 		"identity.Imported": object(map[string]any{
+			"amendments": listOf(word, "What another person agrees to before it is written."), "next": schema("string", "Who does what now."),
 			"dryRun": schema("boolean", "Nothing was written."), "created": listOf(word, "Who and what was made."), "updated": listOf(word, "Who and what was changed."),
 			"disabled": listOf(word, "Who is kept out from now on."), "unchanged": schema("integer", "How many rows were on the hub as they are."),
 		}),

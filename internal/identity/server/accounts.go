@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"time"
 
+	identityv1 "github.com/fairway-cloud/fairway/api/identity/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/audit"
 	"github.com/fairway-cloud/fairway/internal/identity"
 	"github.com/fairway-cloud/fairway/internal/identity/local"
@@ -22,9 +23,11 @@ func (r *Room) accountRoutes() []httpapi.Route {
 		{Method: http.MethodGet, Pattern: base + "/accounts", Verb: "listAccounts", Effect: httpapi.Reads, Handler: r.administers("list", r.listAccounts),
 			Doc: httpapi.Doc{Summary: "Lists the local accounts, for security administrators.", Response: "identity.AccountList"}},
 		{Method: http.MethodPost, Pattern: base + "/accounts", Verb: "createAccount", BodyLimit: smallBody, Describe: describeAccount, Handler: r.administers("create", r.createAccount),
-			Doc: httpapi.Doc{Summary: "Opens a local account for a person, and answers with its invitation.", Request: "identity.NewAccount", Response: "identity.Invitation"}},
-		{Method: http.MethodPost, Pattern: one + "/invite", Verb: "inviteAccount", Describe: aboutName("Account"), Handler: r.administers("update", r.inviteAccount),
-			Doc: httpapi.Doc{Summary: "Invites the owner of an account to choose a new password. The old one, the second factor and its sessions end.", Response: "identity.Invitation"}},
+			Doc: httpapi.Doc{Summary: "Opens a local account for a person. The founder gets its invitation; a security administrator's wish becomes an amendment, to which another person agrees.", Request: "identity.NewAccount", Response: "identity.Invitation"}},
+		{Method: http.MethodPost, Pattern: one + "/invite", Verb: "inviteAccount", BodyLimit: smallBody, Describe: aboutName("Account"), Handler: r.administers("update", r.inviteAccount),
+			Doc: httpapi.Doc{Summary: "Invites the owner of an account to choose a new password. The old one, the second factor and its sessions end: at once for the founder, else when another person has agreed.", Request: "identity.Why", Response: "identity.Invitation"}},
+		{Method: http.MethodPost, Pattern: one + "/code", Verb: "accountCode", Describe: aboutName("Account"), Handler: r.accountCode,
+			Doc: httpapi.Doc{Summary: "Shows you your code of an account's invitation, if you are one of the two who agreed to it. It is shown once, and with one of the two codes nobody gets in.", Response: "identity.AccountCode"}},
 		{Method: http.MethodPost, Pattern: one + "/unlock", Verb: "unlockAccount", Describe: aboutName("Account"), Handler: r.administers("update", r.unlockAccount),
 			Doc: httpapi.Doc{Summary: "Forgets the failed attempts at an account."}},
 		{Method: http.MethodDelete, Pattern: one, Verb: "closeAccount", WayBack: true, Describe: aboutName("Account"), Handler: r.administers("delete", r.closeAccount),
@@ -66,6 +69,8 @@ type NewAccount struct {
 	// Name to log in with, and Person that the account belongs to.
 	Name   string `json:"name"`
 	Person string `json:"person"`
+	// Why it is opened: where a second person agrees a reason is needed.
+	Why
 }
 
 func describeAccount(req *http.Request) (httpapi.Act, error) {
@@ -76,7 +81,7 @@ func describeAccount(req *http.Request) (httpapi.Act, error) {
 	if !identity.PlainName(in.Name) {
 		return httpapi.Act{}, invalid("name", `a name has 1 to 63 letters, digits, "-", "_" and "."`)
 	}
-	return httpapi.Act{Subject: "Account//" + in.Name, Class: classOfLogin}, nil
+	return httpapi.Act{Subject: "Account//" + in.Name, Class: classOfLogin, Reason: in.Reason, Ticket: in.Ticket}, nil
 }
 
 func (r *Room) listAccounts(w http.ResponseWriter, req *http.Request) error {
@@ -98,12 +103,35 @@ func (r *Room) createAccount(w http.ResponseWriter, req *http.Request) error {
 	} else if err != nil {
 		return away(err)
 	}
+	if !identity.Alone(asking(req).Groups) {
+		if _, err := r.Accounts.Get(req.Context(), in.Name); err == nil {
+			return r.invited(w, 0, in.Name, "", time.Time{}, local.ErrTaken)
+		} else if !errors.Is(err, local.ErrNone) {
+			return away(err)
+		}
+		return r.proposed(w, req, identityv1.ActOpen, in.Name, in.Person, in.Why)
+	}
 	invite, until, err := r.Accounts.Add(req.Context(), in.Name, in.Person)
 	return r.invited(w, http.StatusCreated, in.Name, invite, until, err)
 }
 
 func (r *Room) inviteAccount(w http.ResponseWriter, req *http.Request) error {
-	name := req.PathValue("name")
+	name, why := req.PathValue("name"), Why{}
+	if len(httpapi.Body(req)) > 0 {
+		if err := httpapi.Strict(req, &why); err != nil {
+			return err
+		}
+	}
+	if !identity.Alone(asking(req).Groups) {
+		account, err := r.Accounts.Get(req.Context(), name)
+		if errors.Is(err, local.ErrNone) {
+			return none("account", name)
+		}
+		if err != nil {
+			return away(err)
+		}
+		return r.proposed(w, req, identityv1.ActInvite, name, account.Person, why)
+	}
 	invite, until, err := r.Accounts.Invite(req.Context(), name)
 	if err == nil {
 		err = r.endOf(req, name)
@@ -169,6 +197,7 @@ func (r *Room) closeAccount(w http.ResponseWriter, req *http.Request) error {
 // NewPassword is the body that sets a password: with an invitation, or with the old
 // password.
 type NewPassword struct {
+	// Invitation is one, or the two codes of one, parted by space.
 	Invitation  string `json:"invitation,omitempty"`
 	Login       string `json:"login,omitempty"`
 	Password    string `json:"password,omitempty"`

@@ -61,6 +61,9 @@ type Config struct {
 	Directory identity.Directory
 	// Authority says who administers logins. Nil: security administrators do.
 	Authority Authority
+	// Propose makes of a wish about an account what a second person agrees to. Nil: only
+	// the founder opens accounts.
+	Propose ProposeFunc
 	// Recorder keeps the evidence.
 	Recorder audit.Recorder
 	// Key seals what a login under way leaves with the client, and blurs names.

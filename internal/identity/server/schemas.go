@@ -60,7 +60,7 @@ func Schemas() map[string]any {
 			"person": word("The person's id."), "groups": words("The groups that hold now."), "session": opened,
 		}),
 		"identity.NewPassword": object([]any{"newPassword"}, map[string]any{
-			"invitation": word("The invitation, or:"), "login": word("the name,"), "password": word("with the old password"), "code": word("and the code of the second factor."),
+			"invitation": word("The invitation, or the two codes of one parted by space, or:"), "login": word("the name,"), "password": word("with the old password"), "code": word("and the code of the second factor."),
 			"newPassword": word("12 characters or more."),
 		}),
 		"identity.OIDCStart":   object(nil, map[string]any{"next": word("The page of this server to go to afterwards. Default: /.")}),
@@ -77,9 +77,16 @@ func Schemas() map[string]any {
 		}),
 		"identity.MadeToken":   object([]any{"token", "metadata"}, map[string]any{"token": word("The credential. It is shown once."), "metadata": token}),
 		"identity.AccountList": items(account),
-		"identity.NewAccount":  object([]any{"name", "person"}, map[string]any{"name": word("To log in with."), "person": word("The id of whose it is.")}),
-		"identity.Invitation": object([]any{"name", "invitation", "expires"}, map[string]any{
-			"name": word("The account."), "invitation": word("With which its owner sets the password. It is shown once and good once."), "expires": moment("Until when."),
+		"identity.NewAccount": object([]any{"name", "person"}, map[string]any{
+			"name": word("To log in with."), "person": word("The id of whose it is."), "reason": word("Why. Needed where a second person agrees."), "ticket": word("Of the bank's process."),
+		}),
+		"identity.Why": object(nil, map[string]any{"reason": word("Why. Needed where a second person agrees."), "ticket": word("Of the bank's process.")}),
+		"identity.Invitation": object([]any{"name"}, map[string]any{
+			"name": word("The account."), "invitation": word("To the founder: with which its owner sets the password. It is shown once and good once."), "expires": moment("Until when."),
+			"amendment": word("To everybody else: what another person agrees to first."), "digest": word("What he agrees to."), "next": word("Who does what now."),
+		}),
+		"identity.AccountCode": object([]any{"name", "code", "expires"}, map[string]any{
+			"name": word("The account."), "code": word("Yours of the two codes with which its owner sets the password. It is shown once."), "expires": moment("Until when."),
 		}),
 		"identity.Enrolment": object([]any{"secret", "url"}, map[string]any{"secret": word("For the authenticator, base32."), "url": word("The same for a QR code.")}),
 		"identity.Code":      object([]any{"code"}, map[string]any{"code": word("Six digits.")}),
