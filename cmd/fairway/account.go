@@ -19,7 +19,7 @@ func init() { identityCommands = append(identityCommands, newAccountCommand) }
 
 func newAccountCommand() *cobra.Command {
 	command := &cobra.Command{Use: "account", Short: "Administers local accounts, as a security administrator"}
-	command.AddCommand(newAccountAdd(), newAccountInvite(), newAccountList(),
+	command.AddCommand(newAccountAdd(), newAccountInvite(), newAccountCode(), newAccountList(),
 		accountAct("unlock NAME", "Forgets the failed attempts at an account", "POST", "/unlock", "account %s is unlocked\n"),
 		accountAct("close NAME", "Closes an account; its sessions end", "DELETE", "", "account %s is closed; its sessions have ended\n"))
 	return command
@@ -27,14 +27,20 @@ func newAccountCommand() *cobra.Command {
 
 const accountsPath = "/api/v1/identity/accounts"
 
-// invited shows an invitation: alone on standard output, what to do with it beside.
+// invited shows an invitation, or the amendment to which another person agrees first:
+// alone on standard output, what to do with it beside.
 func invited(cmd *cobra.Command, api *cli.Client, answer cli.Answer) error {
 	made := struct {
-		Name, Invitation string
-		Expires          time.Time
+		Name, Invitation, Amendment, Next string
+		Expires                           time.Time
 	}{}
 	if err := answer.Decode(&made); err != nil {
 		return err
+	}
+	if made.Amendment != "" {
+		_, _ = fmt.Fprintf(progress(cmd), "next: %s\n", cli.Plain(made.Next))
+		_, _ = fmt.Fprintln(cmd.OutOrStdout(), made.Amendment)
+		return nil
 	}
 	_, _ = fmt.Fprintf(progress(cmd), "the owner of account %s sets its password until %s, with this invitation, which is shown this once:\n  fairway password --server %s --invitation-file FILE\n",
 		made.Name, clockTime(made.Expires), api.Access().Server)
@@ -45,15 +51,22 @@ func invited(cmd *cobra.Command, api *cli.Client, answer cli.Answer) error {
 func newAccountAdd() *cobra.Command {
 	c := &caller{}
 	var person string
+	why := &because{}
 	command := &cobra.Command{
-		Use:   "add NAME --person ID",
-		Short: "Opens a local account for a person, and shows its invitation",
-		Args:  cobra.ExactArgs(1),
+		Use:   "add NAME --person ID --reason WHY",
+		Short: "Opens a local account for a person, once another administrator has agreed",
+		Long: `Opens a local account for a person, once another administrator has agreed.
+
+What is printed is the amendment, to which another security administrator or an audit
+administrator agrees (fairway identity agree). Then each of the two has one code for the
+account's owner (fairway identity account code), who needs both. The founder, while an
+installation begins, needs nobody and gets the invitation at once.`,
+		Args: cobra.ExactArgs(1),
 		RunE: c.run(func(ctx context.Context, api *cli.Client, cmd *cobra.Command, given []string) error {
 			if person == "" {
 				return cli.Usage("could not open account %q: say with --person whose it is", given[0])
 			}
-			answer, err := api.Do(ctx, cli.Request{Method: "POST", Path: accountsPath, Body: map[string]any{"name": given[0], "person": person}})
+			answer, err := api.Do(ctx, cli.Request{Method: "POST", Path: accountsPath, Body: why.body(map[string]any{"name": given[0], "person": person})})
 			if err != nil {
 				return err
 			}
@@ -61,18 +74,68 @@ func newAccountAdd() *cobra.Command {
 		}),
 	}
 	c.flags(command)
+	why.flags(command)
 	command.Flags().StringVar(&person, "person", "", "id of the Person whose account it is (required)")
 	return command
 }
 
-func newAccountInvite() *cobra.Command {
+// because is why something is proposed.
+type because struct{ reason, ticket string }
+
+func (b *because) flags(command *cobra.Command) {
+	command.Flags().StringVar(&b.reason, "reason", "", "why, for whoever agrees; the founder needs none")
+	command.Flags().StringVar(&b.ticket, "ticket", "", "ticket of the bank's process")
+}
+
+// body adds it to a body.
+func (b *because) body(to map[string]any) map[string]any {
+	for field, text := range map[string]string{"reason": b.reason, "ticket": b.ticket} {
+		if text != "" {
+			to[field] = text
+		}
+	}
+	return to
+}
+
+func newAccountCode() *cobra.Command {
 	c := &caller{}
 	command := &cobra.Command{
-		Use:   "invite NAME",
-		Short: "Lets an account's owner choose a new password; the old one, the second factor and the sessions end now",
+		Use:   "code NAME",
+		Short: "Shows your code of an account's invitation, if you are one of the two who agreed to it",
+		Long: `Shows your code of an account's invitation, if you are one of the two who agreed to it.
+
+It is shown this once. Give it to the account's owner; the other one gives him the other
+code. With both, one a line, he sets his password: fairway password --invitation-file FILE.`,
+		Args: cobra.ExactArgs(1),
+		RunE: c.run(func(ctx context.Context, api *cli.Client, cmd *cobra.Command, given []string) error {
+			answer, err := api.Do(ctx, cli.Request{Method: "POST", Path: accountsPath + "/" + url.PathEscape(given[0]) + "/code"})
+			if err != nil {
+				return err
+			}
+			made := struct {
+				Name, Code string
+				Expires    time.Time
+			}{}
+			if err := answer.Decode(&made); err != nil {
+				return err
+			}
+			_, _ = fmt.Fprintf(progress(cmd), "the owner of account %s needs this code, which is shown this once, and the other one's, until %s\n", made.Name, clockTime(made.Expires))
+			_, _ = fmt.Fprintln(cmd.OutOrStdout(), made.Code)
+			return nil
+		}),
+	}
+	c.flags(command)
+	return command
+}
+
+func newAccountInvite() *cobra.Command {
+	c, why := &caller{}, &because{}
+	command := &cobra.Command{
+		Use:   "invite NAME --reason WHY",
+		Short: "Lets an account's owner choose a new password, once another administrator has agreed; the old one, the second factor and the sessions end then",
 		Args:  cobra.ExactArgs(1),
 		RunE: c.run(func(ctx context.Context, api *cli.Client, cmd *cobra.Command, given []string) error {
-			answer, err := api.Do(ctx, cli.Request{Method: "POST", Path: accountsPath + "/" + url.PathEscape(given[0]) + "/invite"})
+			answer, err := api.Do(ctx, cli.Request{Method: "POST", Path: accountsPath + "/" + url.PathEscape(given[0]) + "/invite", Body: why.body(map[string]any{})})
 			if err != nil {
 				return err
 			}
@@ -80,6 +143,7 @@ func newAccountInvite() *cobra.Command {
 		}),
 	}
 	c.flags(command)
+	why.flags(command)
 	return command
 }
 

@@ -79,6 +79,10 @@ the first object is sent, and all mistakes are told at once; what others build
 on comes first. Applying an application makes a Revision; only a Release changes
 what runs.
 
+Who is who and what approvals need nobody changes alone: of Persons, GroupMappings and
+ApprovalPolicies a security administrator's files make an amendment, to which another
+person agrees (fairway identity agree). The exit code is 4 then.
+
 With --wait the command ends when what was applied is ready, and for an
 application when its Revision is there: its name is printed, and what the go-live
 checks find.
@@ -108,6 +112,8 @@ they would. Exit code 1: a finding is an error, so that no Revision would come o
 	f.StringVar(&dry, "dry-run", "none", "server: check everything, change nothing")
 	f.BoolVar(&a.Wait, "wait", false, "wait until what was applied is ready, and for the Revision of an application")
 	f.BoolVar(&a.Force, "force-conflicts", false, "take over fields that somebody else manages")
+	f.StringVar(&a.Reason, "reason", "", "why, where another person has to agree (default: applied from files)")
+	f.StringVar(&a.Ticket, "ticket", "", "ticket, where another person has to agree")
 	f.StringVarP(&output, "output", "o", "", "name, json or yaml (default: a line per object)")
 	return command
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/fairway-cloud/fairway/internal/approval/proof"
 	desk "github.com/fairway-cloud/fairway/internal/approval/server"
 	"github.com/fairway-cloud/fairway/internal/identity"
+	"github.com/fairway-cloud/fairway/internal/identity/amendments"
 	"github.com/fairway-cloud/fairway/internal/identity/session"
 	"github.com/fairway-cloud/fairway/internal/platform/httpapi"
 	"github.com/fairway-cloud/fairway/internal/server"
@@ -39,6 +40,7 @@ func (h *house) openGate(ctx context.Context) error {
 	}
 	h.cases = &cases.Reader{Direct: h.mgr.GetAPIReader(), People: people, Logins: remembered, Proofs: h.proofs, Now: time.Now}
 	h.gate = &gate.Gate{Cases: h.cases}
+	h.amendments = &amendments.Reader{Direct: h.mgr.GetAPIReader(), Logins: speakers{remembered}, Now: time.Now}
 	return nil
 }
 

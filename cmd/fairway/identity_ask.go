@@ -188,7 +188,7 @@ Exit code 0: they are. 1: they are not, and production acts are refused.`,
 const mostImport = 4 << 20
 
 func newImport() *cobra.Command {
-	c := &caller{}
+	c, why := &caller{}, &because{}
 	var file, source string
 	var dry, disableMissing bool
 	var atMost int
@@ -200,7 +200,10 @@ func newImport() *cobra.Command {
 The first line of a CSV file names its columns. People: id, displayName, staffNumber, unit, mail, state,
 validUntil, duty, groups, logins, aliases. Tenants: name, displayName, kind, parent, environments. Values of
 a list are separated by semicolons; a login is provider:login, provider#subject or provider:login#subject.
-A column that is not there is left as it is. Nobody is deleted: who left is disabled.`,
+A column that is not there is left as it is. Nobody is deleted: who left is disabled.
+
+What only takes rights away, and tenants, is written at once; everything else about people
+becomes one amendment or several, to which another person agrees.`,
 		Example: `  fairway identity import -f people.csv --dry-run
   fairway identity import -f people.csv --source hr --disable-missing`,
 		Args: cobra.NoArgs,
@@ -210,6 +213,9 @@ A column that is not there is left as it is. Nobody is deleted: who left is disa
 				return err
 			}
 			query := url.Values{"source": {source}}
+			for field, text := range why.body(map[string]any{}) {
+				query.Set(field, fmt.Sprint(text))
+			}
 			if dry {
 				query.Set("dryRun", "All")
 			}
@@ -224,15 +230,19 @@ A column that is not there is left as it is. Nobody is deleted: who left is disa
 				return err
 			}
 			got := struct {
-				Created, Updated, Disabled []string
-				Unchanged                  int
+				Created, Updated, Disabled, Amendments []string
+				Unchanged                              int
+				Next                                   string
 			}{}
 			if err := answer.Decode(&got); err != nil {
 				return err
 			}
 			suffix := ""
-			if dry {
+			switch {
+			case dry:
 				suffix = " (server dry run)"
+			case len(got.Amendments) > 0:
+				suffix = " (once another person has agreed)"
 			}
 			for _, did := range []struct {
 				word string
@@ -242,6 +252,12 @@ A column that is not there is left as it is. Nobody is deleted: who left is disa
 					_, _ = fmt.Fprintf(cmd.OutOrStdout(), "%s %s%s\n", cli.Plain(name), did.word, suffix)
 				}
 			}
+			for _, name := range got.Amendments {
+				_, _ = fmt.Fprintf(cmd.OutOrStdout(), "amendment %s proposed\n", cli.Plain(name))
+			}
+			if got.Next != "" {
+				_, _ = fmt.Fprintf(progress(cmd), "next: %s\n", cli.Plain(got.Next))
+			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d created, %d updated, %d disabled, %d unchanged%s\n", len(got.Created), len(got.Updated), len(got.Disabled), got.Unchanged, suffix)
 			return err
 		}),
@@ -249,6 +265,7 @@ A column that is not there is left as it is. Nobody is deleted: who left is disa
 	c.flags(command)
 	f := command.Flags()
 	f.StringVarP(&file, "filename", "f", "", "CSV or JSON file, UTF-8; - reads what is piped in (required)")
+	why.flags(command)
 	f.StringVar(&source, "source", "import", "name of the list: --disable-missing looks at people of the same list")
 	f.BoolVar(&dry, "dry-run", false, "check every row on the hub, write nothing")
 	f.BoolVar(&disableMissing, "disable-missing", false, "disable active people of the list who are not on it any more")

@@ -20,10 +20,11 @@ import (
 )
 
 // rooms are the routes of the rooms that bring their own handlers.
-func (h *house) rooms(authority server.Authority, desk *approvalserver.Desk, kinds []httpapi.Kind) []httpapi.Route {
+func (h *house) rooms(authority server.Authority, desk *approvalserver.Desk, people *register.Register, kinds []httpapi.Kind) []httpapi.Route {
+	h.door.room.Propose = people.Propose
 	return slices.Concat(
 		h.door.room.Routes(),
-		h.register(kinds).Routes(),
+		people.Routes(),
 		h.auditRoutes(authority, kinds),
 		windowserver.Routes(&windowserver.Desk{Hub: h.mgr.GetClient(), Clock: clock.RealClock{}}),
 		approvalserver.Routes(desk),

@@ -25,6 +25,7 @@ import (
 	auditserver "github.com/fairway-cloud/fairway/internal/audit/server"
 	delivery "github.com/fairway-cloud/fairway/internal/delivery/controller"
 	fleet "github.com/fairway-cloud/fairway/internal/fleet/controller"
+	"github.com/fairway-cloud/fairway/internal/identity/amendments"
 	identity "github.com/fairway-cloud/fairway/internal/identity/controller"
 	"github.com/fairway-cloud/fairway/internal/identity/rights"
 	"github.com/fairway-cloud/fairway/internal/images/registry"
@@ -66,6 +67,8 @@ type house struct {
 
 	index      *index.Store
 	crosscheck *crosscheck.Watch
+	// amendments gathers what changes of who is who are judged by.
+	amendments *amendments.Reader
 }
 
 // part is one controller or service, by the name under which logs and metrics know it.
@@ -83,6 +86,7 @@ var parts = []part{
 	{"fleet", (*house).addFleet},
 	{"tenancy.tenants", (*house).addTenancy},
 	{"identity.people", (*house).addPeople},
+	{"identity.amendments", (*house).addAmendments},
 	{"identity.sync", (*house).addSync},
 	{"app.revisions", (*house).addApp},
 	{"placement.expiry", (*house).addExpiry},

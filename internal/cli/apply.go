@@ -36,6 +36,8 @@ type Apply struct {
 	// Wait waits until what was applied is ready; of an application, until its
 	// Revision is there.
 	Wait bool
+	// Reason and Ticket go with what needs a second person and is proposed therefore.
+	Reason, Ticket string
 	// Output is "", Name, JSON or YAML.
 	Output Output
 	// Patience is how long a hub is asked again that is not available. Default: 15 s.
@@ -54,6 +56,7 @@ func (a Apply) Run(ctx context.Context, c *Client, documents []Document) error {
 	}
 	applied := []Object{}
 	var failed []error
+	var waiting []Document
 	var wait time.Duration
 	for _, d := range documents {
 		if !d.Kind.Namespaced {
@@ -63,6 +66,11 @@ func (a Apply) Run(ctx context.Context, c *Client, documents []Document) error {
 			wait = 0
 		}
 		done, err := a.one(ctx, c, d, wait)
+		var f *Failure
+		if errors.As(err, &f) && f.Code == needsTwo {
+			waiting = append(waiting, d)
+			continue
+		}
 		if err != nil {
 			failed = append(failed, err)
 			if hopeless(err) {
@@ -81,6 +89,9 @@ func (a Apply) Run(ctx context.Context, c *Client, documents []Document) error {
 		}
 	}
 	if err := together(failed, len(documents)); err != nil {
+		return err
+	}
+	if err := a.propose(ctx, c, waiting); err != nil {
 		return err
 	}
 	return a.afterwards(ctx, c, documents)
