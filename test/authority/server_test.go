@@ -42,6 +42,7 @@ import (
 	auditserver "github.com/fairway-cloud/fairway/internal/audit/server"
 	"github.com/fairway-cloud/fairway/internal/delivery"
 	"github.com/fairway-cloud/fairway/internal/identity"
+	"github.com/fairway-cloud/fairway/internal/identity/amendments"
 	"github.com/fairway-cloud/fairway/internal/identity/directory"
 	"github.com/fairway-cloud/fairway/internal/identity/local"
 	"github.com/fairway-cloud/fairway/internal/identity/lockout"
@@ -235,6 +236,7 @@ func start(t *testing.T, c checks) site {
 		Rooms: slices.Concat(door.Routes(),
 			register.New(register.Config{
 				Kinds: served, Reviews: reviews.SubjectAccessReviews(), Hub: reader, People: people.People, As: as, Policies: func() rights.State { return rights.State{Whole: true} },
+				Own: reader, Cases: &amendments.Reader{Direct: reader, Logins: nobodysLogins{}, Now: time.Now},
 			}).Routes(),
 			auditserver.Routes(auditserver.Deps{Index: evidence, Log: told{}, Authority: authority, Recorder: c.recorder, Kinds: served, Logger: log, Key: signing{signer}, PublicKey: public}),
 			approvalserver.Routes(&approvalserver.Desk{Hub: reader, Cases: of, Strict: of, Authority: readers{authority}}),
@@ -269,4 +271,11 @@ type noLogins struct{}
 
 func (noLogins) Login(context.Context, string) (approval.Login, bool, error) {
 	return approval.Login{}, false, nil
+}
+
+// nobodysLogins is noLogins for those who propose and agree.
+type nobodysLogins struct{}
+
+func (nobodysLogins) Login(context.Context, string) (identity.Login, bool, error) {
+	return identity.Login{}, false, nil
 }

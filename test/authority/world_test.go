@@ -77,6 +77,8 @@ var specs = map[string]string{
 		"policy":{"content":"{}","digest":"sha256:0","name":"p","standing":"People"},"requester":"m-re","risk":"Low",
 		"scope":{"environment":"prod","environmentClass":"Production","tenant":"mine"},"state":"s","subject":{"kind":"Release","name":"shop-1","uid":"u"}}`,
 	"Decision":          `{"request":"shop-1","digest":"sha256:0","verdict":"Approve"}`,
+	"Amendment":         `{"items":[{"kind":"Person","name":"p","act":"Create","content":"{}"}],"reason":"r"}`,
+	"Confirmation":      `{"amendment":"shared","uid":"u","digest":"sha256:0","verdict":"Agree"}`,
 	"ApprovalPolicy":    `{"match":{},"automatic":{"when":"false"}}`,
 	"ChangeCalendar":    `{"timeZone":"Asia/Shanghai"}`,
 	"Freeze":            `{"from":"2030-01-01T00:00:00Z","reason":"year end","scope":{"tenants":["mine"],"environments":["prod"]}}`,
@@ -184,6 +186,10 @@ func seed(t *testing.T, kinds []httpapi.Kind) {
 				_ = unstructured.SetNestedField(o.Object, "v1.looks-like-one", "spec", "proof")
 			}
 			by := own
+			if k.Kind == "Amendment" || k.Kind == "Confirmation" {
+				by = hub.UserClient(t, "m-se", identity.GroupSecurity)
+				_ = unstructured.SetNestedField(o.Object, "m-se", "spec", "author")
+			}
 			if k.Kind == "Delegation" {
 				by = hub.UserClient(t, "m-ba", "mine-business")
 			}

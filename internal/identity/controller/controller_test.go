@@ -46,6 +46,9 @@ func person(id string, spec identityv1.PersonSpec) *identityv1.Person {
 	return &identityv1.Person{ObjectMeta: metav1.ObjectMeta{Name: id}, Spec: spec}
 }
 
+// own is Fairway's own account, which writes what two agreed to.
+func own(t *testing.T) client.Client { return hub.UserClient(t, "fairway", "fairway:system") }
+
 // settle waits until the condition Ready of a person has the reason.
 func settle(t *testing.T, id, reason string) {
 	t.Helper()
@@ -90,19 +93,19 @@ func TestStanding(t *testing.T) {
 	end := metav1.NewTime(time.Now().Add(3 * time.Second))
 	shared := identityv1.PersonSpec{Logins: []identityv1.Login{{Provider: "ldap", Login: "wang"}}}
 	for _, p := range []*identityv1.Person{person("c1", shared), person("c2", identityv1.PersonSpec{}), person("c3", identityv1.PersonSpec{ValidUntil: &end})} {
-		if err := hub.Client().Create(t.Context(), p); err != nil {
+		if err := own(t).Create(t.Context(), p); err != nil {
 			t.Fatal(err)
 		}
 	}
 	settle(t, "c1", "Active")
 	// A second one with the same login: both are told, the first without anybody touching him.
 	second := person("c4", shared)
-	if err := hub.Client().Create(t.Context(), second); err != nil {
+	if err := own(t).Create(t.Context(), second); err != nil {
 		t.Fatal(err)
 	}
 	settle(t, "c1", "LoginShared")
 	settle(t, "c4", "LoginShared")
-	if err := hub.Client().Patch(t.Context(), second, client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"logins":null}}`))); err != nil {
+	if err := own(t).Patch(t.Context(), second, client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"logins":null}}`))); err != nil {
 		t.Fatal(err)
 	}
 	settle(t, "c1", "Active")

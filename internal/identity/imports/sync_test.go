@@ -109,7 +109,7 @@ func TestSync(t *testing.T) {
 		}
 	}
 	// Somebody who is there already keeps his groups, his duty and his other logins.
-	if err := hub.Client().Create(t.Context(), &identityv1.Person{ObjectMeta: metav1.ObjectMeta{Name: "p501"}, Spec: identityv1.PersonSpec{
+	if err := hub.UserClient(t, "fairway", "fairway:system").Create(t.Context(), &identityv1.Person{ObjectMeta: metav1.ObjectMeta{Name: "p501"}, Spec: identityv1.PersonSpec{
 		Groups: []string{"retail-releasers"}, Logins: []identityv1.Login{{Provider: "local", Login: "first"}},
 	}}); err != nil {
 		t.Fatal(err)

@@ -69,9 +69,8 @@ type Made struct {
 
 func describeProposal(req *http.Request) (httpapi.Act, error) {
 	in := Proposal{}
-	if err := httpapi.Strict(req, &in); err != nil {
-		return httpapi.Act{}, err
-	}
+	// What cannot be read the handler refuses; the attempt is recorded.
+	_ = httpapi.Strict(req, &in)
 	return httpapi.Act{Subject: "Amendment/*", Class: audit.ClassApproval, Reason: in.Reason, Ticket: in.Ticket}, nil
 }
 

@@ -173,10 +173,13 @@ func (r *Register) drafted(ctx context.Context, actions []imports.Action) ([]ide
 	}
 	var items []identityv1.AmendmentItem
 	var faults []imports.Fault
+	person, _ := identity.FromContext(ctx)
 	drafts, failed := amendments.Drafts(ctx, r.Own, r.Cases.Direct, wishes)
 	for i, item := range drafts {
 		var refusal *amendments.Refusal
 		switch {
+		case item != nil && item.Name == person.ID:
+			faults = append(faults, imports.Fault{Line: actions[i].Line, ID: actions[i].Name(), Message: "nobody changes his own Person: ask another security administrator"})
 		case errors.As(failed[i], &refusal):
 			faults = append(faults, imports.Fault{Line: actions[i].Line, ID: actions[i].Name(), Message: refusal.Message})
 		case failed[i] != nil:

@@ -34,6 +34,7 @@ import (
 	"github.com/fairway-cloud/fairway/internal/approval"
 	"github.com/fairway-cloud/fairway/internal/audit"
 	"github.com/fairway-cloud/fairway/internal/identity"
+	"github.com/fairway-cloud/fairway/internal/identity/amendments"
 	"github.com/fairway-cloud/fairway/internal/identity/directory"
 	"github.com/fairway-cloud/fairway/internal/identity/rights"
 	"github.com/fairway-cloud/fairway/internal/platform/httpapi"
@@ -64,11 +65,22 @@ type byID struct{}
 
 func (byID) Authenticate(_ context.Context, credential string) (identity.Person, error) {
 	id, groups, _ := strings.Cut(credential, "=")
-	person := identity.Person{ID: id}
+	person := identity.Person{ID: id, Session: sessionOf + id}
 	if groups != "" {
 		person.Groups = strings.Split(groups, ",")
 	}
 	return person, nil
+}
+
+// sessionOf begins the session of everybody.
+const sessionOf = "session-of-"
+
+// loggedIn remembers a login for each of these sessions.
+type loggedIn struct{}
+
+func (loggedIn) Login(_ context.Context, session string) (identity.Login, bool, error) {
+	id, found := strings.CutPrefix(session, sessionOf)
+	return identity.Login{Person: id, From: time.Unix(1, 0)}, found, nil
 }
 
 type unwritten struct{}
@@ -93,6 +105,7 @@ func serve(t *testing.T) string {
 	}
 	r := New(Config{
 		Kinds: kinds, Reviews: reviews.SubjectAccessReviews(), Hub: own, People: directory.New(own, nil, time.Now).People,
+		Own: own, Cases: &amendments.Reader{Direct: own, Logins: loggedIn{}, Now: time.Now},
 		Policies: func() rights.State {
 			return rights.State{Reason: "changed", Since: time.Unix(1, 0), Differences: []rights.Difference{{Kind: "ClusterRole", Name: "x", What: rights.Changed}}}
 		},
@@ -100,6 +113,7 @@ func serve(t *testing.T) string {
 			person, _ := identity.FromContext(ctx)
 			impersonating := hub.UserConfig(t, "fairway", "fairway:system")
 			impersonating.Impersonate.UserName, impersonating.Impersonate.Groups = person.ID, person.Groups
+			impersonating.Impersonate.Extra = map[string][]string{"fairway.cloud/session": {person.Session}}
 			return client.New(impersonating, client.Options{Scheme: scheme()})
 		},
 	})
@@ -147,7 +161,10 @@ func bind(t *testing.T, namespace, role, group string) {
 	}
 }
 
-const security = "s-1=fairway:security-administrators"
+const (
+	security = "s-1=fairway:security-administrators"
+	founder  = "f-1=fairway:administrators"
+)
 
 func TestWhoMayDoWhat(t *testing.T) {
 	url := serve(t)
@@ -157,7 +174,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 		{ObjectMeta: metav1.ObjectMeta{Name: "ask1"}, Spec: identityv1.PersonSpec{DisplayName: "陈静", Groups: []string{"ask-business"}}},
 		{ObjectMeta: metav1.ObjectMeta{Name: "ask2"}, Spec: identityv1.PersonSpec{Groups: []string{"ask-business"}, State: identityv1.StateDisabled}},
 	} {
-		if err := hub.Client().Create(t.Context(), p); err != nil {
+		if err := hub.UserClient(t, "fairway", "fairway:system").Create(t.Context(), p); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -290,34 +307,34 @@ func TestImport(t *testing.T) {
 		return p, err == nil
 	}
 	const file = "id,displayName,unit,groups,logins\nim1,王芳,零售,staff,ldap:im1\nim2,李强,零售,staff,ldap:im2\nim3,陈静,零售,staff,ldap:im3\n"
-	if status, got := send(security, "&dryRun=All", file); status != 200 || !got.DryRun || len(got.Created) != 3 {
+	if status, got := send(founder, "&dryRun=All", file); status != 200 || !got.DryRun || len(got.Created) != 3 {
 		t.Errorf("dry run: %d %+v", status, got)
 	}
 	if _, made := there("im1"); made {
 		t.Error("a dry run made somebody")
 	}
-	if status, got := send(security, "", file); status != 200 || !slices.Equal(got.Created, []string{"im1", "im2", "im3"}) {
+	if status, got := send(founder, "", file); status != 200 || !slices.Equal(got.Created, []string{"im1", "im2", "im3"}) {
 		t.Fatalf("%d %+v", status, got)
 	}
-	if status, got := send(security, "", file); status != 200 || got.Unchanged != 3 || len(got.Created)+len(got.Updated) != 0 {
+	if status, got := send(founder, "", file); status != 200 || got.Unchanged != 3 || len(got.Created)+len(got.Updated) != 0 {
 		t.Errorf("the same again: %d %+v", status, got)
 	}
 	// One row that the hub refuses: nothing at all is written, and the row is named.
-	status, got := send(security, "", strings.Replace(file, "im2,李强,零售,staff", "im2,李强,零售,system:masters", 1)+"im4,x,y,z,ldap:im4\n")
+	status, got := send(founder, "", strings.Replace(file, "im2,李强,零售,staff", "im2,李强,零售,system:masters", 1)+"im4,x,y,z,ldap:im4\n")
 	if status != 422 || len(got.Causes) != 1 || !strings.HasPrefix(got.Causes[0].Message, "line 3, im2: ") || !strings.Contains(got.Causes[0].Message, "belong to Kubernetes and to the platform") {
 		t.Errorf("%d %+v", status, got)
 	}
 	if _, made := there("im4"); made {
 		t.Error("a file with a wrong row made somebody")
 	}
-	if status, got := send(security, "", "id,groups\nim1,a\ns-1,b\n"); status != 422 || !strings.Contains(fmt.Sprint(got.Causes), "line 3, s-1: ") || !strings.Contains(fmt.Sprint(got.Causes), "nobody changes his own Person") {
+	if status, got := send(founder, "", "id,groups\nim1,a\nf-1,b\n"); status != 422 || !strings.Contains(fmt.Sprint(got.Causes), "line 3, f-1: ") || !strings.Contains(fmt.Sprint(got.Causes), "nobody changes his own Person") {
 		t.Errorf("the importer writes about himself: %d %+v", status, got)
 	}
 	if p, _ := there("im1"); !slices.Equal(p.Spec.Groups, []string{"staff"}) {
 		t.Errorf("half of a file was written: %v", p.Spec.Groups)
 	}
 	// Who left is disabled and stays.
-	if status, got := send(security, "&disableMissing=true", "id\nim1\nim2\n"); status != 200 || !slices.Equal(got.Disabled, []string{"im3"}) {
+	if status, got := send(founder, "&disableMissing=true", "id\nim1\nim2\n"); status != 200 || !slices.Equal(got.Disabled, []string{"im3"}) {
 		t.Errorf("%d %+v", status, got)
 	}
 	if p, ok := there("im3"); !ok || p.Spec.State != identityv1.StateDisabled || p.Spec.DisplayName != "陈静" {
@@ -337,11 +354,11 @@ func TestImport(t *testing.T) {
 		t.Errorf("a system administrator makes the tree: %d %+v", status, got)
 	}
 	for _, query := range []string{"&disableMissing=yes", "&disableAtMost=0", "&disableAtMost=x", "&dryRun=Some"} {
-		if status, got := send(security, query, file); status != 400 {
+		if status, got := send(founder, query, file); status != 400 {
 			t.Errorf("%s: %d %+v", query, status, got)
 		}
 	}
-	if status, _ := send(security, "", strings.Repeat("x", importLimit+1)); status != 413 {
+	if status, _ := send(founder, "", strings.Repeat("x", importLimit+1)); status != 413 {
 		t.Errorf("a file without end: %d", status)
 	}
 }
@@ -356,7 +373,7 @@ func TestImportOfMany(t *testing.T) {
 	}
 	got := Imported{}
 	began := time.Now()
-	if status := call(t, http.MethodPost, address, security, file.String(), &got); status != 200 || len(got.Created) != 2000 {
+	if status := call(t, http.MethodPost, address, founder, file.String(), &got); status != 200 || len(got.Created) != 2000 {
 		t.Fatalf("%d, %d made", status, len(got.Created))
 	}
 	t.Logf("2,000 people in %s", time.Since(began).Round(time.Millisecond))
