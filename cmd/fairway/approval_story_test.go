@@ -61,6 +61,12 @@ func (w *wall) must(who string, words ...string) string {
 func (w *wall) person(who, group string) {
 	w.t.Helper()
 	w.create(&identityv1.Person{ObjectMeta: metav1.ObjectMeta{Name: w.tenant + "-" + who}, Spec: identityv1.PersonSpec{Groups: []string{group}}})
+	w.login(who)
+}
+
+// login opens an account for somebody, as the founder, and logs him in.
+func (w *wall) login(who string) {
+	w.t.Helper()
 	typeIn := func(input string, words ...string) string {
 		w.t.Helper()
 		out, errOut, code := typed(w.t, input, words...)
@@ -104,7 +110,7 @@ func (w *wall) kubectl(who string) client.Client {
 func (w *wall) create(objects ...client.Object) {
 	w.t.Helper()
 	for _, o := range objects {
-		w.eventually("make "+o.GetName(), func() error { return client.IgnoreAlreadyExists(w.masters.Create(context.Background(), o)) })
+		w.eventually("make "+o.GetName(), func() error { return client.IgnoreAlreadyExists(w.own.Create(context.Background(), o)) })
 	}
 }
 

@@ -42,7 +42,7 @@ func typed(t *testing.T, input string, words ...string) (stdout, stderr string, 
 	return out.String(), errOut.String() + err.Error(), exitCode(err)
 }
 
-// addPerson makes a Person on the hub, as its security administrator would.
+// addPerson makes a Person on the hub, as Fairway does when two have agreed.
 func addPerson(t *testing.T, id string, duty identityv1.Duty, logins ...identityv1.Login) {
 	t.Helper()
 	person := &identityv1.Person{ObjectMeta: metav1.ObjectMeta{Name: id}, Spec: identityv1.PersonSpec{DisplayName: "王 " + id, Duty: duty, Logins: logins}}
@@ -50,7 +50,7 @@ func addPerson(t *testing.T, id string, duty identityv1.Duty, logins ...identity
 	if err != nil {
 		t.Fatal(err)
 	}
-	k, err := client.New(hub.Config(), client.Options{Scheme: scheme})
+	k, err := client.New(hub.UserConfig(t, "fairway", "fairway:system"), client.Options{Scheme: scheme})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -85,6 +85,10 @@ func (h *house) clientOf(ctx context.Context) (client.Client, error) {
 	}
 	config := rest.CopyConfig(h.mgr.GetConfig())
 	config.Impersonate = rest.ImpersonationConfig{UserName: person.ID, Groups: person.Groups, Extra: h.caller.Mark(ctx, person)}
+	if person.Session != "" {
+		// In which login somebody proposes is looked at when it is carried out.
+		config.Impersonate.Extra["fairway.cloud/session"] = []string{person.Session}
+	}
 	made, err := client.New(config, client.Options{Scheme: h.mgr.GetScheme(), Mapper: h.mgr.GetRESTMapper()})
 	if err != nil {
 		return nil, fmt.Errorf("could not act on the hub: %w", err)

@@ -42,10 +42,24 @@ func (h kindHandlers) describe(r *http.Request) (httpapi.Act, error) {
 	if h.kind.Kind == "Decision" && object != nil {
 		describeDecision(&act, object, namespace)
 	}
+	if (h.kind.Kind == "Amendment" || h.kind.Kind == "Confirmation") && object != nil {
+		describeAmendment(&act, object)
+	}
 	if h.kind.Namespaced {
 		act.Environment = environmentOf(namespace)
 	}
 	return act, nil
+}
+
+// describeAmendment tells why something is proposed, and a Confirmation in the words of
+// its verdict, on the Amendment that it is about.
+func describeAmendment(act *httpapi.Act, object map[string]any) {
+	act.Class = audit.ClassApproval
+	if about, verdict := text(lookup(object, []string{"spec", "amendment"})), text(lookup(object, []string{"spec", "verdict"})); about != "" && verdict != "" {
+		act.Verb, act.Subject, act.Reason = "identity."+strings.ToLower(verdict), "Amendment/"+about, text(lookup(object, []string{"spec", "comment"}))
+		return
+	}
+	act.Reason, act.Ticket = text(lookup(object, []string{"spec", "reason"})), text(lookup(object, []string{"spec", "ticket"}))
 }
 
 // asksBack says whether a Release that is asked for goes back. Asking changes nothing

@@ -185,9 +185,9 @@ func (r *Amendments) one(ctx context.Context, a *identityv1.Amendment, item iden
 	}
 	act := audit.Act{
 		Verb: "identity.amend", Person: j.Author, Subject: subject, From: "amendment", Class: audit.ClassApproval,
-		Approval: "Amendment/" + a.Name, Reason: a.Spec.Reason, Ticket: a.Spec.Ticket,
-		Verdict: fmt.Sprintf("proposed by %s, agreed to by %s (Confirmation %s)", j.Author, j.AgreedBy, j.Confirmation),
-		Details: []string{"amendment digest " + j.Digest},
+		Approval: "Amendment/" + a.Name, Ticket: a.Spec.Ticket,
+		Reason:  fmt.Sprintf("%s; proposed by %s, agreed to by %s", a.Spec.Reason, j.Author, j.AgreedBy),
+		Verdict: j.Message, Details: []string{"Amendment digest " + j.Digest, "Confirmation " + j.Confirmation},
 	}
 	act.Details = append(act.Details, identity.Explain(item)...)
 	if item.Before != nil {
