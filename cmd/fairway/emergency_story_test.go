@@ -154,7 +154,7 @@ func TestEmergencies(t *testing.T) {
 	}
 	before := tech.DeepCopy()
 	tech.Spec.Aliases = append(tech.Spec.Aliases, identityv1.Alias{Name: "rush-second", Use: identityv1.UseHuman})
-	if err := w.masters.Patch(t.Context(), tech, client.MergeFrom(before)); err != nil {
+	if err := w.own.Patch(t.Context(), tech, client.MergeFrom(before)); err != nil {
 		t.Fatal(err)
 	}
 	w.eventually("the second account is the first one's", func() error {
