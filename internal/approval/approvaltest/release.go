@@ -43,7 +43,7 @@ func (w *World) Joint(change ...func(*approvalv1.ApprovalPolicySpec)) *approvalv
 	for _, c := range change {
 		c(&p.Spec)
 	}
-	w.Create(w.hub.Client(), p)
+	w.Create(w.System, p)
 	return p
 }
 

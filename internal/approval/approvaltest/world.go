@@ -257,7 +257,7 @@ func (w *World) ID(who string) string { return strings.TrimSuffix(who+"-"+w.Tena
 // Person makes a person in groups who is logged in.
 func (w *World) Person(who string, groups ...string) {
 	w.t.Helper()
-	w.Create(w.hub.Client(), &identityv1.Person{ObjectMeta: metav1.ObjectMeta{Name: w.ID(who)}, Spec: identityv1.PersonSpec{
+	w.Create(w.System, &identityv1.Person{ObjectMeta: metav1.ObjectMeta{Name: w.ID(who)}, Spec: identityv1.PersonSpec{
 		Logins: []identityv1.Login{{Provider: "local", Login: w.ID(who)}}, Groups: groups,
 	}})
 	w.Login(who, groups...)

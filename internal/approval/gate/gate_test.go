@@ -171,7 +171,7 @@ func TestAChangedPolicyVoids(t *testing.T) {
 	wants(t, "as approved", w.Check(start, r), true, "approved")
 	before := p.DeepCopy()
 	p.Spec.Stages[0].Parties[1].Approvers = 2
-	if err := hub.Client().Patch(t.Context(), p, client.MergeFrom(before)); err != nil {
+	if err := w.System.Patch(t.Context(), p, client.MergeFrom(before)); err != nil {
 		t.Fatal(err)
 	}
 	wants(t, "a stricter policy", w.Check(start, r), false, "the request was made under")
@@ -180,7 +180,7 @@ func TestAChangedPolicyVoids(t *testing.T) {
 	wants(t, "the new policy wants three", w.Check(start, r), false, "1 of party technology")
 	w.Decide("chief", next, approve)
 	wants(t, "and three agreed", w.Check(start, r), true, "approved")
-	if err := hub.Client().Delete(t.Context(), p); err != nil {
+	if err := w.System.Delete(t.Context(), p); err != nil {
 		t.Fatal(err)
 	}
 	wants(t, "no policy any more", w.Check(start, r), false, "no approval policy covers the act any more")

@@ -26,7 +26,7 @@ func (p *person) change(t *testing.T, change func(*identityv1.Person)) {
 	}
 	before := made.DeepCopy()
 	change(made)
-	if err := hub.Client().Patch(t.Context(), made, client.MergeFrom(before)); err != nil {
+	if err := p.w.System.Patch(t.Context(), made, client.MergeFrom(before)); err != nil {
 		t.Fatal(err)
 	}
 }
