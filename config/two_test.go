@@ -187,7 +187,7 @@ func TestGuardedKindsAreThePolicys(t *testing.T) {
 }
 
 func amendment(name, author string, items ...any) *unstructured.Unstructured {
-	made := object("Amendment", "", name, map[string]any{"items": items, "reason": "r", "author": author})
+	made := object("Amendment", "", name, map[string]any{"items": items, "reason": "r", "author": author, "proof": "v1.test"})
 	if name == "" {
 		made.SetGenerateName("two-")
 	}
@@ -195,7 +195,7 @@ func amendment(name, author string, items ...any) *unstructured.Unstructured {
 }
 
 func confirmation(name, about, author string, more map[string]any) *unstructured.Unstructured {
-	spec := map[string]any{"amendment": about, "uid": "u", "digest": "sha256:0", "verdict": "Agree", "author": author}
+	spec := map[string]any{"amendment": about, "uid": "u", "digest": "sha256:0", "verdict": "Agree", "author": author, "proof": "v1.test"}
 	for k, v := range more {
 		spec[k] = v
 	}
@@ -220,6 +220,7 @@ func TestAmendmentsCannotBeForged(t *testing.T) {
 		"masters agrees":      {"spec.author is whoever proposes", masters, confirmation("two-x", "two-good", "two-b", nil)},
 		"another's session":   {"the login in which you speak", author, confirmation("two-x", "two-good", "two-a", map[string]any{"session": "s2"})},
 		"a group too many":    {"a group that you are not in", author, confirmation("two-x", "two-good", "two-a", map[string]any{"groups": []any{auditAdministrators}})},
+		"no proof":            {"with the proof of Fairway's server only", audit, confirmation("two-x", "two-good", "two-b", map[string]any{"proof": ""})},
 		"no reason":           {"whoever refuses says why", audit, confirmation("two-x", "two-good", "two-b", map[string]any{"verdict": "Refuse"})},
 		"audit proposes":      {"cannot create resource", audit, amendment("two-x", "two-b", item)},
 		"founder proposes":    {"cannot create resource", hub.UserClient(t, "sandbox-admin", founders), amendment("two-x", "sandbox-admin", item)},

@@ -40,7 +40,7 @@ func (h *house) openGate(ctx context.Context) error {
 	}
 	h.cases = &cases.Reader{Direct: h.mgr.GetAPIReader(), People: people, Logins: remembered, Proofs: h.proofs, Now: time.Now}
 	h.gate = &gate.Gate{Cases: h.cases}
-	h.amendments = &amendments.Reader{Direct: h.mgr.GetAPIReader(), Logins: speakers{remembered}, Now: time.Now}
+	h.amendments = &amendments.Reader{Direct: h.mgr.GetAPIReader(), Logins: speakers{remembered}, Proofs: proofs{h.proofs}, Now: time.Now}
 	return nil
 }
 

@@ -35,7 +35,7 @@ func (h *house) addRights(context.Context) error {
 func (h *house) register(kinds []httpapi.Kind) *register.Register {
 	return register.New(register.Config{
 		Kinds: kinds, Reviews: h.reviews, Hub: h.mgr.GetClient(), People: h.door.people.People, As: h.clientOf, Policies: h.rights.State,
-		Own: h.mgr.GetClient(), Cases: h.amendments, Accounts: h.accounts(),
+		Own: h.mgr.GetClient(), Cases: h.amendments, Accounts: h.accounts(), Prove: h.proofs.ProveAmendment,
 	})
 }
 

@@ -115,7 +115,7 @@ func TestNobodyMakesPeopleAlone(t *testing.T) {
 			t.Errorf("%s writes that it was agreed to", what)
 		}
 		yes := &identityv1.Confirmation{ObjectMeta: metav1.ObjectMeta{GenerateName: "forged-"}, Spec: identityv1.ConfirmationSpec{
-			Amendment: name, UID: string(w.amendment(name).UID), Digest: w.amendment(name).Status.Digest, Verdict: identityv1.VerdictAgree, Author: "wall-qian", Groups: []string{"fairway:security-administrators"},
+			Amendment: name, UID: string(w.amendment(name).UID), Digest: w.amendment(name).Status.Digest, Verdict: identityv1.VerdictAgree, Author: "wall-qian", Groups: []string{"fairway:security-administrators"}, Proof: "v1.a.b.c.d",
 		}}
 		if err := c.Create(t.Context(), yes); err == nil || !strings.Contains(err.Error(), "whoever proposes or agrees") {
 			t.Errorf("%s agrees as another: %v", what, err)
@@ -129,7 +129,7 @@ func TestNobodyMakesPeopleAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := forger.Create(t.Context(), &identityv1.Confirmation{ObjectMeta: metav1.ObjectMeta{Name: "forged-in-his-name"}, Spec: identityv1.ConfirmationSpec{
-		Amendment: name, UID: string(w.amendment(name).UID), Digest: w.amendment(name).Status.Digest, Verdict: identityv1.VerdictAgree, Author: "wall-qian", Groups: []string{"fairway:security-administrators"},
+		Amendment: name, UID: string(w.amendment(name).UID), Digest: w.amendment(name).Status.Digest, Verdict: identityv1.VerdictAgree, Author: "wall-qian", Groups: []string{"fairway:security-administrators"}, Proof: "v1.a.b.c.d",
 	}}); err != nil {
 		t.Errorf("the forged confirmation is there to be looked past: %v", err)
 	}
@@ -143,7 +143,7 @@ func TestNobodyMakesPeopleAlone(t *testing.T) {
 	} else if out, code := w.fairway("sun", "identity", "account", "code", "wall.accomplice"); code == 0 {
 		t.Errorf("a code before anybody agreed: %s", out)
 	}
-	if shown := w.must("qian", "identity", "show", name); !strings.Contains(shown, "make Person "+accomplice) || !strings.Contains(shown, "bank-business-approvers") || !strings.Contains(shown, "you may agree") || !strings.Contains(shown, "does not count: it was not made in a login") {
+	if shown := w.must("qian", "identity", "show", name); !strings.Contains(shown, "make Person "+accomplice) || !strings.Contains(shown, "bank-business-approvers") || !strings.Contains(shown, "you may agree") || !strings.Contains(shown, "does not count: its proof") {
 		t.Errorf("what qian is shown: %s", shown)
 	}
 	if _, is := w.there(accomplice); is {

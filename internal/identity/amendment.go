@@ -4,6 +4,7 @@
 package identity
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -42,7 +43,13 @@ type AmendmentCase struct {
 	People *People
 	// Logins by session, for every session that is named.
 	Logins map[string]Login
+	// Proofs says of an object, by kind and name, why its proof does not hold: that the
+	// server made it for whom it names; "" where it does. One that is missing does not.
+	Proofs map[string]string
 }
+
+// ProofOf is the key of an object's proof.
+func ProofOf(kind, name string) string { return kind + "/" + name }
 
 // AmendmentState is what came out of an Amendment.
 type AmendmentState string
@@ -91,7 +98,7 @@ func JudgeAmendment(c AmendmentCase, now time.Time) AmendmentJudgement {
 	a := c.Amendment
 	j := AmendmentJudgement{State: AmendmentWaiting, Digest: DigestOfAmendment(a), Uncounted: map[string]string{}}
 	made := a.CreationTimestamp.Time
-	author, why := c.speaks(a.Spec.Author, a.Spec.Session, made, now)
+	author, why := c.speaks(ProofOf("Amendment", a.Name), a.Spec.Author, a.Spec.Session, made, now)
 	switch {
 	case why != "":
 	case !c.People.Holds(author, a.Spec.Groups, identityv1.DutySecurity):
@@ -159,7 +166,7 @@ func (c AmendmentCase) hear(said identityv1.Confirmation, j *AmendmentJudgement,
 	case !at.Before(made.Add(AmendmentHolds)):
 		return "", "it came after the amendment had run out"
 	}
-	person, why = c.speaks(said.Spec.Author, said.Spec.Session, at, now)
+	person, why = c.speaks(ProofOf("Confirmation", said.Name), said.Spec.Author, said.Spec.Session, at, now)
 	if why != "" {
 		return "", why
 	}
@@ -180,7 +187,10 @@ func (c AmendmentCase) hear(said identityv1.Confirmation, j *AmendmentJudgement,
 }
 
 // speaks says which person said something in a login, or why nobody did.
-func (c AmendmentCase) speaks(name, session string, at, now time.Time) (person, why string) {
+func (c AmendmentCase) speaks(object, name, session string, at, now time.Time) (person, why string) {
+	if flaw, checked := c.Proofs[object]; !checked || flaw != "" {
+		return "", cmp.Or(flaw, "nobody could find out whether the server made it for "+name)
+	}
 	if at.After(now.Add(clockSkew)) {
 		return "", "it was made in the future: look at the clocks"
 	}

@@ -23,6 +23,8 @@ type desk struct {
 	persons  []identityv1.Person
 	mappings []identityv1.GroupMapping
 	now      time.Time
+	// unproven leaves proofs unchecked.
+	unproven bool
 }
 
 func somebody(id string, duty identityv1.Duty, aliases ...string) identityv1.Person {
@@ -44,7 +46,7 @@ func newDesk() *desk {
 	d := &desk{now: noon.Add(2 * time.Hour), persons: []identityv1.Person{
 		somebody("s1", identityv1.DutySecurity, "root"), somebody("s2", identityv1.DutySecurity), somebody("au", identityv1.DutyAudit), somebody("sy", identityv1.DutySystem), somebody("p9", identityv1.DutyNone),
 	}}
-	d.Amendment, d.Logins = a, map[string]Login{}
+	d.Amendment, d.Logins, d.Proofs = a, map[string]Login{}, map[string]string{"Amendment/am-1": ""}
 	for _, id := range []string{"s1", "s2", "au", "sy", "p9", "root"} {
 		d.Logins["of-"+id] = Login{Person: id, From: noon.Add(-time.Hour)}
 	}
@@ -64,6 +66,11 @@ func (d *desk) says(author, group string, verdict identityv1.ConfirmationVerdict
 
 func (d *desk) judge() AmendmentJudgement {
 	d.People = NewPeople(d.persons, d.mappings)
+	for _, said := range d.Confirmations {
+		if _, told := d.Proofs["Confirmation/"+said.Name]; !told && !d.unproven {
+			d.Proofs["Confirmation/"+said.Name] = ""
+		}
+	}
 	return JudgeAmendment(d.AmendmentCase, d.now)
 }
 
@@ -108,20 +115,23 @@ func TestJudgeAmendment(t *testing.T) {
 			d.persons[1] = somebody("s2", identityv1.DutyNone)
 			d.Confirmations[0].Spec.Groups = []string{"CN=sec", GroupSecurity}
 		}, AmendmentWaiting, "", ""},
-		"Disabled":    {"who is kept out agrees to nothing", func(d *desk) { d.persons[1].Spec.State = identityv1.StateDisabled }, AmendmentWaiting, "", ""},
-		"Unknown":     {"whom nobody knows neither", func(d *desk) { d.persons = append(d.persons[:1:1], d.persons[2:]...) }, AmendmentWaiting, "", ""},
-		"NoLogin":     {"it is said in a login", func(d *desk) { d.Confirmations[0].Spec.Session = "" }, AmendmentWaiting, "", ""},
-		"NoSuchLogin": {"one that there was", func(d *desk) { delete(d.Logins, "of-s2") }, AmendmentWaiting, "", ""},
-		"OthersLogin": {"of his own", func(d *desk) { d.Confirmations[0].Spec.Session = "of-s1" }, AmendmentWaiting, "", ""},
-		"EndedLogin":  {"that held then", func(d *desk) { d.Logins["of-s2"] = Login{Person: "s2", From: noon.Add(-time.Hour), Until: noon} }, AmendmentWaiting, "", ""},
-		"LaterLogin":  {"then, and not only later", func(d *desk) { d.Logins["of-s2"] = Login{Person: "s2", From: noon.Add(90 * time.Minute)} }, AmendmentWaiting, "", ""},
-		"EndedSince":  {"he may have gone home", func(d *desk) { d.Logins["of-s2"] = Login{Person: "s2", From: noon, Until: noon.Add(70 * time.Minute)} }, AmendmentAgreed, "s2", ""},
-		"OtherDigest": {"to what it says", func(d *desk) { d.Confirmations[0].Spec.Digest = "sha256:0" }, AmendmentWaiting, "", ""},
-		"Edited":      {"whose edit voids it", func(d *desk) { d.Amendment.Spec.Reason = "other" }, AmendmentWaiting, "", ""},
-		"OtherUID":    {"not to another of that name", func(d *desk) { d.Confirmations[0].Spec.UID = "uid-0" }, AmendmentWaiting, "", ""},
-		"OtherName":   {"not to another one", func(d *desk) { d.Confirmations[0].Spec.Amendment = "am-2" }, AmendmentWaiting, "", ""},
-		"Before":      {"not before there was one", func(d *desk) { d.Confirmations[0].CreationTimestamp = metav1.NewTime(noon.Add(-time.Minute)) }, AmendmentWaiting, "", ""},
-		"Future":      {"not in the future", func(d *desk) { d.Confirmations[0].CreationTimestamp = metav1.NewTime(noon.Add(3 * time.Hour)) }, AmendmentWaiting, "", ""},
+		"Disabled":       {"who is kept out agrees to nothing", func(d *desk) { d.persons[1].Spec.State = identityv1.StateDisabled }, AmendmentWaiting, "", ""},
+		"Unknown":        {"whom nobody knows neither", func(d *desk) { d.persons = append(d.persons[:1:1], d.persons[2:]...) }, AmendmentWaiting, "", ""},
+		"NoLogin":        {"it is said in a login", func(d *desk) { d.Confirmations[0].Spec.Session = "" }, AmendmentWaiting, "", ""},
+		"NoSuchLogin":    {"one that there was", func(d *desk) { delete(d.Logins, "of-s2") }, AmendmentWaiting, "", ""},
+		"OthersLogin":    {"of his own", func(d *desk) { d.Confirmations[0].Spec.Session = "of-s1" }, AmendmentWaiting, "", ""},
+		"EndedLogin":     {"that held then", func(d *desk) { d.Logins["of-s2"] = Login{Person: "s2", From: noon.Add(-time.Hour), Until: noon} }, AmendmentWaiting, "", ""},
+		"LaterLogin":     {"then, and not only later", func(d *desk) { d.Logins["of-s2"] = Login{Person: "s2", From: noon.Add(90 * time.Minute)} }, AmendmentWaiting, "", ""},
+		"EndedSince":     {"he may have gone home", func(d *desk) { d.Logins["of-s2"] = Login{Person: "s2", From: noon, Until: noon.Add(70 * time.Minute)} }, AmendmentAgreed, "s2", ""},
+		"Unproven":       {"it carries the server's proof", func(d *desk) { d.Proofs["Confirmation/by-s2Agree"] = "forged" }, AmendmentWaiting, "", ""},
+		"Unchecked":      {"which somebody has checked", func(d *desk) { d.unproven = true }, AmendmentWaiting, "", ""},
+		"AuthorUnproven": {"and so does the proposal", func(d *desk) { d.Proofs["Amendment/am-1"] = "it was never said" }, AmendmentInvalid, "", "it was never said"},
+		"OtherDigest":    {"to what it says", func(d *desk) { d.Confirmations[0].Spec.Digest = "sha256:0" }, AmendmentWaiting, "", ""},
+		"Edited":         {"whose edit voids it", func(d *desk) { d.Amendment.Spec.Reason = "other" }, AmendmentWaiting, "", ""},
+		"OtherUID":       {"not to another of that name", func(d *desk) { d.Confirmations[0].Spec.UID = "uid-0" }, AmendmentWaiting, "", ""},
+		"OtherName":      {"not to another one", func(d *desk) { d.Confirmations[0].Spec.Amendment = "am-2" }, AmendmentWaiting, "", ""},
+		"Before":         {"not before there was one", func(d *desk) { d.Confirmations[0].CreationTimestamp = metav1.NewTime(noon.Add(-time.Minute)) }, AmendmentWaiting, "", ""},
+		"Future":         {"not in the future", func(d *desk) { d.Confirmations[0].CreationTimestamp = metav1.NewTime(noon.Add(3 * time.Hour)) }, AmendmentWaiting, "", ""},
 		"Late": {"in time", func(d *desk) {
 			d.Confirmations[0].CreationTimestamp, d.now = metav1.NewTime(noon.Add(73*time.Hour)), noon.Add(74*time.Hour)
 		}, AmendmentRunOut, "", "ran out"},

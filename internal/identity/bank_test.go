@@ -65,10 +65,19 @@ func TestExampleBankHasSomebodyForEachRole(t *testing.T) {
 	}
 	taken := map[string]string{}
 	for what, who := range has {
-		if len(who) != 1 || taken[who[0]] != "" {
-			t.Errorf("%s: %v, who is %q too", what, who, taken[who[0]])
+		wanted := 1
+		if what == "duty Security" {
+			wanted = 2 // who is who is changed by two
 		}
-		taken[who[0]] = what
+		if len(who) != wanted {
+			t.Errorf("%s: %v", what, who)
+		}
+		for _, p := range who {
+			if taken[p] != "" {
+				t.Errorf("%s: %s, who is %q too", what, p, taken[p])
+			}
+			taken[p] = what
+		}
 	}
 	if len(has) != 13 {
 		t.Errorf("%d parts are played, wanted 13: %v", len(has), has)

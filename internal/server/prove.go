@@ -27,11 +27,13 @@ import (
 // the hub refuses that. Its problem refuses.
 type ProveFunc func(ctx context.Context, kind string, object map[string]any) error
 
-// proven are the kinds whose objects carry a proof, by plural: what the Gate counts of
-// what people say. They are all of one group.
-var proven = map[string]string{"decisions": "Decision", "delegations": "Delegation"}
+// proven are the kinds whose objects carry a proof, by plural, and their groups: what is
+// counted of what people say.
+var proven = map[string]string{"decisions": "Decision", "delegations": "Delegation", "amendments": "Amendment", "confirmations": "Confirmation"}
 
-const provenGroup = "approval.fairway.cloud"
+var provenGroups = map[string]string{
+	"decisions": "approval.fairway.cloud", "delegations": "approval.fairway.cloud", "amendments": "identity.fairway.cloud", "confirmations": "identity.fairway.cloud",
+}
 
 // prove completes an object that is about to be made: its name, and its proof. Nobody
 // else gives one. A trial proves nothing.
@@ -89,7 +91,7 @@ func (s *Server) reapplied(ctx context.Context, person identity.Person, k httpap
 		return true, nil // another's: the hub refuses it
 	}
 	set := []string{"proof"}
-	if k.Kind == "Decision" {
+	if k.Kind != "Delegation" {
 		set = append(set, "groups", "session")
 	}
 	for _, field := range set {
@@ -113,7 +115,7 @@ type said struct {
 // change one, the hub refuses.
 func (s *Server) proxiedSaid(r *http.Request, target string) (said, bool) {
 	parts := strings.Split(strings.Trim(target, "/"), "/")
-	if len(parts) < 4 || parts[0] != "apis" || parts[1] != provenGroup {
+	if len(parts) < 4 || parts[0] != "apis" {
 		return said{}, false
 	}
 	out, rest := said{}, parts[3:]
@@ -121,7 +123,7 @@ func (s *Server) proxiedSaid(r *http.Request, target string) (said, bool) {
 		out.namespace, rest = rest[1], rest[2:]
 	}
 	kind, known := s.kind(proven[rest[0]])
-	if !known || kind.Namespaced != (out.namespace != "") || kind.Version != parts[2] {
+	if !known || parts[1] != provenGroups[rest[0]] || kind.Namespaced != (out.namespace != "") || kind.Version != parts[2] {
 		return said{}, false
 	}
 	out.kind = kind
@@ -136,8 +138,8 @@ func (s *Server) proxiedSaid(r *http.Request, target string) (said, bool) {
 	return said{}, false
 }
 
-// beforeProxied is asked before kubectl makes a Decision or a Delegation. It fills in
-// what the hub would, asks Before about a Decision, proves it, and puts that in place of
+// beforeProxied is asked before kubectl makes one of those kinds. It fills in what the
+// hub would, asks Before about a Decision or a Confirmation, proves it, and puts that in place of
 // the client's body. What cannot be read goes up as it is: the hub says what is wrong
 // with it, and without a proof it would count for nothing.
 func (s *Server) beforeProxied(r *http.Request, target string, upstream *http.Request) error {
@@ -212,7 +214,7 @@ func (s *Server) appliedSaid(r *http.Request, k httpapi.Kind, object, spec map[s
 }
 
 func (s *Server) makeSaid(r *http.Request, kind string, object map[string]any) error {
-	if s.config.Before != nil && kind == "Decision" {
+	if s.config.Before != nil && (kind == "Decision" || kind == "Confirmation") {
 		if err := s.config.Before(r.Context(), kind, object); err != nil {
 			return err
 		}

@@ -236,7 +236,7 @@ func start(t *testing.T, c checks) site {
 		Rooms: slices.Concat(door.Routes(),
 			register.New(register.Config{
 				Kinds: served, Reviews: reviews.SubjectAccessReviews(), Hub: reader, People: people.People, As: as, Policies: func() rights.State { return rights.State{Whole: true} },
-				Own: reader, Cases: &amendments.Reader{Direct: reader, Logins: nobodysLogins{}, Now: time.Now},
+				Own: reader, Cases: &amendments.Reader{Direct: reader, Logins: nobodysLogins{}, Proofs: nobodysLogins{}, Now: time.Now}, Prove: func(context.Context, *identityv1.Amendment) error { return nil },
 			}).Routes(),
 			auditserver.Routes(auditserver.Deps{Index: evidence, Log: told{}, Authority: authority, Recorder: c.recorder, Kinds: served, Logger: log, Key: signing{signer}, PublicKey: public}),
 			approvalserver.Routes(&approvalserver.Desk{Hub: reader, Cases: of, Strict: of, Authority: readers{authority}}),
@@ -278,4 +278,12 @@ type nobodysLogins struct{}
 
 func (nobodysLogins) Login(context.Context, string) (identity.Login, bool, error) {
 	return identity.Login{}, false, nil
+}
+
+func (nobodysLogins) Amendment(context.Context, *identityv1.Amendment) (string, error) {
+	return "unproven", nil
+}
+
+func (nobodysLogins) Confirmation(context.Context, *identityv1.Confirmation) (string, error) {
+	return "unproven", nil
 }

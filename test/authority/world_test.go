@@ -189,6 +189,7 @@ func seed(t *testing.T, kinds []httpapi.Kind) {
 			if k.Kind == "Amendment" || k.Kind == "Confirmation" {
 				by = hub.UserClient(t, "m-se", identity.GroupSecurity)
 				_ = unstructured.SetNestedField(o.Object, "m-se", "spec", "author")
+				_ = unstructured.SetNestedField(o.Object, "v1.looks-like-one", "spec", "proof")
 			}
 			if k.Kind == "Delegation" {
 				by = hub.UserClient(t, "m-ba", "mine-business")

@@ -111,6 +111,12 @@ type AmendmentSpec struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=128
 	Session string `json:"session,omitempty"`
+	// proof that fairway server made the amendment in answer to a call of its author, as it
+	// is and under this name. Only the server can make one, and it sets it. One without a
+	// proof is never carried out, or does not count.
+	// +optional
+	// +kubebuilder:validation:MaxLength=160
+	Proof string `json:"proof,omitempty"`
 }
 
 // AmendmentStatus says how far an amendment is. It is a report: whether it may be
@@ -249,6 +255,12 @@ type ConfirmationSpec struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=128
 	Session string `json:"session,omitempty"`
+	// proof that fairway server made the confirmation in answer to a call of its author, as it
+	// is and under this name. Only the server can make one, and it sets it. One without a
+	// proof is never carried out, or does not count.
+	// +optional
+	// +kubebuilder:validation:MaxLength=160
+	Proof string `json:"proof,omitempty"`
 }
 
 // Confirmation is what one person says about an Amendment of another (复核意见). Whether

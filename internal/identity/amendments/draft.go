@@ -5,9 +5,11 @@ package amendments
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -187,10 +189,11 @@ func Parts(items []identityv1.AmendmentItem) [][]identityv1.AmendmentItem {
 	return parts
 }
 
-// New makes an Amendment of a person in a login. The API server names it.
+// New makes an Amendment of a person in a login. It has a name already: the proof is bound
+// to it.
 func New(items []identityv1.AmendmentItem, reason, ticket string, author identity.Person) *identityv1.Amendment {
 	return &identityv1.Amendment{
-		ObjectMeta: metav1.ObjectMeta{GenerateName: "am-"},
+		ObjectMeta: metav1.ObjectMeta{Name: "am-" + strings.ToLower(rand.Text()[:8])},
 		Spec:       identityv1.AmendmentSpec{Items: items, Reason: reason, Ticket: ticket, Author: author.ID, Groups: author.Groups, Session: author.Session},
 	}
 }

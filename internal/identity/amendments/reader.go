@@ -26,19 +26,27 @@ type Logins interface {
 	Login(ctx context.Context, session string) (login identity.Login, found bool, err error)
 }
 
+// Proofs says whether the server made what the hub holds, for the person whom it names:
+// why not, "" where it did. An error means that it could not find out.
+type Proofs interface {
+	Amendment(ctx context.Context, a *identityv1.Amendment) (why string, err error)
+	Confirmation(ctx context.Context, c *identityv1.Confirmation) (why string, err error)
+}
+
 // Reader gathers cases.
 type Reader struct {
 	// Direct reads past every cache.
 	Direct client.Reader
-	// Logins remembers sessions.
+	// Logins remembers sessions, and Proofs knows what the server made.
 	Logins Logins
+	Proofs Proofs
 	// Now is the clock.
 	Now func() time.Time
 }
 
 // Case gathers what an Amendment is judged by now.
 func (r *Reader) Case(ctx context.Context, a *identityv1.Amendment) (identity.AmendmentCase, error) {
-	c := identity.AmendmentCase{Amendment: a, Logins: map[string]identity.Login{}}
+	c := identity.AmendmentCase{Amendment: a, Logins: map[string]identity.Login{}, Proofs: map[string]string{}}
 	var err error
 	if c.People, err = r.people(ctx); err != nil {
 		return c, err
@@ -47,11 +55,17 @@ func (r *Reader) Case(ctx context.Context, a *identityv1.Amendment) (identity.Am
 	if err := r.Direct.List(ctx, said); err != nil {
 		return c, fmt.Errorf("could not read the confirmations of amendment %q: %w", a.Name, err)
 	}
+	if c.Proofs[identity.ProofOf("Amendment", a.Name)], err = r.Proofs.Amendment(ctx, a); err != nil {
+		return c, fmt.Errorf("could not find out whether amendment %q was made by the server: %w", a.Name, err)
+	}
 	sessions := []string{a.Spec.Session}
 	for _, s := range said.Items {
 		if s.Spec.Amendment == a.Name {
 			c.Confirmations = append(c.Confirmations, s)
 			sessions = append(sessions, s.Spec.Session)
+			if c.Proofs[identity.ProofOf("Confirmation", s.Name)], err = r.Proofs.Confirmation(ctx, &s); err != nil {
+				return c, fmt.Errorf("could not find out whether confirmation %q was made by the server: %w", s.Name, err)
+			}
 		}
 	}
 	for _, session := range sessions {

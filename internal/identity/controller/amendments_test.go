@@ -37,6 +37,15 @@ func (always) Login(_ context.Context, session string) (identity.Login, bool, er
 	return identity.Login{Person: person, From: time.Unix(1, 0)}, found, nil
 }
 
+// madeHere takes every proof for one of the server: what a false one does is tested
+// where there are real ones.
+type madeHere struct{}
+
+func (madeHere) Amendment(context.Context, *identityv1.Amendment) (string, error) { return "", nil }
+func (madeHere) Confirmation(context.Context, *identityv1.Confirmation) (string, error) {
+	return "", nil
+}
+
 // notes keep the evidence, and can be away.
 type notes struct {
 	mu    sync.Mutex
@@ -179,7 +188,7 @@ func (o *office) must(err error) {
 func (o *office) reconciler(through client.Client) *Amendments {
 	return &Amendments{
 		Hub: through, Recorder: o.notes, Policies: func() (bool, string) { return o.whole, "a policy was changed" },
-		Cases: &amendments.Reader{Direct: o.own, Logins: always{}, Now: o.now},
+		Cases: &amendments.Reader{Direct: o.own, Logins: always{}, Proofs: madeHere{}, Now: o.now},
 		Hands: &amendments.Hands{Own: through, Direct: o.own, Accounts: o.accounts, EndSessions: func(_ context.Context, person string) error {
 			o.ended = append(o.ended, person)
 			return nil
@@ -221,10 +230,11 @@ func (o *office) propose(agreed bool, more []identityv1.AmendmentItem, wishes ..
 	items, err := amendments.Draft(o.Context(), o.own, o.own, wishes)
 	o.must(err)
 	a := amendments.New(append(items, more...), "test", "", identity.Person{ID: "off-s1", Groups: []string{identity.GroupSecurity}, Session: "of-off-s1"})
+	a.Spec.Proof = "v1.test"
 	o.must(o.as("off-s1").Create(o.Context(), a))
 	if agreed {
 		o.must(o.as("off-s2").Create(o.Context(), &identityv1.Confirmation{ObjectMeta: metav1.ObjectMeta{GenerateName: a.Name + "-"}, Spec: identityv1.ConfirmationSpec{
-			Amendment: a.Name, UID: string(a.UID), Digest: identity.DigestOfAmendment(a), Verdict: identityv1.VerdictAgree, Author: "off-s2", Groups: []string{identity.GroupSecurity}, Session: "of-off-s2",
+			Amendment: a.Name, UID: string(a.UID), Digest: identity.DigestOfAmendment(a), Verdict: identityv1.VerdictAgree, Author: "off-s2", Groups: []string{identity.GroupSecurity}, Session: "of-off-s2", Proof: "v1.test",
 		}}))
 	}
 	return a
@@ -412,7 +422,7 @@ func TestWhatIsNotCarriedOut(t *testing.T) {
 		a := o.propose(false, nil, o.wish("not-10", "g"))
 		o.must(o.own.Patch(t.Context(), o.there("off-s1"), client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"aliases":[{"name":"off-s2"}]}}`))))
 		o.must(o.as("off-s2").Create(t.Context(), &identityv1.Confirmation{ObjectMeta: metav1.ObjectMeta{GenerateName: "alias-"}, Spec: identityv1.ConfirmationSpec{
-			Amendment: a.Name, UID: string(a.UID), Digest: identity.DigestOfAmendment(a), Verdict: identityv1.VerdictAgree, Author: "off-s2", Groups: []string{identity.GroupSecurity}, Session: "of-off-s2",
+			Amendment: a.Name, UID: string(a.UID), Digest: identity.DigestOfAmendment(a), Verdict: identityv1.VerdictAgree, Author: "off-s2", Groups: []string{identity.GroupSecurity}, Session: "of-off-s2", Proof: "v1.test",
 		}}))
 		nothing(a.Name, "not-10", identityv1.ReasonWaiting, "waits for another")
 	})

@@ -175,6 +175,12 @@ func (r *Register) Propose(ctx context.Context, items []identityv1.AmendmentItem
 		all = append(all, a)
 	}
 	for _, a := range all {
+		if person.Session == "" || person.Machine != "" {
+			return nil, httpapi.NewProblem(httpapi.CodeDenied, "could not propose: a person does so in a login, and a machine does not").WithNext("Log in, and propose there.")
+		}
+		if err := r.Prove(ctx, a); err != nil {
+			return nil, httpapi.NewProblem(httpapi.CodeUnavailable, "could not prove the amendment now").Because(err)
+		}
 		if err := as.Create(ctx, a); err != nil {
 			return nil, hubs(err, "the amendment")
 		}
@@ -207,7 +213,7 @@ func (r *Register) early(ctx context.Context, a *identityv1.Amendment) error {
 	if err != nil {
 		return httpapi.NewProblem(httpapi.CodeUnavailable, "could not find out whether the proposal would hold").Because(err)
 	}
-	c.Confirmations = nil
+	c.Confirmations, c.Proofs = nil, map[string]string{identity.ProofOf("Amendment", tried.Name): ""} // it is proved next
 	if j := identity.JudgeAmendment(c, r.Cases.Now()); j.State == identity.AmendmentInvalid {
 		return httpapi.NewProblem(httpapi.CodeDenied, "could not propose: %s", j.Message).WithNext("Ask another security administrator to propose it.")
 	}
@@ -259,6 +265,7 @@ func (r *Register) foresee(ctx context.Context, a *identityv1.Amendment, said id
 	// Unlike any name that the hub takes: it is told apart from those there are.
 	said.Name, said.CreationTimestamp = "\x00foreseen", metav1.NewTime(now)
 	c.Confirmations = append(c.Confirmations, said)
+	c.Proofs[identity.ProofOf("Confirmation", said.Name)] = ""
 	if err := r.Cases.Know(ctx, &c, said.Spec.Session); err != nil {
 		return "", err
 	}

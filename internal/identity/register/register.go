@@ -17,6 +17,7 @@ import (
 	authorizationclient "k8s.io/client-go/kubernetes/typed/authorization/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	identityv1 "github.com/fairway-cloud/fairway/api/identity/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/identity"
 	"github.com/fairway-cloud/fairway/internal/identity/amendments"
 	"github.com/fairway-cloud/fairway/internal/identity/rights"
@@ -44,6 +45,8 @@ type Config struct {
 	// own; nil where there are none.
 	Cases    *amendments.Reader
 	Accounts amendments.Accounts
+	// Prove sets the proof of an Amendment that its author proposes here.
+	Prove func(ctx context.Context, a *identityv1.Amendment) error
 }
 
 // Register answers.

@@ -83,6 +83,14 @@ func (loggedIn) Login(_ context.Context, session string) (identity.Login, bool, 
 	return identity.Login{Person: id, From: time.Unix(1, 0)}, found, nil
 }
 
+// madeHere takes every proof for one of the server.
+type madeHere struct{}
+
+func (madeHere) Amendment(context.Context, *identityv1.Amendment) (string, error) { return "", nil }
+func (madeHere) Confirmation(context.Context, *identityv1.Confirmation) (string, error) {
+	return "", nil
+}
+
 type unwritten struct{}
 
 func (unwritten) Intent(context.Context, audit.Act) (string, error)    { return "1", nil }
@@ -105,7 +113,8 @@ func serve(t *testing.T) string {
 	}
 	r := New(Config{
 		Kinds: kinds, Reviews: reviews.SubjectAccessReviews(), Hub: own, People: directory.New(own, nil, time.Now).People,
-		Own: own, Cases: &amendments.Reader{Direct: own, Logins: loggedIn{}, Now: time.Now},
+		Own: own, Cases: &amendments.Reader{Direct: own, Logins: loggedIn{}, Proofs: madeHere{}, Now: time.Now},
+		Prove: func(_ context.Context, a *identityv1.Amendment) error { a.Spec.Proof = "v1.test"; return nil },
 		Policies: func() rights.State {
 			return rights.State{Reason: "changed", Since: time.Unix(1, 0), Differences: []rights.Difference{{Kind: "ClusterRole", Name: "x", What: rights.Changed}}}
 		},
