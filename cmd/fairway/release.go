@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	releasev1 "github.com/fairway-cloud/fairway/api/release/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/cli"
 )
 
@@ -141,8 +142,19 @@ func kindOf(ctx context.Context, api *cli.Client, word string) (cli.Kind, error)
 	return kinds.Find(word)
 }
 
-func startRelease(ctx context.Context, api *cli.Client, cmd *cobra.Command, application string, spec cli.Object, output string, wait bool) error {
+// releases is the kind Release. The way back is asked for also while the server can tell
+// nobody what kinds it has, since it knows nobody: its database is away.
+func releases(ctx context.Context, api *cli.Client) (cli.Kind, error) {
 	kind, err := kindOf(ctx, api, "releases")
+	if cli.ExitOf(err) == cli.ExitUnavailable {
+		group := releasev1.GroupVersion
+		return cli.Kind{Room: "release", Group: group.Group, Version: group.Version, Kind: "Release", Plural: "releases", Singular: "release", Namespaced: true}, nil
+	}
+	return kind, err
+}
+
+func startRelease(ctx context.Context, api *cli.Client, cmd *cobra.Command, application string, spec cli.Object, output string, wait bool) error {
+	kind, err := releases(ctx, api)
 	if err != nil {
 		return err
 	}
@@ -246,24 +258,47 @@ func newReleaseStop() *cobra.Command {
 		Short: "Stops a release: what is done stays, no further step is taken",
 		Args:  cobra.ExactArgs(1),
 		RunE: c.run(func(ctx context.Context, api *cli.Client, cmd *cobra.Command, given []string) error {
-			kind, err := kindOf(ctx, api, "releases")
+			kind, err := releases(ctx, api)
 			if err != nil {
 				return err
 			}
-			o, err := findRelease(ctx, api, kind, given[0])
+			name, err := stoppable(ctx, api, kind, given[0])
 			if err != nil {
 				return err
 			}
-			if _, err := api.Do(ctx, cli.Request{Method: http.MethodPost, Path: kind.Path(api.Namespace(), cli.NameOf(o)) + "/stop"}); err != nil {
+			answer, err := api.Do(ctx, cli.Request{Method: http.MethodPost, Path: kind.Path(api.Namespace(), name) + "/stop"})
+			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s stopped\n", kind.FullName(cli.NameOf(o)))
+			word := "stopped"
+			if answer.Status == http.StatusAccepted {
+				word = "is stopped as soon as the hub answers: the stop is kept, and no step is taken before it is written"
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s %s\n", kind.FullName(name), word)
 			return err
 		}),
 	}
 	c.flags(command)
 	c.scope(command)
 	return command
+}
+
+// stoppable is the name of the release to stop. While the hub is away it is what was
+// given: the server finds out which one is meant.
+func stoppable(ctx context.Context, api *cli.Client, kind cli.Kind, given string) (string, error) {
+	if api.Namespace() == "" {
+		return "", cli.Usage("could not stop a release: name the namespace with -n")
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	o, err := findRelease(ctx, api, kind, given)
+	switch cli.ExitOf(err) {
+	case cli.ExitOK:
+		return cli.NameOf(o), nil
+	case cli.ExitUnavailable, cli.ExitTimeout:
+		return given, nil
+	}
+	return "", err
 }
 
 func newReleaseResume() *cobra.Command {

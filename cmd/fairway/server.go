@@ -24,6 +24,7 @@ import (
 	"github.com/fairway-cloud/fairway/internal/platform/database"
 	"github.com/fairway-cloud/fairway/internal/platform/members/connections"
 	"github.com/fairway-cloud/fairway/internal/platform/readmodel"
+	"github.com/fairway-cloud/fairway/internal/release/kept"
 )
 
 // serverOptions are the flags of "fairway server".
@@ -132,6 +133,10 @@ func runServer(ctx context.Context, o serverOptions) (err error) {
 	}
 	defer func() { err = errors.Join(err, owned.Close()) }()
 
+	stops, err := kept.Open(filepath.Join(o.dataDir, "stops"))
+	if err != nil {
+		return err
+	}
 	mgr, lock, err := newManager(o, logger)
 	if err != nil {
 		return err
@@ -143,7 +148,7 @@ func runServer(ctx context.Context, o serverOptions) (err error) {
 	}
 	h := &house{
 		options: o, log: logger, mgr: mgr, lock: lock, database: owned, recorder: mask.Recorder(retention.Recorder(evidence)), ledger: evidence, images: images,
-		store: store, sink: readmodel.NewSink(store, logger),
+		store: store, sink: readmodel.NewSink(store, logger), stops: stops,
 	}
 	h.members = connections.New(connections.Options{Fence: lock, Log: mgr.GetLogger().WithName("members"), Loopback: o.loopback})
 	if err := h.openDoor(ctx); err != nil {

@@ -36,6 +36,7 @@ import (
 	"github.com/fairway-cloud/fairway/internal/platform/outbox"
 	"github.com/fairway-cloud/fairway/internal/platform/readmodel"
 	release "github.com/fairway-cloud/fairway/internal/release/controller"
+	"github.com/fairway-cloud/fairway/internal/release/kept"
 	"github.com/fairway-cloud/fairway/internal/release/rendering"
 	"github.com/fairway-cloud/fairway/internal/server"
 	tenancy "github.com/fairway-cloud/fairway/internal/tenancy/controller"
@@ -64,6 +65,7 @@ type house struct {
 	sink     *readmodel.Sink
 	outbox   *outbox.Outbox
 	itsm     *itsm.Receiver
+	stops    *kept.Stops
 
 	index      *index.Store
 	crosscheck *crosscheck.Watch
@@ -91,6 +93,7 @@ var parts = []part{
 	{"app.revisions", (*house).addApp},
 	{"placement.expiry", (*house).addExpiry},
 	{"approval", (*house).addApprovals},
+	{"release.stops", (*house).addStops},
 	{"release.steps", (*house).addReleases},
 	{"release.automatic", (*house).addAutomatic},
 	{"release.cleanup", (*house).addCleanup},
@@ -145,8 +148,8 @@ func (h *house) addReleases(context.Context) error {
 		Hub: hub, Direct: direct,
 		Placer:    &placement.Placer{Hub: hub, Direct: direct, Clock: clock.RealClock{}},
 		Renderer:  &rendering.Renderer{Hub: hub, Members: h.members, DNSNetworks: h.options.dnsNetworks},
-		Instances: &release.Finder{Hub: hub, Members: h.members},
-		Gate:      h.gate, Recorder: h.recorder, Clock: clock.RealClock{}, Events: h.mgr.GetEventRecorder("fairway-release"),
+		Instances: &release.Finder{Hub: hub, Members: h.members}, Stops: h.stops,
+		Gate: h.gate, Recorder: h.recorder, Clock: clock.RealClock{}, Events: h.mgr.GetEventRecorder("fairway-release"),
 	}).SetupWithManager(h.mgr)
 }
 

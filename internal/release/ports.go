@@ -45,6 +45,12 @@ type Instance struct {
 	UID     string
 }
 
+// Stops knows of stops that somebody asked for and that the hub has not taken yet.
+type Stops interface {
+	// Holds says whether one of a Release waits: no step is taken before it is written.
+	Holds(r *releasev1.Release) bool
+}
+
 // Refusal says that something cannot be done now, and what to do about it.
 type Refusal struct {
 	// Reason is one of the Release's condition reasons.

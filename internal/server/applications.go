@@ -131,7 +131,7 @@ func (s *Server) releaseRoutes() []httpapi.Route {
 	return []httpapi.Route{
 		{Method: http.MethodPost, Pattern: "/api/v1/release/releases/{namespace}/{name}/stop", Room: "release", Kind: "Release", Verb: "stop",
 			Effect: httpapi.Writes, WayBack: true, Describe: s.describePath("Release"), Handler: s.stopRelease,
-			Doc: httpapi.Doc{Summary: "Stops a release: what is done stays, no further step is taken. Never refused because evidence or gate is away.", Response: "release.Release"}},
+			Doc: httpapi.Doc{Summary: "Stops a release: what is done stays, no further step is taken. Never refused because evidence or gate is away; while the hub is, the stop is kept (202) and written before any step is taken.", Response: "release.Release"}},
 		{Method: http.MethodPost, Pattern: "/api/v1/release/releases/{namespace}/{name}/resume", Room: "release", Kind: "Release", Verb: "resume",
 			Effect: httpapi.Writes, BodyLimit: resumeLimit, Describe: s.describeResume, Handler: s.resumeRelease,
 			Doc: httpapi.Doc{Summary: "Lets a stopped release go on where it was stopped. The gate is asked before its next step: where the policy names who operates it or reviews it on line, they do so anew.",
@@ -188,8 +188,13 @@ func (s *Server) stopRelease(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return httpapi.NewProblem(httpapi.CodeUnavailable, "this server knows no releases")
 	}
-	answer, err := kindHandlers{server: s, kind: k}.desire(r, "Stop", false)
-	if err != nil {
+	ctx, cancel := context.WithTimeout(r.Context(), stopPatience)
+	defer cancel()
+	answer, err := kindHandlers{server: s, kind: k}.desire(r.WithContext(ctx), "Stop", false)
+	switch {
+	case err != nil && s.config.KeepStop != nil && away(err):
+		return s.keepStop(w, r, err)
+	case err != nil:
 		return err
 	}
 	return relay(w, http.StatusOK, answer)

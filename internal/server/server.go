@@ -68,6 +68,8 @@ type Config struct {
 	// Prove puts the server's proof into a Decision or a Delegation that is about to be
 	// made. Default: none is made, and the Gate counts nothing.
 	Prove ProveFunc
+	// KeepStop keeps a stop that the hub does not take now. Default: it is refused.
+	KeepStop KeepStopFunc
 	// Changes feeds the event streams. Default: none, streams only say that they live.
 	Changes *Changes
 	// Ready lists what must be well for /readyz. Default: nothing.
@@ -86,6 +88,10 @@ type Registry interface {
 
 // BeforeFunc says early why an object is not to be made.
 type BeforeFunc func(ctx context.Context, kind string, object map[string]any) error
+
+// KeepStopFunc keeps a stop of a Release until the hub takes it. An error says that it
+// is kept nowhere.
+type KeepStopFunc func(ctx context.Context, person identity.Person, namespace, name string) error
 
 // Readiness is one condition of being ready.
 type Readiness struct {

@@ -108,7 +108,10 @@ func (a Act) ending() string {
 	case Underway:
 		return "no outcome is recorded yet"
 	case audit.Done:
-		return "done"
+		if strings.HasPrefix(a.Message, audit.Made) {
+			return "done" // the subject bears the name by now
+		}
+		return because("done", a.Message)
 	case audit.Unknown:
 		return because("nobody knows whether it happened", a.Message)
 	}

@@ -55,12 +55,16 @@ func (c *Chain) write(route Route, person identity.Person, w http.ResponseWriter
 		c.Log.Error("the way back is taken without a record: the evidence log is away",
 			"request", act.Trace, "verb", verb, "subject", act.Subject, "actor", person.ID, "cause", lost.Error())
 	}
-	held := &heldWriter{header: http.Header{}, status: http.StatusOK}
-	result := route.Handler(held, r)
+	held, said := &heldWriter{header: http.Header{}, status: http.StatusOK}, ""
+	result := route.Handler(held, r.WithContext(context.WithValue(r.Context(), saidKey{}, &said)))
 	// The act has happened or was refused by the hub; a client that went away changes nothing of that.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), 10*time.Second)
 	defer cancel()
-	if err := end(ctx, named(outcomeOf(result, held.status), act.Subject, held.header.Get("Location"))); err != nil {
+	outcome := named(outcomeOf(result, held.status), act.Subject, held.header.Get("Location"))
+	if outcome.Message == "" {
+		outcome.Message = said
+	}
+	if err := end(ctx, outcome); err != nil {
 		c.Log.Error("the outcome of an act was not recorded; the next start marks it unknown",
 			"request", act.Trace, "verb", verb, "subject", act.Subject, "cause", err.Error())
 	}
@@ -68,6 +72,16 @@ func (c *Chain) write(route Route, person identity.Person, w http.ResponseWriter
 		return result
 	}
 	return held.release(w)
+}
+
+type saidKey struct{}
+
+// Say puts into the evidence of the act under way, in a sentence, what is particular
+// about its outcome. Of a request that writes nothing it keeps nothing.
+func Say(ctx context.Context, sentence string) {
+	if said, ok := ctx.Value(saidKey{}).(*string); ok {
+		*said = sentence
+	}
 }
 
 // named adds the whole name to the outcome of an act that made an object whose

@@ -74,6 +74,9 @@ func (r *Reconciler) start(ctx context.Context, rel *releasev1.Release, s releas
 // guarded asks the Gate, records the intent, acts and records the outcome. The
 // way back goes on while Gate or log are away.
 func (r *Reconciler) guarded(ctx context.Context, rel *releasev1.Release, s release.Seen, act approval.Act, evidence audit.Act, do func(context.Context) error) error {
+	if r.Stops != nil && r.Stops.Holds(rel) {
+		return &release.Refusal{Reason: releasev1.ReasonRefused, Message: "somebody stopped it while the hub was away: that is written before any step is taken"}
+	}
 	back := s.Plan != nil && s.Plan.Back
 	_, act.Environment, _ = app.SplitNamespace(rel.Namespace)
 	act.Release, act.Digest, act.Person, act.WayBack = rel.Namespace+"/"+rel.Name, rel.Status.PlanDigest, rel.Spec.Requester, back

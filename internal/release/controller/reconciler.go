@@ -37,6 +37,8 @@ type Reconciler struct {
 	Instances release.InstanceFinder
 	// Gate is asked for the plan and again before each step.
 	Gate approval.Gate
+	// Stops that wait for the hub. Nil: none do.
+	Stops release.Stops
 	// Recorder writes an intent and an outcome for each step and cluster.
 	Recorder audit.Recorder
 	Clock    clock.PassiveClock

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	releasev1 "github.com/fairway-cloud/fairway/api/release/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/approval"
 	"github.com/fairway-cloud/fairway/internal/release"
 	"github.com/fairway-cloud/fairway/internal/release/releasetest"
@@ -91,5 +92,43 @@ func TestEachResumptionIsAsked(t *testing.T) {
 	b.settle()
 	if r := b.release("upgrade"); !release.Finished(r) {
 		t.Errorf("let go on after the last stop, it does: %+v", r.Status.Conditions)
+	}
+}
+
+// kept are stops that wait for the hub.
+type kept map[string]bool
+
+func (k kept) Holds(r *releasev1.Release) bool { return k[r.Name] }
+
+// A stop that waits for the hub holds its Release, whatever the Gate says, also one that
+// goes back: no step is taken before it is written.
+func TestAKeptStopHoldsEveryStep(t *testing.T) {
+	for name, options := range map[string][]func(*releasev1.Release){"forward": nil, "back": {releasetest.Rollback}} {
+		t.Run(name, func(t *testing.T) {
+			b := newBank(t)
+			first := b.revise()
+			b.create(releasetest.New("first", first))
+			b.settle()
+			revision := b.revise(changed("account.image=2.0"))
+			if options != nil {
+				b.create(releasetest.New("second", revision))
+				b.settle()
+				revision = first
+			}
+			stops := kept{"held": true}
+			b.steps.Stops = stops
+			before := b.picture()
+			b.create(releasetest.New("held", revision, options...))
+			b.settle()
+			r := b.release("held")
+			if r.Status.StartedAt != nil || r.Status.PlanDigest == "" || len(b.picture()) != len(before) {
+				t.Fatalf("it is planned and does not begin: %+v", r.Status.Conditions)
+			}
+			delete(stops, "held")
+			b.settle()
+			if !release.Finished(b.release("held")) {
+				t.Errorf("it was the stop alone: %+v", b.release("held").Status.Conditions)
+			}
+		})
 	}
 }
