@@ -231,14 +231,18 @@ func (w *wall) asks(name string, change ...func(*releasev1.ReleaseSpec)) *releas
 }
 
 // plans writes a plan as the release room would: there is no cluster to plan for.
-func (w *wall) plans(name string) {
+func (w *wall) plans(name string, change ...func(*release.Document)) {
 	w.t.Helper()
-	text, digest, err := release.Seal(release.Document{
+	plan := release.Document{
 		Application: w.namespace() + "/mobile-bank", Release: name, Kind: releasev1.KindDeploy, Sequence: 1, Revision: w.revision,
 		Clusters: []release.ClusterPlan{{Cluster: "east-1", Namespace: w.namespace() + "-mobile-bank", Workloads: []deliveryv1.Workload{
 			{Name: "mobile-bank-account-0001", Component: "account", Kind: "Deployment", Replicas: 2},
 		}}},
-	})
+	}
+	for _, c := range change {
+		c(&plan)
+	}
+	text, digest, err := release.Seal(plan)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -163,12 +163,17 @@ func TestTheOutsideVerdictIsTheSoleOne(t *testing.T) {
 		t.Error("the ITSM hears that it was used")
 	}
 
-	// The ITSM goes away: stopping waits for nobody, and nothing new begins.
+	// The ITSM goes away: stopping and going back wait for nobody, and nothing new begins.
 	system.Away(true)
 	w.must("ops", on("release", "stop", "outside")...)
 	if got := w.release("outside").Spec.Desired; got != "Stop" {
 		t.Errorf("stopped while the ITSM is away, got %q", got)
 	}
+	named := w.must("ops", on("release", "start", "mobile-bank", "--kind", "Rollback", "--revision", w.revision, "--reason", "back", "-o", "name")...)
+	_, rollback, _ := strings.Cut(strings.TrimSpace(named), "/")
+	w.back(rollback)
+	w.begins(rollback)
+	w.must("ops", on("release", "stop", rollback)...)
 	w.asks("alone", func(s *releasev1.ReleaseSpec) { s.Reason = "while the ITSM is away" })
 	w.request("alone-1", "Waiting")
 	w.holds("nobody else says yes in its place", "alone", "waits for 1 of party itsm")
