@@ -101,22 +101,23 @@ func (w *wall) gauge(name string) int {
 func rush(t *testing.T, b *bench) *wall {
 	review := &approvalv1.Followup{Roles: []tenancyv1.Role{tenancyv1.RoleChangeManager, tenancyv1.RoleBusinessApprover}, Within: metav1.Duration{Duration: 4 * time.Second}}
 	emergency := approvalv1.ApprovalPolicySpec{
-		Order: 10, Match: approvalv1.Match{ChangeClasses: []releasev1.ChangeClass{releasev1.ChangeEmergency}},
+		Order: 2, Match: approvalv1.Match{ChangeClasses: []releasev1.ChangeClass{releasev1.ChangeEmergency}},
 		Stages: []approvalv1.Stage{{Name: "two people", Parties: []approvalv1.Party{
 			{Name: "technology", Roles: []tenancyv1.Role{tenancyv1.RoleTechnologyApprover}}, {Name: "change management", Roles: []tenancyv1.Role{tenancyv1.RoleChangeManager}},
 		}}},
 		Window: &approvalv1.WindowRule{Freezes: "Ignored"}, Review: review,
 	}
+	// The example's policies may be on the same hub: these come before them.
 	// One that is risky is started by hand, within seconds.
 	risky := *emergency.DeepCopy()
-	risky.Order, risky.Match.Risks = 5, []releasev1.Risk{releasev1.RiskHigh}
+	risky.Order, risky.Match.Risks = 1, []releasev1.Risk{releasev1.RiskHigh}
 	risky.Operation, risky.ValidFor = &approvalv1.Crew{Roles: []tenancyv1.Role{tenancyv1.RoleDutyOperator}}, metav1.Duration{Duration: 4 * time.Second}
 	w := newWall(t, b, "rush", []tenancyv1.RoleBinding{
 		{Role: tenancyv1.RoleReleaser, Groups: []string{"rush-dev", "rush-ops"}}, {Role: tenancyv1.RoleBusinessApprover, Groups: []string{"rush-biz"}},
 		{Role: tenancyv1.RoleTechnologyApprover, Groups: []string{"rush-tech", "rush-ops"}}, {Role: tenancyv1.RoleDutyOperator, Groups: []string{"rush-duty"}},
 		{Role: tenancyv1.RoleViewer, Groups: []string{"rush-biz"}},
 		{Role: tenancyv1.RoleChangeManager, Groups: []string{"rush-chief", "rush-tech", "rush-second", "rush-ops", "rush-dev"}},
-	}, []approvalv1.ApprovalPolicySpec{emergency, risky, {Order: 100, Stages: joint()}}, "dev", "ops", "biz", "tech", "chief", "duty", "second")
+	}, []approvalv1.ApprovalPolicySpec{emergency, risky, {Order: 3, Stages: joint()}}, "dev", "ops", "biz", "tech", "chief", "duty", "second")
 	return w
 }
 
