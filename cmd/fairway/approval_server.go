@@ -63,7 +63,7 @@ func (h *house) addApprovals(ctx context.Context) error {
 		cases.Index(ctx, h.mgr.GetFieldIndexer()),
 		registered(metrics.Registry, approvals.Metrics(hub)),
 		(&approvals.Policies{Hub: hub}).SetupWithManager(h.mgr),
-		(&approvals.Requests{Hub: hub, Cases: h.cases, Recorder: h.recorder}).SetupWithManager(h.mgr),
+		(&approvals.Requests{Hub: hub, Cases: h.cases, Recorder: h.recorder, Proofs: h.proofs}).SetupWithManager(h.mgr),
 		(&approvals.Progress{Hub: hub, Cases: h.cases, Events: h.mgr.GetEventRecorder("fairway-approval")}).SetupWithManager(h.mgr),
 	)
 }

@@ -15,6 +15,8 @@ import (
 type Case struct {
 	// Request that is judged.
 	Request *approvalv1.ApprovalRequest
+	// Made says whether the server made the request.
+	Made Proof
 	// Holds is the policy that covers the act now. nil: none does.
 	Holds *approvalv1.PolicySnapshot
 	// Subject as it is now.

@@ -15,6 +15,9 @@ import (
 // next step of its act may be taken. It is asked at each use, and again before
 // each step; it looks at the decisions themselves, never at a status.
 func Judge(c Case, now time.Time) Judgement {
+	if flaw := c.Made.flaw(); flaw != "" {
+		return ended(Void, approvalv1.ReasonUnproven, "Fairway did not ask for this: "+flaw)
+	}
 	policy, err := Open(c.Request.Spec.Policy)
 	if err != nil {
 		return ended(Void, approvalv1.ReasonPolicyChanged, err.Error())

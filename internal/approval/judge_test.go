@@ -60,6 +60,7 @@ func bank() *approval.Case {
 		}},
 		Groups: map[tenancyv1.Role][]string{"BusinessApprover": {"retail-business"}, "Verifier": {"verifiers"}},
 		Logins: map[string]approval.Login{},
+		Made:   approval.Proof{Holds: true},
 		Proofs: map[string]approval.Proof{}, DelegationProofs: map[string]approval.Proof{},
 		Window: approval.Window{Open: true},
 		Request: &approvalv1.ApprovalRequest{
@@ -262,6 +263,11 @@ func TestJudge(t *testing.T) {
 			says(c, "tech", yes, 2)
 			delete(c.Proofs, c.Decisions[1].Name)
 		}, 0, approval.Waiting, "Waiting", false, "carries no proof of the server"},
+		"ForgedRequest": {"a request that the server did not make, without its makers", func(c *approval.Case) {
+			c.Made, c.Request.Spec.Makers = approval.Proof{Why: "its proof is for something else"}, nil
+			says(c, "biz", yes, 1)
+			says(c, "dev", yes, 2)
+		}, 0, approval.Void, "Unproven", false, "Fairway did not ask for this"},
 		"Forged": {"a decision with a proof that is for something else", func(c *approval.Case) {
 			says(c, "biz", yes, 1)
 			says(c, "tech", yes, 2)

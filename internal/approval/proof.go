@@ -14,7 +14,7 @@ type Proof struct {
 }
 
 // Unproven says why an object without a proof does not count, and what to do.
-const Unproven = "it carries no proof of the server: it was made past it, or before there were proofs; whoever means it says it again through the server"
+const Unproven = "it carries no proof of the server: it was made past it, or before there were proofs, and is made again through it"
 
 // flaw says why a proof does not hold; "" where it does.
 func (p Proof) flaw() string {

@@ -93,6 +93,11 @@ type ApprovalRequestSpec struct {
 	// decideBy is when the request expires if it is not complete.
 	// +required
 	DecideBy metav1.Time `json:"decideBy"`
+	// proof that fairway server made the request, as it is and under this name. Only the
+	// server can make one. A request without one is void.
+	// +optional
+	// +kubebuilder:validation:MaxLength=160
+	Proof string `json:"proof,omitempty"`
 }
 
 // Subject names an object for good.
@@ -281,6 +286,9 @@ const (
 	ReasonSubjectChanged = "SubjectChanged"
 	// ReasonPlanChanged: the plan is another one.
 	ReasonPlanChanged = "PlanChanged"
+	// ReasonUnproven: the server did not make it, or before there were proofs: another
+	// one follows by itself, and is decided on.
+	ReasonUnproven = "Unproven"
 	// ReasonPolicyChanged: another policy, or another version of it, holds now.
 	ReasonPolicyChanged = "PolicyChanged"
 	// ReasonRejected: somebody entitled said no.

@@ -174,7 +174,7 @@ func (w *World) open() {
 	}
 	w.Cases = &cases.Reader{Direct: w.System, People: people, Logins: remembered, Proofs: w.Proofs, Now: w.Clock.Now}
 	w.Gate = &gate.Gate{Cases: w.Cases}
-	w.Requests = &controller.Requests{Hub: w.System, Cases: w.Cases, Recorder: w.Journal}
+	w.Requests = &controller.Requests{Hub: w.System, Cases: w.Cases, Recorder: w.Journal, Proofs: w.Proofs}
 	w.Progress = &controller.Progress{Hub: w.System, Cases: w.Cases}
 }
 

@@ -68,7 +68,7 @@ func (r *Reader) Newest(ctx context.Context, rel *releasev1.Release) (*approvalv
 func newest(all []*approvalv1.ApprovalRequest, rel *releasev1.Release) *approvalv1.ApprovalRequest {
 	var out *approvalv1.ApprovalRequest
 	for _, it := range all {
-		if it.Spec.Subject.UID == string(rel.UID) && it.Spec.Subject.Kind == "Release" && (out == nil || it.Spec.Number > out.Spec.Number) {
+		if it.Spec.Subject.UID == string(rel.UID) && it.Spec.Subject.Kind == "Release" && it.Name == approval.RequestName(rel.Name, it.Spec.Number) && (out == nil || it.Spec.Number > out.Spec.Number) {
 			out = it
 		}
 	}

@@ -28,6 +28,13 @@ type Requests struct {
 	Hub      client.Client
 	Cases    *cases.Reader
 	Recorder audit.Recorder
+	// Proofs proves that the server made a request.
+	Proofs Proofs
+}
+
+// Proofs proves that the server made a request. It is package proof's Keys.
+type Proofs interface {
+	ProveRequest(ctx context.Context, r *approvalv1.ApprovalRequest) error
 }
 
 // Reconcile makes the request that a Release lacks: the first, or the next one
@@ -84,6 +91,9 @@ func (r *Requests) ask(ctx context.Context, rel *releasev1.Release, number int32
 	snapshot, _ := approval.Snapshot(policy, draft.Facts())
 	request, err := draft.Request(snapshot, r.Cases.Now())
 	if err != nil {
+		return err
+	}
+	if err := r.Proofs.ProveRequest(ctx, request); err != nil {
 		return err
 	}
 	act := audit.Act{

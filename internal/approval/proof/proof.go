@@ -77,6 +77,18 @@ func (k *Keys) ProveDelegation(ctx context.Context, d *approvalv1.Delegation) (e
 	return err
 }
 
+// ProveRequest sets the proof of an ApprovalRequest that the server is about to make
+// under its name.
+func (k *Keys) ProveRequest(ctx context.Context, r *approvalv1.ApprovalRequest) (err error) {
+	r.Spec.Proof, err = k.prove(ctx, ofRequest(r))
+	return err
+}
+
+// Request says whether an ApprovalRequest carries a proof that holds.
+func (k *Keys) Request(ctx context.Context, r *approvalv1.ApprovalRequest) (approval.Proof, error) {
+	return k.check(ctx, r.Spec.Proof, ofRequest(r), r.CreationTimestamp)
+}
+
 // Decision says whether a Decision carries a proof that holds.
 func (k *Keys) Decision(ctx context.Context, d *approvalv1.Decision) (approval.Proof, error) {
 	return k.check(ctx, d.Spec.Proof, ofDecision(d), d.CreationTimestamp)
@@ -102,6 +114,12 @@ func ofDecision(d *approvalv1.Decision) said {
 	spec.Proof = ""
 	slices.Sort(spec.Groups)
 	return said{Kind: "Decision", Namespace: d.Namespace, Name: d.Name, Spec: spec}
+}
+
+func ofRequest(r *approvalv1.ApprovalRequest) said {
+	spec := *r.Spec.DeepCopy()
+	spec.Proof = ""
+	return said{Kind: "ApprovalRequest", Namespace: r.Namespace, Name: r.Name, Spec: spec}
 }
 
 func ofDelegation(d *approvalv1.Delegation) said {
