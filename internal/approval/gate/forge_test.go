@@ -175,3 +175,33 @@ func TestAnAdministratorOfTheHubForgesNoStandIn(t *testing.T) {
 	}
 	wants(t, "the system's own", w.Check(start, r), true, "approved")
 }
+
+// A request that says another made it, or that the change is a smaller one, is void;
+// the server asks anew.
+func TestAnAdministratorOfTheHubForgesNoRequest(t *testing.T) {
+	w := approvaltest.New(t, hub, tenancyv1.ClassProduction)
+	w.Joint()
+	// all wrote it, and has every role of an approver.
+	w.Application()
+	w.Edit("all", "team-two")
+	r := w.Release("unasked")
+	q := w.Ask(r)
+	if len(q.Spec.Makers) != 2 {
+		t.Fatalf("makers %v", q.Spec.Makers)
+	}
+	forged := &approvalv1.ApprovalRequest{ObjectMeta: metav1.ObjectMeta{Namespace: w.Namespace, Name: "unasked-2", Labels: q.Labels}, Spec: *q.Spec.DeepCopy()}
+	forged.Spec.Number, forged.Spec.Makers, forged.Spec.Requester = 2, []string{w.ID("dev")}, w.ID("dev")
+	// As Fairway's own account, which he takes on.
+	if err := w.System.Create(t.Context(), forged); err != nil {
+		t.Fatal(err)
+	}
+	w.Decide("all", forged, approve)
+	w.Decide("tech", forged, approve)
+	wants(t, "makers left out", w.Check(start, r), false, "Fairway did not ask for this: its proof is for something else")
+	next := w.Ask(r)
+	if next.Name != "unasked-3" || len(next.Spec.Makers) != 2 {
+		t.Errorf("the server asks anew: %s by %v", next.Name, next.Spec.Makers)
+	}
+	w.Agree(next)
+	wants(t, "what the server asked for", w.Check(start, r), true, "approved")
+}
