@@ -177,6 +177,9 @@ func (h kindHandlers) create(w http.ResponseWriter, r *http.Request) error {
 	if err := h.server.stamp(h.kind, object, r); err != nil {
 		return err
 	}
+	if err := unproven(h.kind.Kind, object); err != nil {
+		return err
+	}
 	if before := h.server.config.Before; before != nil {
 		if err := before(r.Context(), h.kind.Kind, object); err != nil {
 			return err

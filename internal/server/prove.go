@@ -35,16 +35,18 @@ var provenGroups = map[string]string{
 	"decisions": "approval.fairway.cloud", "delegations": "approval.fairway.cloud", "amendments": "identity.fairway.cloud", "confirmations": "identity.fairway.cloud",
 }
 
-// prove completes an object that is about to be made: its name, and its proof. Nobody
-// else gives one. A trial proves nothing.
-func (s *Server) prove(r *http.Request, kind string, object map[string]any) error {
-	if !isProven(kind) {
-		return nil
-	}
-	if _, given, _ := unstructured.NestedFieldNoCopy(object, "spec", "proof"); given {
+// unproven refuses a proof that a client gives to what is about to be made.
+func unproven(kind string, object map[string]any) error {
+	if _, given, _ := unstructured.NestedFieldNoCopy(object, "spec", "proof"); given && isProven(kind) {
 		return invalid("spec.proof", "is made by the server, leave it out")
 	}
-	if s.config.Prove == nil || r.URL.Query().Has("dryRun") {
+	return nil
+}
+
+// prove completes an object that is about to be made: its name, and its proof. A trial
+// proves nothing.
+func (s *Server) prove(r *http.Request, kind string, object map[string]any) error {
+	if s.config.Prove == nil || !isProven(kind) || r.URL.Query().Has("dryRun") {
 		return nil
 	}
 	if metadata, ok := object["metadata"].(map[string]any); ok && text(metadata["name"]) == "" {
@@ -214,6 +216,9 @@ func (s *Server) appliedSaid(r *http.Request, k httpapi.Kind, object, spec map[s
 }
 
 func (s *Server) makeSaid(r *http.Request, kind string, object map[string]any) error {
+	if err := unproven(kind, object); err != nil {
+		return err
+	}
 	if s.config.Before != nil && (kind == "Decision" || kind == "Confirmation") {
 		if err := s.config.Before(r.Context(), kind, object); err != nil {
 			return err
