@@ -211,9 +211,29 @@ func forgeByKubectl(t *testing.T, namespace, requestName string) {
 			t.Errorf("kubectl %s was carried out: %s", strings.Join(attempt, " "), out)
 		}
 	}
-	// As the person himself with his own groups, but past Fairway: it is made, and does not count.
-	if out, err := kubectl(t, "hub", "create", "-f", write(t, "decision.json", forged("p10006")), "--as", "p10006", "--as-group", "bank-technology-approvers", "--as-group", "system:authenticated"); err != nil {
-		t.Logf("impersonated: %v %s", err, out)
+	// As the person himself, with his groups and a login of his that lives, but past Fairway: without a proof the hub
+	// refuses it; with a proof that stands readable in something that he did say it is made, and does not count.
+	himself := []string{"--as", "p10006", "--as-group", "bank-technology-approvers", "--as-group", "system:authenticated"}
+	if out, err := kubectl(t, "hub", append([]string{"create", "-f", write(t, "decision.json", forged("p10006"))}, himself...)...); err == nil || !strings.Contains(out+err.Error(), "proof of Fairway's server") {
+		t.Errorf("without a proof: %v %s", err, out)
+	}
+	as(t, technology, "approval", "withdraw", requestName, "-n", namespace, "--comment", "nothing yet")
+	own, err := kubectl(t, "hub", "get", "decisions", "-n", namespace, "-o", fmt.Sprintf(`jsonpath={range .items[?(@.spec.request==%q)]}{.spec.author} {.spec.session} {.spec.proof}{"\n"}{end}`, requestName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	session, proof := "", ""
+	for line := range strings.Lines(own) {
+		if f := strings.Fields(line); len(f) == 3 && f[0] == "p10006" {
+			session, proof = f[1], f[2]
+		}
+	}
+	if proof == "" {
+		t.Fatalf("what was said through the server carries no proof: %q", own)
+	}
+	copied := strings.Replace(forged("p10006"), `"spec":{`, fmt.Sprintf(`"spec":{"session":%q,"proof":%q,`, session, proof), 1)
+	if out, err := kubectl(t, "hub", append([]string{"create", "-f", write(t, "decision.json", copied), "--as-user-extra", "fairway.cloud/session=" + session}, himself...)...); err != nil {
+		t.Errorf("the attempt does not reach what it is about: %v %s", err, out)
 	}
 	var shown item
 	if err := json.Unmarshal([]byte(as(t, business, "approval", "show", requestName, "-n", namespace, "-o", "json")), &shown); err != nil {
@@ -222,9 +242,14 @@ func forgeByKubectl(t *testing.T, namespace, requestName string) {
 	if shown.State != "Waiting" {
 		t.Errorf("forging brought it to %s: %s", shown.State, shown.Message)
 	}
+	seen := false
 	for _, d := range shown.Decisions {
-		if d.Counts == "True" {
+		if d.Counts == "True" && d.Verdict != "Withdraw" {
 			t.Errorf("a forged decision counts: %+v", d)
 		}
+		seen = seen || strings.Contains(d.Why, "its proof is for something else")
+	}
+	if !seen {
+		t.Errorf("nothing says why the forged decision does not count: %+v", shown.Decisions)
 	}
 }
