@@ -118,7 +118,7 @@ func (h *house) addAPI(ctx context.Context) error {
 		Kinds: kinds, Version: version, Hub: hub, Lister: h.mgr.GetCache(), Direct: h.mgr.GetAPIReader(), Authority: authority,
 		Identity: h.door.credentials, Front: h.door.asFront(), TrustedProxies: h.door.proxies, About: h.door.room.About,
 		Rooms: h.rooms(authority, desk, people, kinds), Schemas: roomSchemas(), Before: alsoConfirmations(people, h.early(authority, desk)), Prove: alsoAmendments(h.proofs, approvalserver.Prove(h.proofs)),
-		KeepStop: h.keepStop, Gate: h.gate, Recorder: h.recorder, Instances: h.store, Members: h.members,
+		KeepStop: h.keepStop, Gate: h.gate, Recorder: h.recorder, Receipts: h.ledger, Instances: h.store, Members: h.members,
 		Join: h.join(), Check: h.check(), Diff: h.diff(), Changes: changes, Metrics: metrics.Registry, Log: h.log,
 		Ready: []server.Readiness{{Name: "hub", Check: hub.Ping}, {Name: "read model", Check: h.store.Ping}, {Name: "lists", Check: h.synced}},
 	})

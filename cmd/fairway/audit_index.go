@@ -46,7 +46,7 @@ func (h *house) addIndex(ctx context.Context) error {
 		return err
 	}
 	h.audit = auditserver.Deps{Policy: policy, Index: store, Log: log, Recorder: h.recorder, Key: key, PublicKey: key.Public, Kin: h.kin, Logger: h.log, Background: ctx}
-	h.audit.Checkpoint, h.index = log.Checkpoint, store
+	h.audit.Checkpoint, h.audit.Receipts, h.index = log.Checkpoint, log, store
 	return h.mgr.Add(leading(func(ctx context.Context) error {
 		defer store.Close() //nolint:errcheck // everything in it comes from the log
 		return store.Follow(ctx, log, indexEvery, func(anew bool, err error) {

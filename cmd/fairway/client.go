@@ -6,6 +6,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"time"
@@ -65,6 +66,11 @@ func (c *caller) run(do func(ctx context.Context, api *cli.Client, cmd *cobra.Co
 		}
 		ctx, cancel := context.WithTimeout(cmd.Context(), c.timeout)
 		defer cancel()
+		if quiet, _ := cmd.Flags().GetBool("quiet"); !quiet {
+			api.Kept = func(record string) {
+				_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "evidence: record %s, confirmed by the witness\n", cli.Plain(record))
+			}
+		}
 		return coded(do(ctx, api, cmd, args))
 	}
 }

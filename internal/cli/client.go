@@ -30,6 +30,9 @@ type Client struct {
 	http   *http.Client
 	// Trace gets a line for each request, with secrets left out. Nil: none.
 	Trace io.Writer
+	// Kept is told the number of the record that the witness has confirmed, for each
+	// act in production. Nil: nobody is.
+	Kept func(record string)
 
 	kinds Kinds
 	// entering says that a ready account is being logged in.
@@ -135,6 +138,9 @@ func (c *Client) Do(ctx context.Context, r Request) (Answer, error) {
 	body, err := io.ReadAll(response.Body)
 	if err != nil {
 		return Answer{}, c.unreachable(ctx, err)
+	}
+	if record, witnessed := strings.CutSuffix(response.Header.Get("Fairway-Evidence"), ";witnessed"); witnessed && c.Kept != nil {
+		c.Kept(record)
 	}
 	return Answer{Status: response.StatusCode, Header: response.Header, Body: body}, nil
 }

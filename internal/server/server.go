@@ -42,6 +42,8 @@ type Config struct {
 	Identity httpapi.Authenticator
 	Gate     approval.Gate
 	Recorder audit.Recorder
+	// Receipts proves what the Recorder kept. Nil: acts in production carry no receipt.
+	Receipts httpapi.Receipts
 	// Front is the bank's system in front that vouches for people. Default: none.
 	Front httpapi.Front
 	// TrustedProxies are the addresses whose X-Forwarded-For is believed. Default: none.
@@ -143,7 +145,7 @@ func New(config Config) (*Server, error) {
 		config: config, kinds: config.Kinds, hub: config.Hub, lister: config.Lister, authority: config.Authority,
 		instances: config.Instances, members: config.Members, metrics: config.Metrics, log: config.Log,
 		chain: &httpapi.Chain{
-			Identity: config.Identity, Gate: config.Gate, Recorder: config.Recorder, Log: config.Log, Metrics: metrics,
+			Identity: config.Identity, Gate: config.Gate, Recorder: config.Recorder, Receipts: config.Receipts, Log: config.Log, Metrics: metrics,
 			Front: config.Front, TrustedProxies: config.TrustedProxies,
 		},
 	}

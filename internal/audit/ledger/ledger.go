@@ -325,11 +325,18 @@ func (l *Ledger) Intent(ctx context.Context, act audit.Act) (string, error) {
 		return "", err
 	}
 	id := strconv.FormatInt(e.record.Sequence, 10)
+	place := audit.PlaceIn(ctx)
+	if place != nil {
+		place.Known, place.Index = true, e.year.base+e.index
+	}
 	if l.cosigner == nil || l.options.Witnessed == nil || audit.IsWayBack(ctx) || !l.options.Witnessed(act) {
 		return id, nil
 	}
 	if err := l.confirmed(ctx, e); err != nil {
 		return "", errors.Join(err, l.Outcome(context.WithoutCancel(ctx), id, audit.Outcome{Result: audit.Refused, Message: "the act was not begun: " + err.Error()}))
+	}
+	if place != nil {
+		place.Witnessed = true
 	}
 	return id, nil
 }

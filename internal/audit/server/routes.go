@@ -50,6 +50,8 @@ type Deps struct {
 	Index Index
 	// Log that the index is made from.
 	Log audit.Log
+	// Receipts proves records. Nil: this server gives no receipts.
+	Receipts httpapi.Receipts
 	// Checkpoint returns the log's newest one, signed. Nil: exports name none.
 	Checkpoint func(ctx context.Context) ([]byte, error)
 	// Authority says who may read.
@@ -100,6 +102,8 @@ func Routes(deps Deps) []httpapi.Route {
 			Doc: httpapi.Doc{Summary: "Searches evidence that you may read, newest first.", Query: searchDoc(true), Response: "audit.RecordList"}},
 		{Method: http.MethodGet, Pattern: "/api/v1/audit/records/{index}", Kind: "Record", Verb: "get", Handler: h.available(h.get),
 			Doc: httpapi.Doc{Summary: "Shows the act that a record of the log belongs to.", Response: "audit.Record"}},
+		{Method: http.MethodGet, Pattern: "/api/v1/audit/receipts/{index}", Kind: "Record", Verb: "receipt", Handler: h.available(h.receipt),
+			Doc: httpapi.Doc{Summary: "Proves that a record stands in the log, for whoever holds the public keys of the log and of the witness (C2SP tlog-proof).", Media: "text/plain"}},
 		{Method: http.MethodGet, Pattern: "/api/v1/audit/history/{kind}/{name}", Kind: "Record", Verb: "history", Handler: h.available(h.history),
 			Doc: httpapi.Doc{Summary: "Tells everything that happened to an object that lives in no namespace, in order.", Query: pageDoc, Response: "audit.RecordList"}},
 		{Method: http.MethodGet, Pattern: "/api/v1/audit/history/{kind}/{namespace}/{name}", Kind: "Record", Verb: "historyIn", Handler: h.available(h.history),

@@ -39,6 +39,8 @@ type Chain struct {
 	Gate approval.Gate
 	// Recorder keeps the evidence.
 	Recorder audit.Recorder
+	// Receipts proves what was recorded. Nil: acts in production carry no receipt.
+	Receipts Receipts
 	// Log gets a line for each problem inside.
 	Log *slog.Logger
 	// Metrics counts requests. Nil: nothing is counted.
@@ -56,6 +58,11 @@ type Chain struct {
 
 	shares shares
 	knocks knocks
+}
+
+// Receipts proves that records stand in the evidence log. ledger.Ledger implements it.
+type Receipts interface {
+	Receipt(ctx context.Context, index uint64) (r audit.Receipt, leaf []byte, err error)
 }
 
 // Mount returns the router of the table. It fails where a route could slip

@@ -8,10 +8,12 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"net/http"
 	"path"
+	"strconv"
 	"strings"
 	"time"
 
@@ -47,7 +49,8 @@ func (c *Chain) write(route Route, person identity.Person, w http.ResponseWriter
 	if back {
 		away = audit.FailOpen
 	}
-	end, lost, err := audit.Begin(r.Context(), c.Recorder, away, act)
+	noted, place := audit.WithPlace(r.Context())
+	end, lost, err := audit.Begin(noted, c.Recorder, away, act)
 	if err != nil {
 		return NewProblem(CodeEvidenceAway, "could not begin %s on %s: the evidence log does not take the record", verb, about.Subject).Because(err)
 	}
@@ -68,6 +71,7 @@ func (c *Chain) write(route Route, person identity.Person, w http.ResponseWriter
 		c.Log.Error("the outcome of an act was not recorded; the next start marks it unknown",
 			"request", act.Trace, "verb", verb, "subject", act.Subject, "cause", err.Error())
 	}
+	c.evidence(ctx, *place, w.Header())
 	if result != nil {
 		return result
 	}
@@ -82,6 +86,38 @@ func Say(ctx context.Context, sentence string) {
 	if said, ok := ctx.Value(saidKey{}).(*string); ok {
 		*said = sentence
 	}
+}
+
+const (
+	// EvidenceHeader names the record of a write by its number in the log, with the
+	// parameter "witnessed" where the witness has confirmed it: "1234;witnessed".
+	EvidenceHeader = "Fairway-Evidence"
+	// ReceiptHeader carries the receipt of a write that the witness has confirmed, without
+	// the record itself, in base64url without padding (C2SP tlog-proof).
+	ReceiptHeader = "Fairway-Receipt"
+)
+
+// evidence says where the record of a write stands, and proves it where the act had to
+// wait for the witness.
+func (c *Chain) evidence(ctx context.Context, place audit.Place, header http.Header) {
+	if !place.Known {
+		return
+	}
+	value := strconv.FormatUint(place.Index, 10)
+	if place.Witnessed {
+		value += ";witnessed"
+	}
+	header.Set(EvidenceHeader, value)
+	if !place.Witnessed || c.Receipts == nil {
+		return
+	}
+	receipt, leaf, err := c.Receipts.Receipt(ctx, place.Index)
+	if err != nil {
+		// The record stands all the same, and its receipt can be asked for.
+		c.Log.Error("an act was confirmed by the witness, and its receipt could not be made", "record", place.Index, "cause", err.Error())
+		return
+	}
+	header.Set(ReceiptHeader, base64.RawURLEncoding.EncodeToString([]byte(receipt.Short(leaf).Text())))
 }
 
 // named adds the whole name to the outcome of an act that made an object whose
