@@ -8,6 +8,7 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -177,5 +178,41 @@ func (d *disk) free(t *testing.T) {
 	t.Helper()
 	if err := os.Remove(d.ballast); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestAReceiptProvesAnAct has an act in production name its record, fetches the receipt
+// and checks it with public keys only; with one changed letter it proves nothing.
+func TestAReceiptProvesAnAct(t *testing.T) {
+	out, err := command(t.Context(), "audit", "search", "--environment", "prod", "--result", "Done", "-o", "json", "--context", auditor)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found struct {
+		Items []struct{ Index uint64 }
+	}
+	if err := json.Unmarshal([]byte(out), &found); err != nil || len(found.Items) == 0 {
+		t.Fatalf("no act in production is found: %v: %s", err, out)
+	}
+	file := filepath.Join(t.TempDir(), "receipt.txt")
+	if _, err := command(t.Context(), "audit", "receipt", fmt.Sprint(found.Items[0].Index), "--file", file, "--context", auditor); err != nil {
+		t.Fatal(err)
+	}
+	check := []string{"audit", "check-receipt", file, "--log-key", stateFolder("server", "data", "evidence", "log.key.pub"), "--witness-key", stateFolder("witness", "witness.key.pub")}
+	said, err := command(t.Context(), check...)
+	if err != nil || !strings.Contains(said, "PROVED") || !strings.Contains(said, "confirmed by the witness at") {
+		t.Errorf("the receipt is not accepted: %v: %s", err, said)
+	}
+	t.Log(said)
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text[len(text)/2] ^= 1
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if said, err := command(t.Context(), check...); err == nil {
+		t.Errorf("a receipt with one changed letter is accepted: %s", said)
 	}
 }
