@@ -46,7 +46,7 @@ func (o *evidenceOptions) add(flags *pflag.FlagSet) {
 func (o evidenceOptions) open(dataDir string, production *production, log *slog.Logger) (*ledger.Ledger, error) {
 	options := ledger.Options{
 		Dir: cmp.Or(o.dir, filepath.Join(dataDir, "evidence")), Spool: cmp.Or(o.spool, filepath.Join(dataDir, "evidence-spool")), Copy: o.copy,
-		Witnessed: production.holds, Log: log,
+		Witnessed: production.holds, Serve: true, Log: log,
 	}
 	var err error
 	if options.Witness, err = o.readWitness(); err != nil {
@@ -55,6 +55,9 @@ func (o evidenceOptions) open(dataDir string, production *production, log *slog.
 	evidence, err := ledger.Open(options)
 	if err != nil {
 		return nil, err
+	}
+	if evidence.Wrong() != nil {
+		return evidence, nil
 	}
 	if err := evidence.Adopt(filepath.Join(dataDir, "evidence.jsonl")); err != nil {
 		return nil, errors.Join(err, evidence.Close())

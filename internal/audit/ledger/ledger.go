@@ -46,6 +46,10 @@ type Options struct {
 	// Witnessed says for which acts Intent waits until the witness has confirmed a
 	// checkpoint that covers it. Default: none.
 	Witnessed func(audit.Act) bool
+	// Serve opens the log also where what the folder holds is not as it was written:
+	// nothing is written then, reads go on, and the way back is kept in the spool.
+	// Default: Open fails.
+	Serve bool
 	// Interval is the time from one checkpoint to the next. Default: 200 ms.
 	Interval time.Duration
 	// Now is the clock of the records. Default: time.Now.
@@ -83,6 +87,8 @@ var (
 	// ErrUnwitnessed says that the witness did not confirm an intent in time. The act
 	// was not begun, and the log says so; try again when the witness is back.
 	ErrUnwitnessed = errors.New("no witness has confirmed the intent")
+	// ErrAltered says that what the folder holds is not as it was written.
+	ErrAltered = errors.New("the evidence log is not as it was written")
 )
 
 // Ledger implements audit.Recorder, audit.Spooler and audit.Log.
@@ -119,6 +125,9 @@ type Ledger struct {
 	publishing sync.Mutex // one checkpoint at a time
 
 	swept bool // owned by whoever restores
+
+	// wrong is why nothing is written: what there is is not as it was written.
+	wrong error
 
 	// away and copyFailing are for those who watch.
 	away, copyFailing atomic.Bool
@@ -167,6 +176,11 @@ func Open(o Options) (*Ledger, error) {
 	if err := l.load(); err != nil {
 		return nil, errors.Join(err, l.release())
 	}
+	if l.wrong != nil {
+		l.live, l.stop = context.WithCancel(context.Background())
+		close(l.ended)
+		return l, nil
+	}
 	l.start()
 	l.begin()
 	return l, nil
@@ -213,6 +227,19 @@ func (l *Ledger) load() (err error) {
 			return err
 		}
 	}
+	err = l.loadRecords()
+	if err == nil || !l.options.Serve {
+		return err
+	}
+	l.wrong = err
+	l.away.Store(true)
+	l.log.Error("the evidence log is not as it was written, and nothing is written to it: acts are refused, reads go on, and the way back is kept in the spool; "+
+		"keep the folder as it is, run fairway audit verify, restore from the second copy and start again", "folder", l.options.Dir, "cause", err.Error())
+	return nil
+}
+
+// loadRecords reads what was written.
+func (l *Ledger) loadRecords() (err error) {
 	if err := l.loadYears(); err != nil {
 		return err
 	}
@@ -314,6 +341,9 @@ func (l *Ledger) logs() []*yearLog {
 	defer l.mu.RUnlock()
 	return append([]*yearLog(nil), l.years...)
 }
+
+// Wrong says why nothing is written to the log since it was opened, if so.
+func (l *Ledger) Wrong() error { return l.wrong }
 
 // PublicKey of the log, for those who verify it.
 func (l *Ledger) PublicKey() string { return l.key.Public }
@@ -424,6 +454,9 @@ func (l *Ledger) enqueue(ctx context.Context, e *entry) error {
 	if l.shut {
 		return ErrClosed
 	}
+	if l.wrong != nil {
+		return fmt.Errorf("%w: %w", ErrAltered, l.wrong)
+	}
 	select {
 	case l.queue <- e:
 		return nil
@@ -471,6 +504,10 @@ func (l *Ledger) Close() error {
 	l.shut = true
 	close(l.queue)
 	l.entering.Unlock()
+	if l.wrong != nil {
+		l.stop()
+		return errors.Join(l.spool.Close(), l.release())
+	}
 	l.writing.Wait()
 	err := l.publish()
 	if l.cosigner != nil {
