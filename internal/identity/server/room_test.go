@@ -662,3 +662,24 @@ func TestAttemptsAreCounted(t *testing.T) {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
+
+// Accounts are a security administrator's matter: nobody else opens, lists or changes
+// one, and nothing happens when he tries.
+func TestWhoManagesAccounts(t *testing.T) {
+	s := newSite(t)
+	mine, officer := s.token("wang.wu"), s.token("sec.officer")
+	for _, r := range []struct{ method, path, body string }{
+		{http.MethodGet, "/api/v1/identity/accounts", ""},
+		{http.MethodPost, "/api/v1/identity/accounts", `{"name":"mine.too","person":"p10001"}`},
+		{http.MethodPost, "/api/v1/identity/accounts/sec.officer/invite", ""},
+		{http.MethodPost, "/api/v1/identity/accounts/sec.officer/unlock", ""},
+		{http.MethodDelete, "/api/v1/identity/accounts/sec.officer", ""},
+	} {
+		if got := s.do(r.method, r.path, r.body, "Authorization", "Bearer "+mine); got.status != http.StatusForbidden {
+			t.Errorf("%s %s: want 403, got %d %s", r.method, r.path, got.status, got.raw)
+		}
+	}
+	if got := s.do(http.MethodGet, "/api/v1/identity/accounts", "", "Authorization", "Bearer "+officer); got.status != http.StatusOK || strings.Contains(got.raw, "mine.too") || !strings.Contains(got.raw, "sec.officer") {
+		t.Errorf("%d %s", got.status, got.raw)
+	}
+}
