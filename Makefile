@@ -54,6 +54,10 @@ generate: ## Writes the generated files: deep copies, CRDs, OpenAPI, CLI referen
 	go run ./hack/kinddocs config/crd docs/reference/kinds
 	go generate ./...
 
+.PHONY: checks
+checks: ## Takes each check that refuses away in turn: a test has to miss it (4 minutes).
+	FAIRWAY_CHECKS=all go test -count=1 -timeout 30m -run TestEachCheckIsMissed ./test/checks
+
 BENCHES = $(shell grep -rl '^func Benchmark' --include=*_test.go internal | xargs -n1 dirname | sort -u | sed 's,^,./,')
 
 .PHONY: bench

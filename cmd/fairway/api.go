@@ -129,7 +129,7 @@ func (h *house) addAPI(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if handler, err = h.hook(hub, handler); err != nil {
+	if handler, err = h.hook(hub, desk, handler); err != nil {
 		return err
 	}
 	return errors.Join(h.listenAPI(handler), h.listenPlain(h.options.metricsAddress, metricsHandler()), h.listenPlain(h.options.pprofAddress, pprofHandler()))

@@ -83,7 +83,8 @@ func (r readers) MayRead(ctx context.Context, person identity.Person, namespace 
 	return r.authority.May(ctx, person, server.Question{Verb: "list", Group: approvalv1.GroupVersion.Group, Resource: "approvalrequests", Namespace: namespace})
 }
 
-// refuseEarly spares people a decision that would not count.
+// refuseEarly spares people a decision that would not count, and says what to do
+// next. The hub asks the desk too, about those that come another way.
 func refuseEarly(d *desk.Desk) server.BeforeFunc {
 	return func(ctx context.Context, kind string, object map[string]any) error {
 		if kind != "Decision" {
@@ -98,14 +99,7 @@ func refuseEarly(d *desk.Desk) server.BeforeFunc {
 			return httpapi.NewProblem(httpapi.CodeInvalid, "could not read the decision: it does not have the shape of one")
 		}
 		person, _ := identity.FromContext(ctx)
-		sees, err := d.Authority.MayRead(ctx, person, decision.Namespace)
-		if err != nil {
-			return httpapi.NewProblem(httpapi.CodeUnavailable, "could not find out whether the decision would count").Because(err)
-		}
-		if !sees {
-			return nil // the hub refuses it; what there is stays hidden
-		}
-		why, err := d.Refusal(ctx, decision)
+		why, err := d.Early(ctx, person, decision)
 		switch {
 		case err != nil:
 			return httpapi.NewProblem(httpapi.CodeUnavailable, "could not find out whether the decision would count").Because(err)

@@ -20,7 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
-	"github.com/fairway-cloud/fairway/internal/audit/hooks"
+	"github.com/fairway-cloud/fairway/internal/platform/admission"
 )
 
 const auditWorld = `apiVersion: fleet.fairway.cloud/v1alpha1
@@ -157,12 +157,12 @@ spec: {application: canary, kind: Retire, ticket: "4539578763621486", reason: "p
 
 // comePast has a cluster administrator write with kubectl's own credential.
 func comePast(t *testing.T, b *bench) {
-	out, errOut, code := run(t, "hub", "install-evidence", "--url", "https://"+b.address, "--token-file", filepath.Join(b.dir, "data", "hook.token"), "--ca-file", filepath.Join(b.dir, "ca.crt"))
+	out, errOut, code := run(t, "hub", "install-hooks", "--url", "https://"+b.address, "--token-file", filepath.Join(b.dir, "data", "hook.token"), "--ca-file", filepath.Join(b.dir, "ca.crt"))
 	if code != 0 {
 		t.Fatal(errOut)
 	}
 	configuration := &admissionregistrationv1.ValidatingWebhookConfiguration{}
-	if err := yaml.UnmarshalStrict([]byte(out), configuration); err != nil || configuration.Name != hooks.Name {
+	if err := yaml.UnmarshalStrict([]byte(out), configuration); err != nil || configuration.Name != admission.Name {
 		t.Fatal(err, out)
 	}
 	if err := hub.Client().Create(t.Context(), configuration); err != nil {

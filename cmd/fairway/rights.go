@@ -23,6 +23,15 @@ func (h *house) addRights(context.Context) error {
 	if err != nil {
 		return err
 	}
+	wanted, err := h.hooked()
+	if err != nil {
+		return err
+	}
+	if wanted != nil {
+		if err := built.Add(wanted); err != nil {
+			return err
+		}
+	}
 	h.rights, err = rights.New(rights.Options{Built: built, Cache: h.mgr.GetCache(), Log: h.log, Metrics: metrics.Registry})
 	if err != nil {
 		return err

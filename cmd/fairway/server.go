@@ -96,7 +96,7 @@ second server on the same folder refuses to start.`,
 	flags.StringVar(&o.itsmConfig, "itsm-config", "", "file that names the systems of the bank, such as its ITSM, that approval policies ask; empty: none")
 	flags.StringVar(&o.notifyConfig, "notify-config", "", "file that says how people are told of approvals, by mail and webhook; empty: nobody is told")
 	flags.IntVar(&o.verbosity, "verbosity", 0, "0: what changed; 1: and why")
-	for _, name := range []string{"kubeconfig", "tls-cert", "tls-key", "data-dir"} {
+	for _, name := range []string{"kubeconfig", "tls-cert", "tls-key", "data-dir", "hooks"} {
 		if err := command.MarkFlagRequired(name); err != nil {
 			panic(err)
 		}

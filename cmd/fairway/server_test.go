@@ -78,7 +78,7 @@ func startServer(t *testing.T, changes ...func(b *bench, o *serverOptions)) *ben
 	b.stop = cancel
 	o := serverOptions{
 		kubeconfig: write("hub.kubeconfig", ownKubeconfig(t)), listen: b.address, certFile: write("tls.crt", pair.Cert), keyFile: write("tls.key", pair.Key),
-		dataDir: filepath.Join(b.dir, "data"), loopback: true, drain: time.Second,
+		dataDir: filepath.Join(b.dir, "data"), loopback: true, drain: time.Second, hook: hookOptions{at: notAsked},
 		plainRegistries: []string{"registry.bank.example=" + newRegistry(t, "bank/channel:v1", "bank/account:v1", "bank/ledger:v1")},
 	}
 	write("cli.yaml", []byte("server: https://"+b.address+"\ntokenFile: data/admin.token\ncaFile: ca.crt\n"))

@@ -141,3 +141,14 @@ func TestNobodySpeaksForOthers(t *testing.T) {
 		t.Errorf("each attempt is in the evidence: %v %v", intents, outcomes)
 	}
 }
+
+// A call to the hub names who acts: without a name it would be the server's own.
+func TestNobodyReachesTheHub(t *testing.T) {
+	if hub == nil {
+		t.Skip("no cluster under -short")
+	}
+	caller, seen := spy(t)
+	if _, err := caller.Do(t.Context(), identity.Person{}, server.Call{Method: http.MethodGet, Path: "/api/v1/namespaces"}); err == nil || len(*seen) != 0 {
+		t.Errorf("a call as nobody: %v, and %d reached the hub", err, len(*seen))
+	}
+}

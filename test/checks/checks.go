@@ -36,13 +36,12 @@ var All = []Check{
 		return asker{}`, httpAPI, "TestCredentials"},
 	{"session-kind", "a credential of no kind that there is", sessionCheck, `‹strings.HasPrefix(credential, k.prefix) && len(credential) == len(k.prefix)+43›`, sessions, "TestNoShapeReachesTheDatabase"},
 	{"session-holds", "a session that has rested too long, or is too old", session, `return ‹now.Before(o.Expires) && now.Sub(o.Seen) < s.limits.Idle.Duration›`, sessions, "TestSessionsEndByThemselves"},
-	{"session-parent", "a kubeconfig whose login has ended", sessionCheck, `«errors.Is(err, ErrNone) || err == nil && !now.Before(mother.Expires)»`, sessions, "TestKubectlHangsOnTheLogin"},
+	{"session-parent", "a kubeconfig whose login has ended", sessionCheck, `«errors.Is(err, ErrNone) || err == nil && !now.Before(mother.Expires)»`, sessions, "TestALoginTakesItsKubectlAlong"},
 
 	// What it may be about.
 	{"scope", "what a machine's token is not for", credential, `why := person.Scope.Refuses(asked); «why != ""» {`, httpAPI, "TestScopesHoldOnEveryRoute"},
 	{"scope-personal", "a machine that agrees to something or lets somebody in", login, `«r.Room == room || strings.HasPrefix(r.Path, "/apis/"+room+".fairway.cloud/")»`, identityRoom, "TestScopesOnlyTakeAway"},
 	{"scope-reading", "a write with a token for reading", login, `if «s.ReadOnly» {`, identityRoom, "TestScopesOnlyTakeAway"},
-	{"scope-unnamed", "a request that names no namespace, with a token for some", login, `if «r.Namespace == ""» {`, identityRoom, "TestScopesOnlyTakeAway"},
 	{"scope-namespace", "a request about a namespace that the token is not for", login, `«!slices.Contains(s.Namespaces, r.Namespace)»`, identityRoom, "TestScopesOnlyTakeAway"},
 	{"share", "one person who takes all that there is", "internal/platform/httpapi/share.go", `if «s.busy[key] >= share» {`, httpAPI, "TestShareOfOnePerson"},
 	{"dry-run", "a write that is passed off as a question", chain, `«!route.DryRun || len(values) != 1 || values[0] != "All"»`, httpAPI, "TestDryRunIsOffered"},
@@ -63,7 +62,7 @@ var All = []Check{
 	{"hub-system-user", "a person by the name of one of Kubernetes' or Fairway's own accounts", hub, `«strings.HasPrefix(person.ID, "system:") || person.ID == ownAccount»`, apiServer, "TestSystemIdentitiesAreRefused"},
 	{"hub-system-group", "a person in one of their groups", hub, `«strings.HasPrefix(g, "system:") || slices.Contains(ownGroups, g)»`, apiServer, "TestSystemIdentitiesAreRefused"},
 	{"hub-nobody", "a call to the hub as nobody, which would be as the server", hub, `if «person.ID == ""» {
-		return errors.New("could not call the hub`, apiServer, "TestSystemIdentitiesAreRefused"},
+		return errors.New("could not call the hub`, apiServer, "TestNobodyReachesTheHub"},
 	{"hub-upgrade", "a session through the hub", proxy, `«r.Header.Get(name) != ""»`, apiServer, "TestProxyRefuses"},
 	{"hub-hop", "a header that the client's Connection header names", proxy, `‹len(values) > 0 && !dropped[strings.ToLower(name)]›`, apiServer, "TestProxyBuildsHeadersAnew"},
 	{"hub-method", "a method that kubectl does not need", proxy, `«!contains(hubMethods, r.Method)»`, apiServer, "TestProxyRefuses"},
@@ -92,9 +91,9 @@ var All = []Check{
 	{"accounts", "an account that anybody but a security administrator opens or changes", "internal/identity/server/accounts.go", `} else if «!may» {`, identityServer, "TestWhoManagesAccounts"},
 	{"sessions-list", "a list of another's logins", identitySessions, `case «!all»:`, identityServer, "TestTokensAndSessionsOfOthers"},
 	{"sessions-end", "ending another's login or token", identitySessions, `if ‹err == nil && all› {`, identityServer, "TestTokensAndSessionsOfOthers"},
-	{"sessions-end-all", "ending all of another's logins", identitySessions, `«whose != "" && whose != id»`, identityServer, "TestTokensAndSessionsOfOthers"},
-	{"tokens-of-tokens", "a token that makes tokens", "internal/identity/server/tokens.go", `if «errors.Is(err, session.ErrNone)» {
-		// The founder`, identityServer, "TestTokensAndSessionsOfOthers"},
+	{"sessions-end-all", "ending all of another's logins", identitySessions, `«whose != "" && whose != id»`, identityServer, "TestWhoEndsAllOfAnothersLogins"},
+	{"tokens-of-tokens", "a token made by somebody who came in by no login", "internal/identity/server/tokens.go", `if «errors.Is(err, session.ErrNone)» {
+		// The founder`, identityServer, "TestOnlyALoginMakesTokens"},
 	{"import", "an import of people or tenants without the right to make them", "internal/identity/register/import.go", `if «!allowed» {`, identityRegister, "TestImport"},
 	{"ask-other", "what another may, told to somebody who may not read him", identityWho, `if «err != nil || !allowed» {
 		return identity.Person{}`, identityRegister, "TestWhoMayDoWhat"},
@@ -115,7 +114,7 @@ var All = []Check{
 	{"itsm-not-asked", "a verdict of a system that was not asked", receiver, `if «system != v.System» {`, itsm, "TestVerdictsThatAreRefused"},
 
 	// The hub asks.
-	{"hook-token", "a record of a write, made up by somebody who is not the hub", "internal/audit/hooks/hooks.go", `«subtle.ConstantTimeCompare([]byte(given), []byte(h.config.Token)) != 1»`, "internal/audit/hooks", "TestNobodyElseWritesRecords"},
+	{"hook-token", "a record of a write, made up by somebody who is not the hub", "internal/platform/admission/door.go", `«subtle.ConstantTimeCompare([]byte(given), []byte(d.Token)) != 1»`, "internal/audit/hooks", "TestNobodyElseWritesRecords"},
 }
 
 const (

@@ -283,13 +283,18 @@ func (w *World) Session(who string) string { return w.logins[who].session }
 // Groups of somebody.
 func (w *World) Groups(who string) []string { return w.logins[who].groups }
 
-// As is a client of somebody in his login, as the server impersonates him.
-func (w *World) As(who string) client.Client {
-	w.t.Helper()
+// Config reaches the hub as somebody in his login, as the server impersonates him.
+func (w *World) Config(who string) *rest.Config {
 	l := w.logins[who]
 	config := w.hub.Config()
 	config.Impersonate = rest.ImpersonationConfig{UserName: w.ID(who), Groups: l.groups, Extra: map[string][]string{"fairway.cloud/session": {l.session}}}
-	made, err := client.New(config, client.Options{Scheme: Scheme()})
+	return config
+}
+
+// As is a client of somebody in his login.
+func (w *World) As(who string) client.Client {
+	w.t.Helper()
+	made, err := client.New(w.Config(who), client.Options{Scheme: Scheme()})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -29,6 +29,7 @@ import (
 	"github.com/fairway-cloud/fairway/internal/audit"
 	"github.com/fairway-cloud/fairway/internal/audit/audittest"
 	"github.com/fairway-cloud/fairway/internal/audit/hooks"
+	"github.com/fairway-cloud/fairway/internal/platform/admission"
 	"github.com/fairway-cloud/fairway/internal/platform/httpapi"
 	"github.com/fairway-cloud/fairway/internal/platform/kubetest"
 	"github.com/fairway-cloud/fairway/internal/sandbox/pki"
@@ -124,7 +125,7 @@ func newSite(t *testing.T) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	configuration := hooks.Configuration(s.url+hooks.Path+token, authority.CertPEM(), kinds)
+	configuration := admission.Configuration(admission.Server{URL: s.url, Token: token, CA: authority.CertPEM()}, hooks.Matter(kinds))
 	if err := hub.Client().Create(t.Context(), configuration); err != nil {
 		t.Fatal(err)
 	}
@@ -380,7 +381,7 @@ func TestNobodyElseWritesRecords(t *testing.T) {
 	}
 	s.server = nil
 	// The end of the test needs somebody who answers.
-	must(t, hub.Client().Get(t.Context(), client.ObjectKey{Name: hooks.Name}, &unstructured.Unstructured{Object: map[string]any{
+	must(t, hub.Client().Get(t.Context(), client.ObjectKey{Name: admission.Name}, &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration"}}))
 }
 

@@ -296,6 +296,9 @@ func TestAnExportIsSignedAndRecorded(t *testing.T) {
 		t.Errorf("what cannot be recorded is not exported: %s", response.Status)
 	}
 	s.log.SetAway(false)
+	if response := s.do(http.MethodGet, "stranger", "/api/v1/audit/export"); response.StatusCode != http.StatusForbidden {
+		t.Errorf("who may export nothing is told so, instead of being given nothing: %s", response.Status)
+	}
 	if response := s.do(http.MethodGet, "retailer", "/api/v1/audit/export?format=pdf"); response.StatusCode != http.StatusBadRequest {
 		t.Errorf("%s", response.Status)
 	}

@@ -17,6 +17,7 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/yaml"
 )
@@ -32,6 +33,7 @@ const (
 	clusterRoleBind   = "ClusterRoleBinding"
 	role              = "Role"
 	roleBinding       = "RoleBinding"
+	webhooks          = "ValidatingWebhookConfiguration"
 )
 
 const (
@@ -51,6 +53,7 @@ var gvks = map[string]schema.GroupVersionKind{
 	clusterRoleBind:   {Group: rbacGroup, Version: "v1", Kind: clusterRoleBind},
 	role:              {Group: rbacGroup, Version: "v1", Kind: role},
 	roleBinding:       {Group: rbacGroup, Version: "v1", Kind: roleBinding},
+	webhooks:          {Group: admissionGroup, Version: "v1", Kind: webhooks},
 }
 
 // founder may be taken away: a bank does so once it has its administrators.
@@ -120,6 +123,21 @@ func Read(manifests fs.FS) (Built, error) {
 		}
 	}
 	return built, nil
+}
+
+// Add takes an object too, which is not the same on every hub: the one with which the
+// hub asks this server.
+func (b Built) Add(o runtime.Object) error {
+	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(o)
+	if err != nil {
+		return fmt.Errorf("could not take what has to hold on the hub: %w", err)
+	}
+	object := &unstructured.Unstructured{Object: fields}
+	if _, compared := gvks[object.GetKind()]; !compared {
+		return fmt.Errorf("could not take what has to hold on the hub: nothing compares a %s", object.GetKind())
+	}
+	b[key(object)], err = form(object)
+	return err
 }
 
 func key(o *unstructured.Unstructured) string {
@@ -252,6 +270,14 @@ func form(o *unstructured.Unstructured) ([]byte, error) {
 		part["roleRef"], part["subjects"] = object["roleRef"], subjects
 	case definition:
 		part["spec"] = defined(object)
+	case webhooks:
+		all, _ := object["webhooks"].([]any)
+		for _, w := range all {
+			if one, ok := w.(map[string]any); ok {
+				matching(one)
+			}
+		}
+		part["webhooks"] = all
 	}
 	return json.Marshal(part)
 }

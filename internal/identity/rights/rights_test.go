@@ -31,7 +31,9 @@ import (
 	tenancyv1 "github.com/fairway-cloud/fairway/api/tenancy/v1alpha1"
 	"github.com/fairway-cloud/fairway/config"
 	"github.com/fairway-cloud/fairway/internal/approval"
+	"github.com/fairway-cloud/fairway/internal/platform/admission"
 	"github.com/fairway-cloud/fairway/internal/platform/kubetest"
+	"github.com/fairway-cloud/fairway/internal/server/hooked"
 )
 
 var hub *kubetest.Cluster
@@ -53,11 +55,16 @@ func TestMain(m *testing.M) {
 }
 
 // watching is the Rights of a server, which runs under its own account.
-func watching(t *testing.T) (*Rights, Gate) {
+func watching(t *testing.T, also ...runtime.Object) (*Rights, Gate) {
 	t.Helper()
 	built, err := Read(config.Installed)
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, o := range also {
+		if err := built.Add(o); err != nil {
+			t.Fatal(err)
+		}
 	}
 	kept, err := cache.New(hub.UserConfig(t, "fairway", "fairway:system"), cache.Options{Scheme: scheme()})
 	if err != nil {
@@ -106,6 +113,71 @@ func wait(t *testing.T, r *Rights, reason string) {
 		}
 		return nil
 	})
+}
+
+// Whoever has the hub ask the server no more, or elsewhere, or about less, has production
+// refused until it is put back.
+func TestTheHubAsksTheServer(t *testing.T) {
+	wanted := func() *admissionv1.ValidatingWebhookConfiguration {
+		c, err := hooked.Configuration(admission.Server{URL: "https://fairway.bank.example:8443", Token: "0123456789012345678901234567890123456789", CA: []byte("-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	install := func() {
+		t.Helper()
+		if err := hub.Client().Create(t.Context(), wanted()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	remove := func() {
+		t.Helper()
+		if err := hub.Client().Delete(context.Background(), wanted()); client.IgnoreNotFound(err) != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(remove)
+	r, gate := watching(t, wanted())
+	const missing = `ValidatingWebhookConfiguration "fairway" is missing`
+	wait(t, r, missing)
+	if verdict, err := gate.Check(t.Context(), production); err != nil || verdict.Allowed || !strings.Contains(verdict.Reason, missing) {
+		t.Errorf("production is refused before it is installed: %+v %v", verdict, err)
+	}
+	install()
+	wait(t, r, "")
+	ignore, elsewhere, seconds := admissionv1.Ignore, "https://evil.example/hooks/evidence/x", int32(30)
+	for reason, change := range map[string]func(*admissionv1.ValidatingWebhookConfiguration){
+		"it fails open":     func(c *admissionv1.ValidatingWebhookConfiguration) { c.Webhooks[1].FailurePolicy = &ignore },
+		"it asks elsewhere": func(c *admissionv1.ValidatingWebhookConfiguration) { c.Webhooks[0].ClientConfig.URL = &elsewhere },
+		"it trusts others":  func(c *admissionv1.ValidatingWebhookConfiguration) { c.Webhooks[0].ClientConfig.CABundle = nil },
+		"it waits longer":   func(c *admissionv1.ValidatingWebhookConfiguration) { c.Webhooks[1].TimeoutSeconds = &seconds },
+		"it asks about less": func(c *admissionv1.ValidatingWebhookConfiguration) {
+			c.Webhooks[0].Rules[0].Operations = c.Webhooks[0].Rules[0].Operations[:1]
+		},
+		"one matter is gone": func(c *admissionv1.ValidatingWebhookConfiguration) { c.Webhooks = c.Webhooks[:1] },
+		"somebody is left out": func(c *admissionv1.ValidatingWebhookConfiguration) {
+			c.Webhooks[1].MatchConditions = append(c.Webhooks[1].MatchConditions, admissionv1.MatchCondition{Name: "not-me", Expression: "request.userInfo.username != 'me'"})
+		},
+		"a namespace is left out": func(c *admissionv1.ValidatingWebhookConfiguration) {
+			c.Webhooks[1].NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"asked": "yes"}}
+		},
+	} {
+		c := &admissionv1.ValidatingWebhookConfiguration{}
+		if err := hub.Client().Get(t.Context(), client.ObjectKeyFromObject(wanted()), c); err != nil {
+			t.Fatal(err)
+		}
+		change(c)
+		if err := hub.Client().Update(t.Context(), c); err != nil {
+			t.Fatalf("%s: %v", reason, err)
+		}
+		wait(t, r, `ValidatingWebhookConfiguration "fairway" is changed`)
+		remove()
+		install()
+		wait(t, r, "")
+	}
+	remove()
+	wait(t, r, missing)
 }
 
 // Whoever takes a policy, a rule of a definition or a right away by hand, or gives

@@ -683,3 +683,36 @@ func TestWhoManagesAccounts(t *testing.T) {
 		t.Errorf("%d %s", got.status, got.raw)
 	}
 }
+
+// Nobody ends all logins of another; a security administrator does.
+func TestWhoEndsAllOfAnothersLogins(t *testing.T) {
+	s := newSite(t)
+	mine, officer := s.token("wang.wu"), s.token("sec.officer")
+	const path = "/api/v1/identity/people/p10009/sessions"
+	if got := s.do(http.MethodDelete, path, "", "Authorization", "Bearer "+mine); got.status != http.StatusForbidden {
+		t.Errorf("want 403, got %d %s", got.status, got.raw)
+	}
+	if got := s.do(http.MethodGet, "/api/v1/whoami", "", "Authorization", "Bearer "+officer); got.status != http.StatusOK {
+		t.Errorf("the other's login has ended: %d %s", got.status, got.raw)
+	}
+	if got := s.do(http.MethodDelete, "/api/v1/identity/people/p10001/sessions", "", "Authorization", "Bearer "+officer); got.status != http.StatusOK {
+		t.Errorf("a security administrator ends them: %d %s", got.status, got.raw)
+	}
+}
+
+// withoutLogin is somebody who came in by no login, such as the founder by his token.
+type withoutLogin struct{}
+
+func (withoutLogin) Authenticate(context.Context, string) (identity.Person, error) {
+	return identity.Person{ID: "p10001", Provider: identity.Bootstrap}, nil
+}
+
+// A token is made in a login: whoever came in otherwise makes none that outlives it,
+// and is told so.
+func TestOnlyALoginMakesTokens(t *testing.T) {
+	s := newSite(t, func(_ *server.Config, c *httpapi.Chain) { c.Identity = withoutLogin{} })
+	got := s.do(http.MethodPost, "/api/v1/identity/tokens", `{"name":"ci","scope":{},"expires":"`+s.now().Add(time.Hour).UTC().Format(time.RFC3339)+`"}`, "Authorization", "Bearer x")
+	if got.status != http.StatusForbidden || got.code() != "denied" {
+		t.Errorf("want 403, got %d %s", got.status, got.raw)
+	}
+}

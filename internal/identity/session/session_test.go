@@ -308,6 +308,22 @@ func TestKubectlHangsOnTheLogin(t *testing.T) {
 	})
 }
 
+// A login that ended without its kubectl sessions being told takes them along.
+func TestALoginTakesItsKubectlAlong(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		_, opened := w.open(t, "p1")
+		short, _, err := w.store.Kubectl(t.Context(), opened.ID, "10.0.0.7", "kubectl")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.db.Exec(t.Context(), "UPDATE identity_sessions SET ended = ? WHERE id = ?", w.clock.Now().UnixMilli(), opened.ID); err != nil {
+			t.Fatal(err)
+		}
+		w.clock.pass(2 * time.Second)
+		unknown(t, w.other, short, "what hangs on a login ends with it")
+	})
+}
+
 func TestTokensOfMachines(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		owner := session.Login{Person: "p1", Claim: identity.Claim{Provider: "ldap", Groups: []string{"bank-dev"}}, Address: "10.0.0.7"}
@@ -357,6 +373,10 @@ func TestNoShapeReachesTheDatabase(t *testing.T) {
 		for _, wrong := range []string{"", "fws_", "fws_' OR 1=1 --", credential + "x", credential[:46], strings.ToUpper(credential), "fwt_" + credential[4:], strings.Repeat("a", 4096)} {
 			unknown(t, w.store, wrong, "it is nobody's")
 		}
+		if err := w.db.Close(); err != nil {
+			t.Fatal(err)
+		}
+		unknown(t, w.store, "fws_' OR 1=1 --", "and nobody had to ask the database")
 	})
 }
 

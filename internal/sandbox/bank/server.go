@@ -112,6 +112,7 @@ func startServer(ctx context.Context, s *daemon.Sandbox, _ *topology.Sandbox) er
 			"--tls-cert=" + filepath.Join(dir, "server.crt"), "--tls-key=" + filepath.Join(dir, "server.key"),
 			"--data-dir=" + filepath.Join(dir, "data"), "--token-file=" + filepath.Join(dir, "admin.token"),
 			"--plain-http-registry=" + topology.RegistryName + "=" + s.RegistryAddress(),
+			"--hooks=https://" + address, "--hooks-ca=" + filepath.Join(dir, "ca.crt"),
 			"--allow-loopback-members", fmt.Sprintf("--metrics-address=127.0.0.1:%d", s.Plan.MetricsPort),
 			"--audit-logs=" + s.AuditLogs(), "--audit-known-account=" + daemon.SimulatorUser,
 		}, witness...),
@@ -125,7 +126,7 @@ func startServer(ctx context.Context, s *daemon.Sandbox, _ *topology.Sandbox) er
 	if err := s.Await(ctx, serverProcess); err != nil {
 		return err
 	}
-	if err := installEvidence(ctx, s, address, filepath.Join(dir, "data"), authority.CertPEM()); err != nil {
+	if err := installHooks(ctx, s, address, filepath.Join(dir, "data"), authority.CertPEM()); err != nil {
 		return err
 	}
 	s.SetURLs(control.URLs{API: "https://" + address})
