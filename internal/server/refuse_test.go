@@ -128,6 +128,7 @@ func TestNobodySpeaksForOthers(t *testing.T) {
 		"asks":           {"/api/v1/release/releases/" + namespace, `{"application":"pay","kind":"Retire","reason":"x","requester":"teller-7"}`, "spec.requester"},
 		"decides":        {"/api/v1/approval/decisions/" + namespace, `{"request":"r-1","digest":"sha256:0","verdict":"Approve","author":"teller-7"}`, "spec.author"},
 		"his groups":     {"/api/v1/approval/decisions/" + namespace, `{"request":"r-1","digest":"sha256:0","verdict":"Approve","groups":["fairway:administrators"]}`, "spec.groups"},
+		"his proof":      {"/api/v1/approval/decisions/" + namespace, `{"request":"r-1","digest":"sha256:0","verdict":"Approve","proof":"v1.x"}`, "spec.proof"},
 		"his login":      {"/api/v1/approval/decisions/" + namespace, `{"request":"r-1","digest":"sha256:0","verdict":"Approve","session":"s-1"}`, "spec.groups"},
 		"delegates":      {"/api/v1/approval/delegations", `{"principal":"teller-7","delegate":"p-2","from":"2030-01-01T00:00:00Z","until":"2030-01-02T00:00:00Z","groups":["x"]}`, "spec.principal"},
 		"without a spec": {"/api/v1/approval/decisions/" + namespace, `null`, "spec"},

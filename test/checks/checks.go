@@ -84,8 +84,9 @@ var All = []Check{
 	{"join", "taking a cluster in without the right to make clusters", "internal/server/applications.go", `if «!allowed» {`, apiServer, "TestWhoTakesAClusterIn"},
 
 	// What nobody says of himself.
-	{"stamp-own", "naming another as the one who asks, decides or delegates", "internal/server/stamp.go", `«there && given != id && given != ""»`, apiServer, "TestNobodySpeaksForOthers"},
-	{"stamp-decision", "naming one's own groups or login in a decision", "internal/server/stamp.go", `«spec["groups"] != nil || spec["session"] != nil»`, apiServer, "TestNobodySpeaksForOthers"},
+	{"stamp-own", "naming another as the one who asks, decides or delegates, or one's own groups or login in a decision", "internal/server/stamp.go", `case «!single || given != id»:`, apiServer, "TestNobodySpeaksForOthers"},
+
+	{"proof-given", "a decision or a delegation with a proof that its author has made up", "internal/server/prove.go", `"spec", "proof"); «given» {`, apiServer, "TestNobodySpeaksForOthers"},
 
 	// The rooms.
 	{"accounts", "an account that anybody but a security administrator opens or changes", "internal/identity/server/accounts.go", `} else if «!may» {`, identityServer, "TestWhoManagesAccounts"},

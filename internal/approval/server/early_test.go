@@ -66,18 +66,24 @@ func asked(t *testing.T, o *office) *httptest.Server {
 	}
 	nonsense := o.Decision("dev", &approvalv1.ApprovalRequest{}, approvalv1.VerdictApprove, func(s *approvalv1.DecisionSpec) { s.Request, s.Digest = "nothing-1", "sha256:0" })
 	nonsense.GenerateName = "nothing-1-"
+	proven := func() *approvalv1.Decision {
+		d := nonsense.DeepCopy()
+		o.Prove("dev", d)
+		return d
+	}
+	last := proven()
 	t.Cleanup(func() {
 		if err := hub.Client().Delete(context.Background(), configuration); err != nil {
 			t.Error(err)
 		}
-		for deadline := time.Now().Add(20 * time.Second); o.As("dev").Create(context.Background(), nonsense.DeepCopy()) != nil; time.Sleep(50 * time.Millisecond) {
+		for deadline := time.Now().Add(20 * time.Second); o.As("dev").Create(context.Background(), last.DeepCopy()) != nil; time.Sleep(50 * time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Fatal("the hub goes on asking")
 			}
 		}
 	})
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) { // the hub takes a moment until it asks
-		err := o.As("dev").Create(t.Context(), nonsense.DeepCopy())
+		err := o.As("dev").Create(t.Context(), proven())
 		if err != nil && strings.Contains(err.Error(), "there is no approval request") {
 			return listener
 		}
@@ -122,18 +128,25 @@ func TestTheHubAsksTheDesk(t *testing.T) {
 			}
 			d := o.Decision(who, q, approvalv1.VerdictApprove)
 			d.Name, d.GenerateName = strings.ReplaceAll(strings.ToLower(way), " ", "-")+"-"+who, ""
+			o.Prove(who, d)
 			if err := in(t, o.Config(who), d); !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), says) {
 				t.Errorf("%s %s: want %q, got %v", who, way, says, err)
 			}
 		}
-		admin := o.Decision("biz", q, approvalv1.VerdictApprove, func(s *approvalv1.DecisionSpec) { s.Author, s.Groups, s.Session = "", nil, "" })
+		admin := o.Decision("biz", q, approvalv1.VerdictApprove, func(s *approvalv1.DecisionSpec) { s.Author, s.Groups, s.Session, s.Proof = "", nil, "", "v1.forged" })
 		admin.Name, admin.GenerateName = strings.ReplaceAll(strings.ToLower(way), " ", "-")+"-admin", ""
 		if err := in(t, hub.Config(), admin); !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "log in and decide there") {
 			t.Errorf("a cluster administrator %s: %v", way, err)
 		}
 	}
+	forged := o.Decision("biz", q, approvalv1.VerdictApprove, func(s *approvalv1.DecisionSpec) { s.Proof = "v1.forged" })
+	if err := o.As("biz").Create(t.Context(), forged); !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "server") {
+		t.Errorf("an approver past the server, with a proof of his own: %v", err)
+	}
 	sees.blind.Store(true)
-	if err := o.As("dev").Create(t.Context(), o.Decision("dev", q, approvalv1.VerdictApprove)); err != nil {
+	unseen := o.Decision("dev", q, approvalv1.VerdictApprove)
+	o.Prove("dev", unseen)
+	if err := o.As("dev").Create(t.Context(), unseen); err != nil {
 		t.Errorf("whoever sees no requests learns nothing of them, and the Gate counts nothing of it: %v", err)
 	}
 	sees.blind.Store(false)
@@ -145,12 +158,14 @@ func TestTheHubAsksTheDesk(t *testing.T) {
 
 	people := o.Cases.People
 	o.Cases.People = func(context.Context) (approval.People, error) { return nil, errors.New("away") }
-	if err := o.As("chief").Create(t.Context(), o.Decision("chief", q, approvalv1.VerdictReject)); err == nil || !strings.Contains(err.Error(), "could not find out whether the decision would count") {
+	late := o.Decision("chief", q, approvalv1.VerdictReject)
+	o.Prove("chief", late)
+	if err := o.As("chief").Create(t.Context(), late.DeepCopy()); err == nil || !strings.Contains(err.Error(), "could not find out whether the decision would count") {
 		t.Errorf("while nobody can say, nothing is taken: %v", err)
 	}
 	o.Cases.People = people
 	listener.Close()
-	if err := o.As("chief").Create(t.Context(), o.Decision("chief", q, approvalv1.VerdictReject)); err == nil || !strings.Contains(err.Error(), "failed calling webhook") {
+	if err := o.As("chief").Create(t.Context(), late.DeepCopy()); err == nil || !strings.Contains(err.Error(), "failed calling webhook") {
 		t.Errorf("nor while nobody answers: %v", err)
 	}
 }
