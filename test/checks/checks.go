@@ -86,7 +86,7 @@ var All = []Check{
 	// What nobody says of himself.
 	{"stamp-own", "naming another as the one who asks, decides or delegates, or one's own groups or login in a decision", "internal/server/stamp.go", `case «!single || given != id»:`, apiServer, "TestNobodySpeaksForOthers"},
 
-	{"proof-given", "a decision or a delegation with a proof that its author has made up", "internal/server/prove.go", `"spec", "proof"); «given» {`, apiServer, "TestNobodySpeaksForOthers"},
+	{"proof-given", "a decision or a delegation with a proof that its author has made up", "internal/server/prove.go", `"spec", "proof"); «given && isProven(kind)» {`, apiServer, "TestNobodySpeaksForOthers"},
 
 	// The rooms.
 	{"accounts", "an account that anybody but a security administrator opens or changes", "internal/identity/server/accounts.go", `} else if «!may» {`, identityServer, "TestWhoManagesAccounts"},
