@@ -145,6 +145,7 @@ func TestOnlyWhatTheServerProvedCounts(t *testing.T) {
 	if counts, why := w.counts(q.Name, "proof-tech", "by cli"); !counts {
 		t.Errorf("the CLI: %s", why)
 	}
+	w.delegates()
 	w.forges(q)
 	if w.began("every-way") {
 		t.Fatal("it began with one person's agreement")
@@ -171,7 +172,7 @@ func (w *wall) forges(q *approvalv1.ApprovalRequest) {
 	}
 	var said *approvalv1.Decision
 	for i := range list.Items {
-		if list.Items[i].Spec.Author == "proof-tech2" {
+		if list.Items[i].Spec.Author == "proof-tech2" && list.Items[i].Spec.Request == q.Name {
 			said = &list.Items[i]
 		}
 	}
@@ -217,4 +218,37 @@ func (w *wall) forges(q *approvalv1.ApprovalRequest) {
 		}
 		return errors.New("not yet")
 	})
+}
+
+// delegates has tech delegate to tech2 and shorten it, with the same file as people do,
+// and tech2 stand in for him.
+func (w *wall) delegates() {
+	w.t.Helper()
+	w.asks("stand-in")
+	q := w.request("stand-in-1", "Waiting")
+	file := filepath.Join(w.dir, "leave.yaml")
+	proofs, from := map[string]bool{}, time.Now().Add(-time.Minute).UTC().Truncate(time.Second)
+	for _, hours := range []time.Duration{48, 24} {
+		text := fmt.Sprintf("apiVersion: approval.fairway.cloud/v1alpha1\nkind: Delegation\nmetadata: {name: proof-leave}\nspec:\n  principal: proof-tech\n  delegate: proof-tech2\n  from: %q\n  until: %q\n  groups: [proof-tech]\n  reason: annual leave\n",
+			from.Format(time.RFC3339), from.Add(hours*time.Hour).Format(time.RFC3339))
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			w.t.Fatal(err)
+		}
+		w.must("tech", "apply", "-f", file)
+		d := &approvalv1.Delegation{}
+		if err := w.own.Get(w.t.Context(), client.ObjectKey{Name: "proof-leave"}, d); err != nil {
+			w.t.Fatal(err)
+		}
+		if want := from.Add(hours * time.Hour); !d.Spec.Until.Time.Equal(want) || !strings.HasPrefix(d.Spec.Proof, "v1.") {
+			w.t.Fatalf("until %s with proof %q, want until %s", d.Spec.Until, d.Spec.Proof, want)
+		}
+		proofs[d.Spec.Proof] = true
+	}
+	if len(proofs) != 1 {
+		w.t.Errorf("shortening asks for another proof: %v", proofs)
+	}
+	w.must("tech2", "approve", q.Name, "-n", w.namespace(), "--on-behalf-of", "proof-tech", "--comment", "for tech")
+	if counts, why := w.counts(q.Name, "proof-tech2", "for tech"); !counts {
+		w.t.Errorf("who stands in does not count: %s", why)
+	}
 }
