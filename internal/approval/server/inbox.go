@@ -197,21 +197,21 @@ func (d *Desk) item(ctx context.Context, person identity.Person, r *approvalv1.A
 	if err != nil {
 		return Item{}, c, err
 	}
-	now := d.Cases.Now()
-	j := approval.Judge(c, now)
 	s := r.Spec
 	item := Item{
 		Namespace: r.Namespace, Name: r.Name, Act: s.Act, Subject: s.Subject, Requester: s.Requester, Makers: s.Makers, Scope: s.Scope,
 		ChangeClass: string(s.ChangeClass), Risk: string(s.Risk), Reason: s.Reason, Ticket: s.Ticket, Digest: s.Digest, Policy: s.Policy.Name,
-		BlastRadius: s.BlastRadius, CreatedAt: r.CreationTimestamp.Time, DecideBy: s.DecideBy.Time, State: string(j.State), Message: j.Message,
-		Parties: j.Parties, May: approval.May(c, person.ID, person.Groups, now),
+		BlastRadius: s.BlastRadius, CreatedAt: r.CreationTimestamp.Time, DecideBy: s.DecideBy.Time, May: []approvalv1.VerdictKind{},
 	}
-	if state, message := settled(r); state != "" && j.State != approval.State(state) {
+	if state, message := settled(r); state != "" {
 		// What a request came to does not change any more, also where it would be judged
-		// otherwise now: the next one of its subject took its place.
-		item.State, item.Message, item.May = state, message, []approvalv1.VerdictKind{}
+		// otherwise now: the next one of its subject took its place. Nobody judges it again.
+		item.State, item.Message, item.Parties = state, message, r.Status.Parties
 		return item, c, nil
 	}
+	now := d.Cases.Now()
+	j := approval.Judge(c, now)
+	item.State, item.Message, item.Parties, item.May = string(j.State), j.Message, j.Parties, approval.May(c, person.ID, person.Groups, now)
 	if j.State == approval.Approved && !j.May {
 		item.Next = j.Why
 	}
