@@ -166,7 +166,11 @@ func (p *probe) request(r httpapi.Route, at target, who identity.Person) (method
 		if r.Verb == "apply" {
 			o.SetResourceVersion("")
 			o.SetUID("")
-			for _, field := range []string{"author", "requester"} { // the API sets them
+			set := []string{"author", "requester"} // by the API
+			if k.Kind == "Amendment" || k.Kind == "Confirmation" {
+				set = append(set, "groups", "session", "proof")
+			}
+			for _, field := range set {
 				unstructured.RemoveNestedField(o.Object, "spec", field)
 			}
 		}
