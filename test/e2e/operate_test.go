@@ -79,13 +79,13 @@ func TestWhoOperatesAndWhoReviewsOnLine(t *testing.T) {
 		return err == nil, fmt.Sprint(err)
 	})
 	story := ""
-	for _, wanted := range []string{"p10014 asked for", "p10005 approved", "p10006 approved", "p10004 operated", "p10007 attended", "p10004 stopped", "p10014 resumed", "looked at", "p10008 verified"} {
+	for _, wanted := range []string{"p10014 asked for", "p10005 approved", "p10006 approved", "p10004 operated", "p10007 was present at", "p10004 stopped", "p10014 resumed", "looked at", "p10008 verified"} {
 		until(t, time.Minute, fmt.Sprintf("the story to tell %q", wanted), func() (bool, string) {
 			story = as(t, auditor, "audit", "history", "release/"+release, "-n", namespace)
 			return strings.Contains(story, wanted), story
 		})
 	}
-	for _, twice := range []string{"p10004 operated", "p10007 attended"} {
+	for _, twice := range []string{"p10004 operated", "p10007 was present at"} {
 		if strings.Count(story, twice) < 2 {
 			t.Errorf("%s at the start and after the stop:\n%s", twice, story)
 		}
