@@ -99,6 +99,9 @@ type LDAPSettings struct {
 	NestedGroups int `json:"nestedGroups,omitempty"`
 	// Timeout of a login. Default: 5s.
 	Timeout metav1.Duration `json:"timeout,omitempty"`
+	// Recheck is how often the directory is asked again about those who are logged in:
+	// for their groups, and whether they are still there. 1m to 1h. Default: 5m.
+	Recheck metav1.Duration `json:"recheck,omitempty"`
 	// Sync keeps the Persons in step with the directory. Default: they are not.
 	Sync *SyncSettings `json:"sync,omitempty"`
 }
@@ -212,6 +215,9 @@ func (l *LDAPSettings) defaults() {
 	orElse(&l.GroupNameAttribute, "cn")
 	if l.Timeout.Duration == 0 {
 		l.Timeout.Duration = 5 * time.Second
+	}
+	if l.Recheck.Duration == 0 {
+		l.Recheck.Duration = 5 * time.Minute
 	}
 }
 

@@ -54,15 +54,16 @@ func TestWritesThatNoActAccountsForAreFound(t *testing.T) {
 		line("dry", done, "delete", "admin", "x", "", group, "releases", "retail-prod", "r-1", "/apis?dryRun=All", 200, noon) +
 		line("begun", "RequestReceived", "delete", "admin", "x", "", group, "releases", "retail-prod", "r-1", "/apis", 200, noon) +
 		line("foreign", done, "create", "admin", "x", "", "apps", "deployments", "d", "d", "/apis", 201, noon) +
+		line("people", done, "patch", "fairway", "fairway:system", "p-7", "identity.fairway.cloud", "people", "", "p-9", "/apis", 200, noon) +
 		line("classes", done, "create", "admin", "x", "", "tenancy.fairway.cloud", "availabilityclasses", "", "gold", "/apis", 201, noon)
 	writes, err := Hub(strings.NewReader(log))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"known", "generated", "other-person", "other-time", "classes"}, ids(writes)); diff != "" {
+	if diff := cmp.Diff([]string{"known", "generated", "other-person", "other-time", "people", "classes"}, ids(writes)); diff != "" {
 		t.Errorf("the writes (-want +got):\n%s", diff)
 	}
-	acts := []index.Act{act("p-7", "Release/retail-prod/r-1", "", -time.Second, time.Second), act("admin", "AvailabilityClass/gold", "", -time.Second, 0)}
+	acts := []index.Act{act("p-7", "Person//p-9", "", 0, time.Second), act("p-7", "Release/retail-prod/r-1", "", -time.Second, time.Second), act("admin", "AvailabilityClass/gold", "", -time.Second, 0)}
 	if diff := cmp.Diff([]string{"other-person", "other-time"}, ids(Unaccounted(writes, acts))); diff != "" {
 		t.Errorf("what nobody accounts for (-want +got):\n%s", diff)
 	}

@@ -74,7 +74,7 @@ type Watch struct {
 	changed  []func(cluster string)
 	statuses map[string]Status
 	known    map[string]*kept
-	marked   map[string]time.Time
+	marked   map[string]time.Time // when the next mark is left
 }
 
 // Run compares until ctx ends.
@@ -196,14 +196,16 @@ func (w *Watch) read(folder string, rules Rules, k *kept) (progress, error) {
 // leaveMark has the API server note something of ours now and then, where there is
 // a log to note it in.
 func (w *Watch) leaveMark(ctx context.Context, cluster string, files int) {
-	if w.Mark == nil || files == 0 || w.Now().Sub(w.marked[cluster]) < w.Patience/3 {
+	if w.Mark == nil || files == 0 || w.Now().Before(w.marked[cluster]) {
 		return
 	}
-	w.marked[cluster] = w.Now()
+	w.marked[cluster] = w.Now().Add(w.Patience / 3)
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	if err := w.Mark(ctx, cluster); err != nil {
-		w.Logger.Info("no mark could be left in the audit log of a cluster", "cluster", cluster, "cause", err.Error())
+		// A cluster that is not connected yet is asked again soon.
+		w.marked[cluster] = w.Now().Add(w.Patience / 90)
+		w.Logger.Debug("no mark could be left in the audit log of a cluster", "cluster", cluster, "cause", err.Error())
 	}
 }
 

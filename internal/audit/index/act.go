@@ -94,6 +94,8 @@ func subjectOfPath(path string) Subject {
 // singular of the plurals that custom resource definitions have.
 func singular(plural string) string {
 	switch {
+	case plural == "people":
+		return "person"
 	case strings.HasSuffix(plural, "ies"):
 		return strings.TrimSuffix(plural, "ies") + "y"
 	case strings.HasSuffix(plural, "sses"):

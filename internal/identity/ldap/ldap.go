@@ -94,8 +94,24 @@ func (d *Directory) away(doing string, err error) error {
 
 // Vouch checks a password. It fails with identity.ErrRefused or identity.ErrAway.
 func (d *Directory) Vouch(ctx context.Context, login, password, _ string) (identity.Vouched, error) {
-	if password == "" || strings.ContainsRune(password, 0) || identity.CheckLogin(login) != "" {
+	if password == "" || strings.ContainsRune(password, 0) {
 		// A bind without a password is no check at all: directories answer it with success.
+		return identity.Vouched{}, d.refused()
+	}
+	return d.ask(ctx, login, func(ctx context.Context, entry *goldap.Entry) error { return d.try(ctx, entry.DN, password) })
+}
+
+// Again says what the directory knows now of a login that came in before, without
+// its password. It fails with identity.ErrRefused where no entry within
+// the filter has the login any more, and with identity.ErrAway.
+func (d *Directory) Again(ctx context.Context, login string) (identity.Claim, error) {
+	vouched, err := d.ask(ctx, login, func(context.Context, *goldap.Entry) error { return nil })
+	return vouched.Claim, err
+}
+
+// ask finds the entry of a login, has it checked, and reads its groups.
+func (d *Directory) ask(ctx context.Context, login string, check func(context.Context, *goldap.Entry) error) (identity.Vouched, error) {
+	if identity.CheckLogin(login) != "" {
 		return identity.Vouched{}, d.refused()
 	}
 	ctx, cancel := context.WithTimeout(ctx, d.settings.Timeout.Duration)
@@ -123,7 +139,7 @@ func (d *Directory) Vouch(ctx context.Context, login, password, _ string) (ident
 		return identity.Vouched{}, err
 	}
 	known := identity.Vouched{Claim: identity.Claim{Provider: d.name, Login: login}}
-	if err := d.try(ctx, entry.DN, password); err != nil {
+	if err := check(ctx, entry); err != nil {
 		return known, err
 	}
 	groups, err := d.groups(service, entry)
