@@ -146,11 +146,23 @@ func (h *house) way(ctx context.Context, p identity.ProviderSettings, key *seal.
 	case p.OIDC != nil:
 		way.OIDC, err = oidc.New(oidc.Options{Name: p.Name, Settings: *p.OIDC})
 	case p.LDAP != nil:
-		way.Passwords, err = ldap.New(p.Name, *p.LDAP)
+		var directory *ldap.Directory
+		if directory, err = ldap.New(p.Name, *p.LDAP); err == nil {
+			way.Passwords = directory
+			err = h.renew(p.Name, directory, p.LDAP.Recheck.Duration)
+		}
 	default:
 		way.Passwords, err = local.New(ctx, h.database, local.Options{Key: key, Log: h.log})
 	}
 	return way, err
+}
+
+// renew has the leader ask a directory again about those who are logged in.
+func (h *house) renew(name string, directory *ldap.Directory, every time.Duration) error {
+	return h.mgr.Add(leading(func(ctx context.Context) error {
+		renewal := &session.Renewal{Store: h.door.credentials.sessions, Name: name, Provider: directory, Every: every, Recorder: h.recorder, Log: h.log}
+		return renewal.Run(ctx)
+	}))
 }
 
 // firstAccount opens the account with which an installation begins that has no

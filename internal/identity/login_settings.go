@@ -306,6 +306,8 @@ func (l *LDAPSettings) check() error {
 		return errors.New("nestedGroups is from 0 to 10")
 	case l.Timeout.Duration < 100*time.Millisecond || l.Timeout.Duration > 30*time.Second:
 		return errors.New("timeout is from 100ms to 30s")
+	case l.Recheck.Duration < time.Minute || l.Recheck.Duration > time.Hour:
+		return errors.New("recheck is from 1m to 1h")
 	}
 	return nil
 }

@@ -377,3 +377,57 @@ func TestAnotherCertificate(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A session that goes on has the groups that the directory knows now; whoever is
+// gone there, or does not match the filter any more, is out.
+func TestARealDirectoryIsAskedAgain(t *testing.T) {
+	s := startSlapd(t)
+	d := directory(t, "ldaps://"+s.ldaps, func(l *identity.LDAPSettings) { l.CAFile, l.Filter = s.ca, "(&(objectClass=person)(!(title=locked)))" })
+	c, err := goldap.DialURL("ldap://" + s.plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.Bind(admin, "root-secret"); err != nil {
+		t.Fatal(err)
+	}
+	before, err := d.Vouch(t.Context(), "zhang.san", "zhang-pw", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := d.Again(t.Context(), "zhang.san"); err != nil || !cmp.Equal(again, before.Claim) {
+		t.Errorf("nothing has changed: %v %+v", err, again)
+	}
+	entry := "cn=Zhang San,ou=people," + suffix
+	joins := goldap.NewModifyRequest("cn=staff,ou=groups,"+suffix, nil)
+	joins.Add("member", []string{"cn=Li Si,ou=people," + suffix})
+	leaves := goldap.NewModifyRequest("cn=dev,ou=groups,"+suffix, nil)
+	leaves.Delete("member", []string{entry})
+	locked := goldap.NewModifyRequest(entry, nil)
+	locked.Replace("title", []string{"locked"})
+	for _, change := range []*goldap.ModifyRequest{joins, leaves} {
+		if err := c.Modify(change); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for login, want := range map[string][]string{"zhang.san": {}, "li.si": {"everybody", "staff"}} {
+		if again, err := d.Again(t.Context(), login); err != nil || !cmp.Equal(again.Groups, want) {
+			t.Errorf("%s: %v %v, want %v", login, err, again.Groups, want)
+		}
+	}
+	if err := c.Modify(locked); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Del(goldap.NewDelRequest("cn=Li Si,ou=people,"+suffix, nil)); err != nil {
+		t.Fatal(err)
+	}
+	for _, login := range []string{"zhang.san", "li.si", "", "zhang*"} {
+		if again, err := d.Again(t.Context(), login); !errors.Is(err, identity.ErrRefused) {
+			t.Errorf("%q: %+v %v", login, again, err)
+		}
+	}
+	gone := directory(t, "ldaps://"+free(t), nil)
+	if _, err := gone.Again(t.Context(), "zhang.san"); !errors.Is(err, identity.ErrAway) {
+		t.Errorf("a directory that is not there is away: %v", err)
+	}
+}
