@@ -6,7 +6,11 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -182,6 +186,23 @@ func TestLoginStory(t *testing.T) {
 		}
 	})
 	t.Run("kubectl", func(t *testing.T) { kubectlStory(t, b, own, must) })
+	t.Run("a closed account", func(t *testing.T) {
+		addPerson(t, "p90002", identityv1.DutyNone)
+		invitation := strings.TrimSpace(must("", append([]string{"identity", "account", "add", "zhao.liu", "--person", "p90002"}, admin...)...))
+		must(invitation+"\n"+goodPassword+"\n", append([]string{"password", "--invitation-file", "-", "--new-password-file", "-"}, where...)...)
+		must(goodPassword+"\n", append([]string{"login", "--user", "zhao.liu", "--password-file", "-", "--context", "leaving"}, where...)...)
+		token, err := os.ReadFile(filepath.Join(b.dir, "own", "tokens", "leaving.token"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := b.stream(t, "/api/v1/events", strings.TrimSpace(string(token)))
+		must("", append([]string{"identity", "account", "close", "zhao.liu"}, admin...)...)
+		select {
+		case <-ended:
+		case <-time.After(5 * time.Second):
+			t.Error("an open stream still goes on 5 seconds after the account was closed")
+		}
+	})
 	t.Run("the end", func(t *testing.T) {
 		must("", append([]string{"logout", "--context", "p90001"}, here...)...)
 		if _, err := os.Stat(tokenFile); !os.IsNotExist(err) {
@@ -277,4 +298,36 @@ func TestReadyAccounts(t *testing.T) {
 	if _, errOut, code := typed(t, "", "whoami", "--config", own, "--as-account", "ready.one"); code != 3 || !strings.Contains(errOut, "the name, the password or the code is wrong") {
 		t.Errorf("a password that is no longer right is tried once: %d %s", code, errOut)
 	}
+}
+
+// stream opens a stream that has begun when it returns; what it returns is closed
+// when the stream has ended.
+func (b *bench) stream(t *testing.T, path, token string) <-chan struct{} {
+	t.Helper()
+	pem, err := os.ReadFile(filepath.Join(b.dir, "ca.crt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(pem)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+b.address+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+token)
+	response, err := (&http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}}}).Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := make([]byte, 1)
+	if _, err := response.Body.Read(first); err != nil || response.StatusCode != http.StatusOK {
+		t.Fatalf("the stream does not begin: %d %v", response.StatusCode, err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_, _ = io.Copy(io.Discard, response.Body)
+		_ = response.Body.Close()
+	}()
+	return ended
 }

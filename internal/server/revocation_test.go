@@ -6,16 +6,22 @@ package server_test
 import (
 	"bufio"
 	"context"
+	"io"
 	"log/slog"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/fairway-cloud/fairway/internal/identity"
 	"github.com/fairway-cloud/fairway/internal/identity/session"
 	"github.com/fairway-cloud/fairway/internal/platform/database"
+	"github.com/fairway-cloud/fairway/internal/platform/members/memberstest"
 	"github.com/fairway-cloud/fairway/internal/server"
 )
 
@@ -44,6 +50,53 @@ func (s *staff) set(gone bool) {
 	s.gone = gone
 }
 
+// talking puts an instance into a member whose log says something all the time. The
+// member is a real API server without hosts: the log comes from here.
+func talking(t *testing.T, s *site, source *memberstest.Source) {
+	t.Helper()
+	config := hub.Config()
+	config.WrapTransport = func(next http.RoundTripper) http.RoundTripper { return talker{next} }
+	source.Add("east-1", config)
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: hub.Namespace(t), Name: "talk-account-x", Labels: map[string]string{"app.kubernetes.io/managed-by": "fairway"}},
+		Spec:       corev1.PodSpec{NodeName: "somewhere", Containers: []corev1.Container{{Name: "account", Image: "registry/account:1"}}},
+	}
+	if err := hub.Client().Create(t.Context(), pod); err != nil {
+		t.Fatal(err)
+	}
+	sitting := seat("retail-prod", "talk", "account", "1", "east-1")
+	sitting.UID, sitting.Pod, sitting.PodNamespace = string(pod.UID), pod.Name, pod.Namespace
+	if err := s.store.Upsert(t.Context(), "east-1", sitting); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// talker answers for logs with a line every 50 ms.
+type talker struct{ next http.RoundTripper }
+
+func (k talker) RoundTrip(r *http.Request) (*http.Response, error) {
+	if !strings.HasSuffix(r.URL.Path, "/log") {
+		return k.next.RoundTrip(r)
+	}
+	out, in := io.Pipe()
+	go func() {
+		ticker := time.NewTicker(50 * time.Millisecond)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-r.Context().Done():
+				_ = in.CloseWithError(r.Context().Err())
+				return
+			case <-ticker.C:
+				if _, err := io.WriteString(in, "still here\n"); err != nil {
+					return
+				}
+			}
+		}
+	}()
+	return &http.Response{StatusCode: http.StatusOK, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{}, Body: out, Request: r}, nil
+}
+
 // What is revoked is dead within 5 seconds, open streams included, also where another
 // server revoked it (abuse case 7).
 func TestRevocationEndsOpenStreams(t *testing.T) {
@@ -62,7 +115,9 @@ func TestRevocationEndsOpenStreams(t *testing.T) {
 		return store
 	}
 	here, elsewhere := open(), open()
-	s := newSite(t, func(c *server.Config) { c.Identity = here })
+	source := memberstest.New(t)
+	s := newSite(t, func(c *server.Config) { c.Identity, c.Members = here, source })
+	talking(t, s, source)
 	login := func() (string, string) {
 		credential, opened, err := here.Open(t.Context(), session.Login{Person: "p-stream", Claim: identity.Claim{Provider: "ldap", Groups: []string{"fairway:administrators"}}, Purpose: session.CLI})
 		if err != nil {
@@ -70,7 +125,7 @@ func TestRevocationEndsOpenStreams(t *testing.T) {
 		}
 		return credential, opened.ID
 	}
-	for name, path := range map[string]string{"events": "/api/v1/events", "watch": "/hub/api/v1/namespaces?watch=true"} {
+	for name, path := range map[string]string{"events": "/api/v1/events", "watch": "/hub/api/v1/namespaces?watch=true", "log": "/api/v1/delivery/instances/retail-prod/talk/account-1/logs?follow=true"} {
 		for reason, end := range map[string]func(id string) error{
 			"revoked":  func(id string) error { return elsewhere.End(t.Context(), id, "") },
 			"disabled": func(string) error { people.set(true); return nil },
