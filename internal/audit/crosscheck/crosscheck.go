@@ -103,10 +103,25 @@ func Window(all []Write) (from, to time.Time) {
 // same person on the same object, which was under way at that time.
 func Unaccounted(all []Write, acts []index.Act) []Write {
 	return without(all, acts, func(w Write, a index.Act) bool {
-		of := index.SubjectOf(a.Subject)
-		return a.Person == w.Person && of.Kind == w.Subject.Kind && of.Namespace == w.Subject.Namespace &&
-			(w.Subject.Name == "" || of.Name == w.Subject.Name || of.Name == "")
+		return a.Person == w.Person && covers(index.SubjectOf(a.Subject), w.Subject)
 	})
+}
+
+// covers says whether an act on one object writes another: itself, any of its kind
+// where it names none, and what stands for the act (a decision on a request is an
+// object of its own, and people are imported with their groups).
+func covers(of, written index.Subject) bool {
+	if of.Namespace != written.Namespace {
+		return false
+	}
+	switch {
+	case of.Kind == "approvalrequest" && written.Kind == "decision":
+		rest, on := strings.CutPrefix(written.Name, of.Name+"-")
+		return on && !strings.Contains(rest, "-") // the name of another request goes on
+	case of.Kind == "person" && of.Name == "*":
+		return written.Kind == "person" || written.Kind == "groupmapping" || written.Kind == "amendment"
+	}
+	return of.Kind == written.Kind && (written.Name == "" || of.Name == written.Name || of.Name == "" || of.Name == "*")
 }
 
 // UnaccountedIn returns the writes in a member that no act in that cluster

@@ -102,3 +102,26 @@ func TestALogThatIsCutIsNotReadAsWhole(t *testing.T) {
 		t.Errorf("%v %v", writes, err)
 	}
 }
+
+func TestWhatAnActWrites(t *testing.T) {
+	for _, c := range []struct {
+		reason, act, written string
+		want                 bool
+	}{
+		{"itself", "Release/retail-prod/r-1", "Release/retail-prod/r-1", true},
+		{"another", "Release/retail-prod/r-1", "Release/retail-prod/r-2", false},
+		{"elsewhere", "Release/retail-prod/r-1", "Release/cards-prod/r-1", false},
+		{"its name was made by the hub", "POST /apis/release.fairway.cloud/v1alpha1/namespaces/retail-prod/releases", "Release/retail-prod/r-7", true},
+		{"a decision on it", "ApprovalRequest/retail-prod/r-1-1", "Decision/retail-prod/r-1-1-x7k2p", true},
+		{"a decision on another", "ApprovalRequest/retail-prod/r-1-1", "Decision/retail-prod/r-1-2-x7k2p", false},
+		{"a decision on one whose name goes on", "ApprovalRequest/retail-prod/r-1", "Decision/retail-prod/r-11-x7k2p", false},
+		{"a decision on the next round", "ApprovalRequest/retail-prod/r-1", "Decision/retail-prod/r-1-1-x7k2p", false},
+		{"a decision on nothing", "ApprovalRequest", "Decision/retail-prod/r-1", false},
+		{"an import of people", "Person/*", "GroupMapping/bank-dev", true},
+		{"an act on one of them", "Person/p-7", "GroupMapping/bank-dev", false},
+	} {
+		if got := covers(index.SubjectOf(c.act), index.SubjectOf(c.written)); got != c.want {
+			t.Errorf("%s: %s covers %s: %t", c.reason, c.act, c.written, got)
+		}
+	}
+}
