@@ -67,19 +67,87 @@ func hundred() []placement.Request {
 	return out
 }
 
-// placeAll decides for every request, each seeing what those before it reserved.
-func placeAll(b *testing.B, s placement.Snapshot, requests []placement.Request) placement.Snapshot {
-	b.Helper()
-	for _, r := range requests {
-		d := placement.Place(s, r, placement.DefaultPolicy())
-		if d.Refused {
-			b.Fatalf("refused %s: %v", r.Application, d.Reasons[0])
+// bankFleet is a whole bank: clusters of 5,000 hosts in ten sites with a DCN of
+// each, 40 hosts to a rack, pools of 2,500 hosts of two kinds for 50 tenants.
+func bankFleet(clusters int) placement.Snapshot {
+	s := placement.Snapshot{
+		Zones:  []placement.Zone{{Name: "business", Levels: []string{"basic"}}},
+		Levels: []placement.Level{{Name: "basic"}},
+	}
+	pools := make([]placement.Pool, 50)
+	for i := range pools {
+		pools[i] = placement.Pool{Name: fmt.Sprintf("pool-%02d", i), Tenants: []string{fmt.Sprintf("tenant-%02d", i)}, Level: "basic", Zones: []string{"business"}, Kind: placement.RealHosts}
+	}
+	kinds := []placement.Amount{{CPU: 31000, Memory: 120 << 30, Instances: 110}, {CPU: 63000, Memory: 250 << 30, Instances: 250}}
+	for c := range clusters {
+		site := fmt.Sprintf("site-%d", c%10)
+		if c < 10 {
+			d := placement.DataCenter{Name: site, Racks: map[string]string{}}
+			for cc := c; cc < clusters; cc += 10 {
+				for r := range 125 {
+					d.Racks[fmt.Sprintf("c%d-r%d", cc, r)] = fmt.Sprintf("az-%d", r%3)
+				}
+			}
+			s.DataCenters = append(s.DataCenters, d)
+			s.DCNs = append(s.DCNs, placement.DCN{Name: "dcn-" + site, DataCenter: site, Environment: "prod"})
 		}
-		for _, a := range d.Assignments {
-			s.Reserved = append(s.Reserved, placement.Reservation{Application: r.Application, Tenant: r.Tenant, Environment: r.Environment, Assignment: a})
+		name := fmt.Sprintf("c%d", c)
+		s.Clusters = append(s.Clusters, placement.Cluster{Name: name, DataCenter: site, Environment: "prod"})
+		for r := range 125 {
+			// Each cluster is home to five tenants, which meet in each of its racks.
+			for t := range 5 {
+				p := &pools[(c/10*5+t)%50]
+				rack := placement.Rack{Cluster: name, Name: fmt.Sprintf("c%d-r%d", c, r)}
+				for h := range 8 {
+					rack.Hosts = append(rack.Hosts, placement.Host{Name: fmt.Sprintf("c%d-r%d-%d-%d", c, r, t, h), Room: kinds[h%2], Arch: "amd64"})
+				}
+				p.Racks = append(p.Racks, rack)
+			}
 		}
 	}
+	s.Pools = pools
 	return s
+}
+
+// bankRequests are applications of four components of the bank's size classes, in
+// two DCNs, with as many instances in all as wanted.
+func bankRequests(instances int) []placement.Request {
+	const each = 100
+	quotas := map[string][]tenancyv1.Quota{}
+	var out []placement.Request
+	for n := range instances / each {
+		tenant := n % 50
+		name := fmt.Sprintf("tenant-%02d", tenant)
+		if quotas[name] == nil {
+			quotas[name] = []tenancyv1.Quota{{Environment: "prod", Pool: fmt.Sprintf("pool-%02d", tenant), Instances: 1 << 40, CPU: resource.MustParse("1G"), Memory: resource.MustParse("1Ei")}}
+		}
+		r := placement.Request{Application: fmt.Sprintf("%s-prod/app-%d", name, n), Tenant: name, Environment: "prod", Quotas: quotas[name]}
+		sites := [2]string{fmt.Sprintf("dcn-site-%d", n%10), fmt.Sprintf("dcn-site-%d", (n/10+n+1)%10)}
+		if sites[0] == sites[1] {
+			sites[1] = fmt.Sprintf("dcn-site-%d", (n+3)%10)
+		}
+		for i, count := range []int32{20, 15, 10, 5} {
+			c := placement.Component{
+				Name: fmt.Sprintf("part-%d", i), Template: "sha256:1", Zone: "business", Level: "basic", MinRacks: 2, Archs: []string{"amd64"},
+				Size: placement.Amount{CPU: 250 << i, Memory: 512 << 20 << i, Instances: 1},
+			}
+			for _, dcn := range sites {
+				c.Counts = append(c.Counts, placement.Count{DCN: dcn, Count: count})
+			}
+			r.Components = append(r.Components, c)
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+func placeAll(b *testing.B, f *placement.Fleet, requests []placement.Request) {
+	b.Helper()
+	for i, d := range f.Place(requests, placement.DefaultPolicy()) {
+		if d.Refused {
+			b.Fatalf("refused %s: %v", requests[i].Application, d.Reasons)
+		}
+	}
 }
 
 // BenchmarkPlace5000Hosts decides where instances run in a fleet of 5,000
@@ -88,30 +156,64 @@ func placeAll(b *testing.B, s placement.Snapshot, requests []placement.Request) 
 // the snapshot once as JSON: what merely reading the fleet costs.
 func BenchmarkPlace5000Hosts(b *testing.B) {
 	empty, requests := bigFleet(), hundred()
-	var full placement.Snapshot
 	b.Run("fleet", func(b *testing.B) {
 		for b.Loop() {
-			full = placeAll(b, empty, requests)
+			placeAll(b, placement.Open(empty), requests)
 		}
-		b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*3000), "µs/instance")
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*3000), "ns/instance")
 	})
-	if full.Reserved == nil {
-		full = placeAll(b, empty, requests)
-	}
+	full := placement.Open(empty)
+	placeAll(b, full, requests)
 	b.Run("next", func(b *testing.B) {
 		one := requests[0]
-		one.Application = "retail-prod/one-more"
-		for b.Loop() {
-			if d := placement.Place(full, one, placement.DefaultPolicy()); d.Refused {
-				b.Fatal(d.Reasons[0])
-			}
+		for n := 0; b.Loop(); n++ {
+			one.Application = fmt.Sprintf("retail-prod/one-more-%d", n)
+			placeAll(b, full, []placement.Request{one})
+			full.Hold(one.Application, nil)
 		}
 	})
 	b.Run("floor", func(b *testing.B) {
 		for b.Loop() {
-			if _, err := json.Marshal(full); err != nil {
+			if _, err := json.Marshal(empty); err != nil {
 				b.Fatal(err)
 			}
 		}
+	})
+}
+
+// BenchmarkPlaceBank places 1,000,000 instances on 500,000 hosts of 100 clusters:
+// "cold" from nothing, "open" makes the fleet ready only, and "change" follows a
+// change of one percent: 5,000 hosts in their racks, and 100 applications of 100
+// instances placed anew.
+func BenchmarkPlaceBank(b *testing.B) {
+	if testing.Short() {
+		b.Skip("it takes some gigabytes")
+	}
+	snapshot, requests := bankFleet(100), bankRequests(1_000_000)
+	b.Run("open", func(b *testing.B) {
+		for b.Loop() {
+			placement.Open(snapshot)
+		}
+	})
+	var full *placement.Fleet
+	b.Run("cold", func(b *testing.B) {
+		for b.Loop() {
+			full = placement.Open(snapshot)
+			placeAll(b, full, requests)
+		}
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*1_000_000), "ns/instance")
+	})
+	if full == nil {
+		return
+	}
+	b.Run("change", func(b *testing.B) {
+		for b.Loop() {
+			pool := snapshot.Pools[7]
+			for _, rack := range pool.Racks[:min(625, len(pool.Racks))] {
+				full.SetRack(pool.Name, rack)
+			}
+			placeAll(b, full, requests[:100])
+		}
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*10_000), "ns/instance")
 	})
 }

@@ -4,16 +4,31 @@
 package placement
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 )
 
+// Candidate is a cell that may take instances of a component, with what is known
+// of it. What is not known is nil.
+type Candidate struct {
+	Cell
+	Request   *Request
+	Component *Component
+	Cluster   *Cluster
+	Pool      *Pool
+	DCN       *DCN
+	// NetworkZone and Level that the component attaches to and carries.
+	NetworkZone *Zone
+	Level       *Level
+}
+
 // Filter rules out cells. Check returns why the cell may not take instances of
 // the component, or "" when it may.
 type Filter struct {
 	Name  string
-	Check func(s Snapshot, r Request, c Component, cell Cell) string
+	Check func(c *Candidate) string
 	// Lasting filters hold for instances that are already there, too. The others
 	// keep only new instances away: absence of data moves nobody.
 	Lasting bool
@@ -32,128 +47,106 @@ func Filters() []Filter {
 		{Name: "PoolsGuarded", Check: poolsGuarded},
 		{Name: "VolumesProvided", Check: volumesProvided, Lasting: true},
 		{Name: "ClusterReachable", Check: clusterReachable},
-		{Name: "HostsReady", Check: hostsReady},
 	}
 }
 
-func environmentServed(s Snapshot, r Request, _ Component, cell Cell) string {
-	cluster, ok := s.cluster(cell.Cluster)
-	if !ok {
-		return fmt.Sprintf("cluster %s is not known", cell.Cluster)
-	}
-	if cluster.Environment != r.Environment {
-		return fmt.Sprintf("cluster %s serves environment %s, not %s", cluster.Name, cluster.Environment, r.Environment)
-	}
-	dcn, ok := s.dcn(cell.DCN)
-	if !ok {
-		return fmt.Sprintf("DCN %s is not known", cell.DCN)
-	}
-	if dcn.Environment != r.Environment {
-		return fmt.Sprintf("DCN %s belongs to environment %s, not %s", dcn.Name, dcn.Environment, r.Environment)
+func environmentServed(c *Candidate) string {
+	switch {
+	case c.Cluster == nil:
+		return fmt.Sprintf("cluster %s is not known", c.Cell.Cluster)
+	case c.Cluster.Environment != c.Request.Environment:
+		return fmt.Sprintf("cluster %s serves environment %s, not %s", c.Cluster.Name, c.Cluster.Environment, c.Request.Environment)
+	case c.DCN == nil:
+		return fmt.Sprintf("DCN %s is not known", c.Cell.DCN)
+	case c.DCN.Environment != c.Request.Environment:
+		return fmt.Sprintf("DCN %s belongs to environment %s, not %s", c.DCN.Name, c.DCN.Environment, c.Request.Environment)
 	}
 	return ""
 }
 
-func dataCenterOfDCN(s Snapshot, _ Request, _ Component, cell Cell) string {
-	cluster, _ := s.cluster(cell.Cluster)
-	dcn, _ := s.dcn(cell.DCN)
-	if cluster.DataCenter != dcn.DataCenter {
-		return fmt.Sprintf("cluster %s is in %s, DCN %s in %s", cluster.Name, cluster.DataCenter, dcn.Name, dcn.DataCenter)
+func dataCenterOfDCN(c *Candidate) string {
+	if c.Cluster.DataCenter != c.DCN.DataCenter {
+		return fmt.Sprintf("cluster %s is in %s, DCN %s in %s", c.Cluster.Name, c.Cluster.DataCenter, c.DCN.Name, c.DCN.DataCenter)
 	}
 	return ""
 }
 
-func tenantOwnsPool(s Snapshot, r Request, _ Component, cell Cell) string {
-	pool, ok := s.pool(cell.Pool)
-	if !ok {
-		return fmt.Sprintf("pool %s is not known", cell.Pool)
+func tenantOwnsPool(c *Candidate) string {
+	if c.Pool == nil {
+		return fmt.Sprintf("pool %s is not known", c.Cell.Pool)
 	}
-	if !slices.Contains(pool.Tenants, r.Tenant) {
-		return fmt.Sprintf("pool %s belongs to %s, not to %s", pool.Name, strings.Join(slices.Sorted(slices.Values(pool.Tenants)), ", "), r.Tenant)
-	}
-	return ""
-}
-
-func hostKind(s Snapshot, r Request, _ Component, cell Cell) string {
-	wanted := r.HostKind
-	if wanted == "" {
-		wanted = RealHosts
-	}
-	pool, _ := s.pool(cell.Pool)
-	if pool.Kind != wanted {
-		return fmt.Sprintf("pool %s holds %s hosts, asked for are %s ones", pool.Name, strings.ToLower(string(pool.Kind)), strings.ToLower(string(wanted)))
+	if !slices.Contains(c.Pool.Tenants, c.Request.Tenant) {
+		return fmt.Sprintf("pool %s belongs to %s, not to %s", c.Pool.Name, sorted(c.Pool.Tenants), c.Request.Tenant)
 	}
 	return ""
 }
 
-func levelOfPool(s Snapshot, _ Request, c Component, cell Cell) string {
-	pool, _ := s.pool(cell.Pool)
-	if pool.Level != c.Level {
-		return fmt.Sprintf("pool %s carries security level %s, the component %s", pool.Name, pool.Level, c.Level)
+func hostKind(c *Candidate) string {
+	if wanted := cmp.Or(c.Request.HostKind, RealHosts); c.Pool.Kind != wanted {
+		return fmt.Sprintf("pool %s holds %s hosts, asked for are %s ones", c.Pool.Name, strings.ToLower(string(c.Pool.Kind)), strings.ToLower(string(wanted)))
 	}
 	return ""
 }
 
-func zoneOfPool(s Snapshot, _ Request, c Component, cell Cell) string {
-	pool, _ := s.pool(cell.Pool)
-	if !slices.Contains(pool.Zones, c.Zone) || cell.Zone != c.Zone {
-		return fmt.Sprintf("hosts of pool %s attach to %s, not to zone %s", pool.Name, strings.Join(slices.Sorted(slices.Values(pool.Zones)), ", "), c.Zone)
+func levelOfPool(c *Candidate) string {
+	if c.Pool.Level != c.Component.Level {
+		return fmt.Sprintf("pool %s carries security level %s, the component %s", c.Pool.Name, c.Pool.Level, c.Component.Level)
 	}
 	return ""
 }
 
-func zoneAcceptsLevel(s Snapshot, _ Request, c Component, _ Cell) string {
-	zone, ok := s.zone(c.Zone)
-	if !ok {
-		return fmt.Sprintf("zone %s is not known", c.Zone)
-	}
-	if !slices.Contains(zone.Levels, c.Level) {
-		return fmt.Sprintf("zone %s accepts security level %s, not %s", zone.Name, strings.Join(slices.Sorted(slices.Values(zone.Levels)), ", "), c.Level)
+func zoneOfPool(c *Candidate) string {
+	if !slices.Contains(c.Pool.Zones, c.Component.Zone) || c.Zone != c.Component.Zone {
+		return fmt.Sprintf("hosts of pool %s attach to %s, not to zone %s", c.Pool.Name, sorted(c.Pool.Zones), c.Component.Zone)
 	}
 	return ""
 }
 
-func poolsGuarded(s Snapshot, _ Request, c Component, cell Cell) string {
-	cluster, _ := s.cluster(cell.Cluster)
-	level, _ := s.level(c.Level)
-	if level.NeedsGuard && !cluster.GuardsPools {
-		return fmt.Sprintf("cluster %s cannot keep foreign pods off pools, which security level %s requires", cluster.Name, level.Name)
+func zoneAcceptsLevel(c *Candidate) string {
+	if c.NetworkZone == nil {
+		return fmt.Sprintf("zone %s is not known", c.Component.Zone)
+	}
+	if !slices.Contains(c.NetworkZone.Levels, c.Component.Level) {
+		return fmt.Sprintf("zone %s accepts security level %s, not %s", c.NetworkZone.Name, sorted(c.NetworkZone.Levels), c.Component.Level)
 	}
 	return ""
 }
 
-func volumesProvided(s Snapshot, _ Request, c Component, cell Cell) string {
-	cluster, _ := s.cluster(cell.Cluster)
-	for _, kind := range c.Volumes {
-		if !slices.Contains(cluster.Volumes, kind) {
-			return fmt.Sprintf("cluster %s provides no volumes of kind %s: map the kind in its storageClasses", cluster.Name, kind)
+func poolsGuarded(c *Candidate) string {
+	if c.Level != nil && c.Level.NeedsGuard && !c.Cluster.GuardsPools {
+		return fmt.Sprintf("cluster %s cannot keep foreign pods off pools, which security level %s requires", c.Cluster.Name, c.Level.Name)
+	}
+	return ""
+}
+
+func volumesProvided(c *Candidate) string {
+	for _, kind := range c.Component.Volumes {
+		if !slices.Contains(c.Cluster.Volumes, kind) {
+			return fmt.Sprintf("cluster %s provides no volumes of kind %s: map the kind in its storageClasses", c.Cluster.Name, kind)
 		}
 	}
 	return ""
 }
 
-func clusterReachable(s Snapshot, _ Request, _ Component, cell Cell) string {
-	cluster, _ := s.cluster(cell.Cluster)
-	if cluster.Away != "" {
-		return fmt.Sprintf("cluster %s takes no new instances: %s", cluster.Name, cluster.Away)
+func clusterReachable(c *Candidate) string {
+	if c.Cluster.Away != "" {
+		return fmt.Sprintf("cluster %s takes no new instances: %s", c.Cluster.Name, c.Cluster.Away)
 	}
 	return ""
 }
 
-func hostsReady(s Snapshot, _ Request, _ Component, cell Cell) string {
-	if len(s.hosts(cell)) == 0 {
-		return fmt.Sprintf("no host of pool %s on rack %s of cluster %s is ready", cell.Pool, cell.Rack, cell.Cluster)
-	}
-	return ""
+func sorted(names []string) string {
+	return strings.Join(slices.Sorted(slices.Values(names)), ", ")
 }
 
-// refusedBy returns the first filter that rules the cell out, and why.
-func refusedBy(filters []Filter, s Snapshot, r Request, c Component, cell Cell, there bool) (rule, why string) {
+// refusedBy returns the first filter that rules the cell out, and why. there says
+// that instances are in the cell already.
+func refusedBy(filters []Filter, c *Candidate, there bool) (rule, why string) {
 	for _, f := range filters {
 		if there && !f.Lasting {
 			continue
 		}
-		if why := f.Check(s, r, c, cell); why != "" {
+		if why := f.Check(c); why != "" {
 			return f.Name, why
 		}
 	}

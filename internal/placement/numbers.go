@@ -5,10 +5,8 @@ package placement
 
 import (
 	"cmp"
-	"fmt"
-	"maps"
 	"slices"
-	"strings"
+	"strconv"
 )
 
 // SeatsPerBlock is how many seat numbers a component owns in each cell.
@@ -17,306 +15,189 @@ const SeatsPerBlock = 1000
 // numbers are the seats of one component while a decision is made.
 type numbers struct {
 	*board
-	component Component
-	// blocks are the first numbers of the cells, kept for good.
-	blocks map[Cell]int32
-	seats  map[Cell][]int32
-	// same marks the cells whose instances do not change.
-	same map[Cell]bool
-	// hosts are the cells' hosts as they were.
-	hosts map[Cell][]string
-	// before are the seats of the Placement in force.
-	before map[Cell][]int32
-	// stay are those that may stay.
-	stay map[Cell][]int32
+	component *Component
+	profile   *Profile
+	archs     archs
+	cells     []*numbered
 	// counts by DCN.
 	counts []Count
+	// owned are the blocks that the component has, and next the lowest that may be free.
+	owned map[int32]bool
+	next  int32
+	// blank is memory for cells.
+	blank []numbered
 }
 
-func newNumbers(b *board, c Component) *numbers {
-	n := &numbers{
-		board: b, component: c, blocks: map[Cell]int32{}, seats: map[Cell][]int32{}, before: map[Cell][]int32{},
-		stay: map[Cell][]int32{}, same: map[Cell]bool{}, hosts: map[Cell][]string{}, counts: slices.Clone(c.Counts),
-	}
+// numbered is a cell in which a component owns seat numbers.
+type numbered struct {
+	Cell
+	room  *room
+	block int32
+	seats []int32
+	// before are the seats of the Placement in force, and stay those of them that may.
+	before, stay []int32
+	// same says that the instances do not change.
+	same bool
+	// hosts of the cell as they were.
+	hosts []string
+}
+
+func newNumbers(b *board, c *Component) *numbers {
+	n := &numbers{board: b, component: c, counts: slices.Clone(c.Counts), profile: b.fleet.profiles[instanceOf{b.request.Application, c.Name}], archs: archsOf(c.Archs)}
 	slices.SortFunc(n.counts, func(a, b Count) int { return cmp.Compare(a.DCN, b.DCN) })
-	n.remember(b.request.Previous)
+	for _, a := range b.request.Previous {
+		if a.Component != c.Name {
+			continue
+		}
+		cell := n.at(b.fleet.room(a.Cell.room()), a.Cell)
+		cell.block, cell.same = a.Block, a.Template == c.Template
+		cell.before = slices.Sorted(slices.Values(a.Seats))
+		cell.hosts = slices.Sorted(slices.Values(a.Hosts))
+	}
+	slices.SortFunc(n.cells, func(a, b *numbered) int { return a.compare(b.Cell) })
 	return n
 }
 
-// remember takes over what the Placement in force says of the component.
-func (n *numbers) remember(previous []Assignment) {
-	for _, a := range previous {
-		if a.Component != n.component.Name {
-			continue
+// at returns a cell of the component, one without numbers yet if it is new.
+func (n *numbers) at(r *room, c Cell) *numbered {
+	for _, found := range n.cells {
+		if found.room == r && found.Zone == c.Zone && found.DCN == c.DCN {
+			return found
 		}
-		n.blocks[a.Cell] = a.Block
-		n.before[a.Cell] = slices.Sorted(slices.Values(a.Seats))
-		n.hosts[a.Cell] = slices.Sorted(slices.Values(a.Hosts))
-		n.same[a.Cell] = a.Template == n.component.Template
 	}
+	return n.open(r, c)
 }
 
-// keepSame finds out which seats may stay, and leaves those whose instances do
-// not change where they are.
-func (n *numbers) keepSame() {
-	for _, count := range n.counts {
-		if n.component.OneCell {
-			continue
-		}
-		stay := map[Cell][]int32{}
-		for _, cell := range sortedCells(maps.Keys(n.before)) {
-			if cell.DCN != count.DCN || len(n.before[cell]) == 0 {
-				continue
-			}
-			if rule, why := refusedBy(n.policy.Filters, n.snapshot, n.request, n.component, cell, true); rule != "" {
-				n.say(n.component, count.DCN, rule, "%s must leave cell %s: %s", instances(int64(len(n.before[cell]))), cell.Key(), why)
-				continue
-			}
-			stay[cell] = slices.Clone(n.before[cell])
-		}
-		trim(stay, int(count.Count))
-		for cell, seats := range stay {
-			if !n.same[cell] {
-				n.stay[cell] = seats
-				continue
-			}
-			for _, seat := range seats {
-				n.put(cell, seat)
-			}
-		}
+// open adds a cell that the component has no numbers in.
+func (n *numbers) open(r *room, c Cell) *numbered {
+	if len(n.blank) == 0 {
+		n.blank = make([]numbered, 8)
 	}
+	made := &n.blank[0]
+	n.blank = n.blank[1:]
+	*made = numbered{Cell: c, room: r, block: -1}
+	n.cells = append(n.cells, made)
+	return made
 }
 
-// keepChanged leaves instances that change in their cells as far as the new ones
-// find room there beside the old.
-func (n *numbers) keepChanged() {
-	for _, cell := range sortedCells(maps.Keys(n.stay)) {
-		for _, seat := range n.stay[cell] {
-			switch {
-			case n.takes(cell):
-				n.put(cell, seat)
-			case n.component.InPlace:
-				n.refuse(n.component, cell.DCN, "RoomHostByHost", "%s-%d cannot change in its place: pool %s %s", n.component.Name, seat, cell.Pool, n.lack(n.component, cell, 1))
-				n.put(cell, seat)
-			default:
-				n.say(n.component, cell.DCN, "RoomHostByHost", "%s-%d must leave cell %s, which cannot hold its successor beside it", n.component.Name, seat, cell.Key())
-			}
-		}
+func (n *numbers) lot(dcn string) lot {
+	if n.component.MaxPerHost != 1 {
+		return lot{size: n.component.Size, archs: n.archs}
 	}
+	return n.fleet.lotOf(n.request.Application, Assignment{
+		Component: n.component.Name, Template: n.component.Template, Cell: Cell{DCN: dcn}, Size: n.component.Size,
+		OnePerHost: n.component.MaxPerHost == 1, Archs: n.component.Archs,
+	})
 }
 
-// fill meets the counts: what is missing is added one by one in the best cell.
-func (n *numbers) fill() {
-	for _, count := range n.counts {
-		if n.component.OneCell {
-			n.fillOneCell(count)
-			continue
-		}
-		n.fillDCN(count)
-	}
+func (n *numbers) put(c *numbered, seat int32) {
+	i, _ := slices.BinarySearch(c.seats, seat)
+	c.seats = slices.Insert(c.seats, i, seat)
+	n.take(c, 1)
 }
 
-func (n *numbers) fillDCN(count Count) {
-	kept := n.total(count.DCN)
-	var open []Cell
-	var closed []Reason
-	if kept < count.Count {
-		open, closed = n.candidates(n.component, count.DCN)
-	}
-	for missing := count.Count - kept; missing > 0; missing-- {
-		if len(open) == 0 {
-			n.nowhere(n.component, count.DCN, missing, closed)
-			return
-		}
-		if !n.addOne(count.DCN, open) {
-			n.noRoom(n.component, count.DCN, missing, open)
-			return
-		}
-	}
-	n.tell(count, kept)
+func (n *numbers) remove(c *numbered) {
+	c.seats = c.seats[:len(c.seats)-1]
+	n.take(c, -1)
 }
 
-// trim gives up the highest numbers of the fullest racks until the total is reached.
-func trim(seats map[Cell][]int32, total int) {
-	have := 0
-	for _, s := range seats {
-		have += len(s)
-	}
-	for ; have > total; have-- {
-		racks := map[[2]string]int{}
-		for cell, s := range seats {
-			racks[[2]string{cell.Cluster, cell.Rack}] += len(s)
-		}
-		cells := slices.DeleteFunc(sortedCells(maps.Keys(seats)), func(c Cell) bool { return len(seats[c]) == 0 })
-		cell := slices.MinFunc(cells, func(x, y Cell) int {
-			return cmp.Or(cmp.Compare(racks[[2]string{y.Cluster, y.Rack}], racks[[2]string{x.Cluster, x.Rack}]),
-				cmp.Compare(len(seats[y]), len(seats[x])), cmp.Compare(y.Key(), x.Key()))
-		})
-		seats[cell] = seats[cell][:len(seats[cell])-1]
-	}
+// take books n instances of the cell, or gives them back.
+func (n *numbers) take(c *numbered, by int64) {
+	n.fleet.put(c.room, n.lot(c.DCN), n.profile, c.DCN, by)
+	n.spend(c.Pool, n.component.Size.Times(by))
 }
 
-// takes reports whether the cell can take one instance more.
-func (n *numbers) takes(cell Cell) bool {
-	c := n.component
-	if most := int64(c.MaxPerHost) * int64(len(n.rooms.at(cell).hosts)); c.MaxPerHost > 0 && int64(len(n.seats[cell])) >= most {
-		return false
+// add puts the lowest free number of a cell to use.
+func (n *numbers) add(c *numbered) {
+	if c.block < 0 {
+		c.block = n.freeBlock()
 	}
-	return len(n.seats[cell]) < SeatsPerBlock &&
-		n.budget.refuses(n.request, cell.Pool, c.Size, 1) == "" &&
-		n.rooms.at(cell).fits(c.Size, 1)
-}
-
-func (n *numbers) put(cell Cell, seat int32) {
-	n.seats[cell] = append(n.seats[cell], seat)
-	slices.Sort(n.seats[cell])
-	n.rooms.at(cell).take(n.component.Size, 1)
-	n.budget.take(cell.Pool, n.component.Size, 1)
-}
-
-func (n *numbers) remove(cell Cell) {
-	n.seats[cell] = n.seats[cell][:len(n.seats[cell])-1]
-	n.rooms.at(cell).take(n.component.Size, -1)
-	n.budget.take(cell.Pool, n.component.Size, -1)
-}
-
-// addOne puts the lowest free number of the best cell to use.
-func (n *numbers) addOne(dcn string, open []Cell) bool {
-	for _, cell := range n.best(n.view(dcn), open) {
-		if n.takes(cell) {
-			n.put(cell, n.lowestFree(cell))
-			return true
+	seat := c.block
+	for _, s := range c.seats {
+		if s != seat {
+			break
 		}
-	}
-	return false
-}
-
-// fillOneCell puts all instances into one cell of the fleet: the present one
-// if it can hold them.
-func (n *numbers) fillOneCell(count Count) {
-	if count.Count == 0 {
-		return
-	}
-	open, closed := n.candidates(n.component, count.DCN)
-	cells := n.best(n.view(count.DCN), open)
-	for _, cell := range sortedCells(maps.Keys(n.before)) {
-		if rule, _ := refusedBy(n.policy.Filters, n.snapshot, n.request, n.component, cell, true); rule == "" && cell.DCN == count.DCN && len(n.before[cell]) > 0 {
-			cells = append([]Cell{cell}, slices.DeleteFunc(cells, func(c Cell) bool { return c == cell })...)
-		}
-	}
-	for _, cell := range cells {
-		for int32(len(n.seats[cell])) < count.Count && n.takes(cell) {
-			n.put(cell, n.lowestFree(cell))
-		}
-		if int32(len(n.seats[cell])) == count.Count {
-			n.say(n.component, count.DCN, "OneCell", "%s in cell %s, and nowhere else", instances(int64(count.Count)), cell.Key())
-			return
-		}
-		for len(n.seats[cell]) > 0 {
-			n.remove(cell)
-		}
-	}
-	if len(cells) == 0 {
-		n.nowhere(n.component, count.DCN, count.Count, closed)
-		return
-	}
-	n.noRoom(n.component, count.DCN, count.Count, cells)
-}
-
-func (n *numbers) view(dcn string) View {
-	v := View{Component: n.component, Taken: map[Cell]int32{}, Blocks: n.blocks, Free: func(c Cell) Amount { return n.rooms.at(c).free() }}
-	for cell, seats := range n.seats {
-		if cell.DCN == dcn {
-			v.Taken[cell] = int32(len(seats))
-		}
-	}
-	return v
-}
-
-func (n *numbers) total(dcn string) int32 {
-	var sum int32
-	for cell, seats := range n.seats {
-		if cell.DCN == dcn {
-			sum += int32(len(seats))
-		}
-	}
-	return sum
-}
-
-// lowestFree returns the lowest number of the cell's block that nobody has.
-func (n *numbers) lowestFree(cell Cell) int32 {
-	block, ok := n.blocks[cell]
-	if !ok {
-		owned := slices.Sorted(maps.Values(n.blocks))
-		for slices.Contains(owned, block) {
-			block += SeatsPerBlock
-		}
-		n.blocks[cell] = block
-	}
-	seat := block
-	for slices.Contains(n.seats[cell], seat) {
 		seat++
 	}
-	return seat
+	n.put(c, seat)
 }
 
-// assignments returns what was decided, cells without seats included: they
-// keep their numbers for the component.
-func (n *numbers) assignments() []Assignment {
-	var out []Assignment
-	for _, cell := range sortedCells(maps.Keys(n.blocks)) {
-		a := Assignment{
-			Component: n.component.Name, Template: n.component.Template, Cell: cell,
-			Block: n.blocks[cell], Seats: n.seats[cell], Size: n.component.Size,
+// freeBlock is the lowest block that the component owns in no cell.
+func (n *numbers) freeBlock() int32 {
+	if n.owned == nil {
+		n.owned = map[int32]bool{}
+		for _, c := range n.cells {
+			if c.block >= 0 {
+				n.owned[c.block] = true
+			}
 		}
-		if len(a.Seats) > 0 {
-			a.Hosts = n.hostsOf(cell)
+	}
+	for n.owned[n.next] {
+		n.next += SeatsPerBlock
+	}
+	n.owned[n.next] = true
+	return n.next
+}
+
+// disown gives a block back that was taken in this decision.
+func (n *numbers) disown(c *numbered) {
+	if c.block >= 0 {
+		delete(n.owned, c.block)
+		n.next, c.block = 0, -1
+	}
+}
+
+// total counts the component's instances of a DCN, without those on machines.
+func (n *numbers) total(dcn string) int32 {
+	var sum int
+	for _, c := range n.cells {
+		if c.DCN == dcn {
+			sum += len(c.seats)
+		}
+	}
+	return int32(sum) //nolint:gosec // bounded by the count asked for
+}
+
+// assigned adds what was decided, cells without seats included: they keep their
+// numbers for the component.
+func (n *numbers) assigned(out []Assignment) []Assignment {
+	slices.SortFunc(n.cells, func(a, b *numbered) int { return a.compare(b.Cell) })
+	for _, c := range n.cells {
+		if c.block < 0 {
+			continue
+		}
+		a := Assignment{
+			Component: n.component.Name, Template: n.component.Template, Cell: c.Cell, Block: c.block, Seats: c.seats,
+			Size: n.component.Size, OnePerHost: n.component.MaxPerHost == 1, Archs: n.component.Archs,
+		}
+		if len(c.seats) > 0 {
+			// Where no host is ready, such as in a cluster that is away, the list stays as it was.
+			if a.Hosts = c.room.names; len(a.Hosts) == 0 {
+				a.Hosts = c.hosts
+			}
 		}
 		out = append(out, a)
 	}
 	return out
 }
 
-// hostsOf returns the hosts of a cell that are ready. Where none is, such as in a
-// cluster that is away, the list stays as it was.
-func (n *numbers) hostsOf(cell Cell) []string {
-	var names []string
-	for _, h := range n.rooms.at(cell).hosts {
-		names = append(names, h.Name)
-	}
-	if len(names) == 0 {
-		return n.hosts[cell]
-	}
-	return slices.Sorted(slices.Values(names))
-}
-
-func (n *numbers) tell(count Count, kept int32) {
-	var where []string
-	for _, cell := range sortedCells(maps.Keys(n.seats)) {
-		if seats := n.seats[cell]; cell.DCN == count.DCN && len(seats) > 0 {
-			where = append(where, fmt.Sprintf("%s in cell %s", seatRange(seats), cell.Key()))
-		}
-	}
-	if len(where) == 0 {
-		where = []string{"none anywhere"}
-	}
-	n.say(n.component, count.DCN, "Count", "%s asked for, %d kept, %d new: %s", instances(int64(count.Count)), kept, count.Count-kept, strings.Join(where, "; "))
-}
-
 // seatRange says numbers as "0-2, 5".
 func seatRange(seats []int32) string {
-	var parts []string
+	var out []byte
 	for i := 0; i < len(seats); {
 		j := i
 		for j+1 < len(seats) && seats[j+1] == seats[j]+1 {
 			j++
 		}
-		part := fmt.Sprint(seats[i])
-		if j > i {
-			part = fmt.Sprintf("%d-%d", seats[i], seats[j])
+		if i > 0 {
+			out = append(out, ", "...)
 		}
-		parts = append(parts, part)
+		out = strconv.AppendInt(out, int64(seats[i]), 10)
+		if j > i {
+			out = append(out, '-')
+			out = strconv.AppendInt(out, int64(seats[j]), 10)
+		}
 		i = j + 1
 	}
-	return strings.Join(parts, ", ")
+	return string(out)
 }

@@ -6,165 +6,205 @@ package placement
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
+
+	"github.com/fairway-cloud/fairway/internal/tenancy"
 )
+
+// Place decides where the instances of the Requests run, all against one view of the
+// fleet in which each decision reserves its room for those after it: the higher
+// priority first, then by name. The Decisions are those of the Requests, in their
+// order, and depend on nothing but the content of what they are given.
+func Place(s Snapshot, requests []Request, p Policy) []Decision {
+	return Open(s).Place(requests, p)
+}
+
+// Place decides as the function of that name does, and keeps the room that it gave
+// away reserved in the Fleet.
+func (f *Fleet) Place(requests []Request, p Policy) []Decision {
+	order := make([]int, len(requests))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		return cmp.Or(cmp.Compare(requests[b].Priority, requests[a].Priority), cmp.Compare(requests[a].Application, requests[b].Application))
+	})
+	decisions := make([]Decision, len(requests))
+	for _, i := range order {
+		decisions[i] = f.decide(requests[i], p)
+	}
+	return decisions
+}
+
+// reserve has the application hold what was decided beside what it held.
+func (f *Fleet) reserve(b *board) {
+	r := b.request
+	now := &holding{application: r.Application, tenant: r.Tenant, environment: r.Environment}
+	before := f.holding[r.Application]
+	if before != nil {
+		f.move(before, -1)
+		now.list = before.list
+	}
+	for _, n := range b.all {
+		for _, c := range n.cells {
+			if len(c.seats) > 0 {
+				now.list = append(now.list, hold{
+					component: n.component.Name, template: n.component.Template, zone: c.Zone, dcn: c.DCN,
+					room: c.room, lot: n.lot(c.DCN), n: int64(len(c.seats)),
+				})
+			}
+		}
+	}
+	if len(now.list) == 0 {
+		delete(f.holding, r.Application)
+		return
+	}
+	if before != nil {
+		now.list = together(now.list, true)
+		now.count()
+	} else {
+		now.count()
+	}
+	f.holding[r.Application] = now
+	f.move(now, 1)
+}
 
 // board is the state of one decision.
 type board struct {
-	snapshot Snapshot
-	request  Request
-	policy   Policy
-	rooms    rooms
-	budget   budget
+	fleet   *Fleet
+	request *Request
+	policy  Policy
+	// spent is what the decision takes of the quotas, by pool.
+	spent    map[string]Amount
 	decision Decision
+	// all are the components' numbers.
+	all []*numbers
 }
 
-// Place decides where the instances of a Request run. The Decision does not
-// depend on the order of what it is given.
-func Place(s Snapshot, r Request, p Policy) Decision {
-	b := &board{snapshot: s, request: r, policy: p, rooms: countRooms(s, r), budget: countQuota(s, r)}
+func (f *Fleet) decide(r Request, p Policy) Decision {
+	b := &board{fleet: f, request: &r, policy: p, spent: map[string]Amount{}}
+	held := f.holding[r.Application]
+	f.move(held, -1)
+	// What changes by standing side by side holds room of its own until it is gone.
+	if held != nil {
+		for i := range held.list {
+			if h := &held.list[i]; !r.standsIn(h) {
+				f.occupy(r.Application, h, 1)
+			}
+		}
+	}
 	components := slices.Clone(r.Components)
 	slices.SortFunc(components, func(a, b Component) int { return cmp.Compare(a.Name, b.Name) })
-
+	for i := range components {
+		b.all = append(b.all, newNumbers(b, &components[i]))
+	}
 	// What is there goes first, and of it what does not change: nothing new may
 	// take its room.
-	var all []*numbers
-	for _, c := range components {
-		all = append(all, newNumbers(b, c))
-	}
-	for _, n := range all {
+	for _, n := range b.all {
 		n.keepSame()
 	}
-	for _, n := range all {
+	for _, n := range b.all {
 		n.keepChanged()
 	}
-	for _, n := range all {
+	for _, n := range b.all {
 		n.fill()
-		b.decision.Assignments = append(b.decision.Assignments, n.assignments()...)
 	}
-	if b.decision.Refused {
-		b.decision.Assignments = nil
+	cells := 0
+	for _, n := range b.all {
+		for _, c := range n.cells {
+			if len(c.seats) > 0 {
+				n.take(c, -int64(len(c.seats)))
+			}
+		}
+		cells += len(n.cells)
+	}
+	if !b.decision.Refused {
+		b.decision.Assignments = make([]Assignment, 0, cells)
+		for _, n := range b.all {
+			b.decision.Assignments = n.assigned(b.decision.Assignments)
+		}
+	}
+	if held != nil {
+		for i := range held.list {
+			if h := &held.list[i]; !r.standsIn(h) {
+				f.occupy(r.Application, h, -1)
+			}
+		}
+	}
+	f.move(held, 1)
+	if !b.decision.Refused {
+		f.reserve(b)
 	}
 	return b.decision
 }
 
-func (b *board) say(c Component, dcn, rule, format string, args ...any) {
+// standsIn reports whether the Request's own assignments replace a reservation
+// of its application: the same instances, or instances that change in place.
+func (r *Request) standsIn(h *hold) bool {
+	for i := range r.Components {
+		if c := &r.Components[i]; c.Name == h.component {
+			return c.Template == h.template || c.InPlace || c.OneCell
+		}
+	}
+	return false
+}
+
+func (b *board) say(c *Component, dcn, rule, format string, args ...any) {
 	b.decision.Reasons = append(b.decision.Reasons, Reason{Component: c.Name, DCN: dcn, Rule: rule, Message: fmt.Sprintf(format, args...)})
 }
 
-func (b *board) refuse(c Component, dcn, rule, format string, args ...any) {
+func (b *board) refuse(c *Component, dcn, rule, format string, args ...any) {
 	b.say(c, dcn, rule, format, args...)
 	b.decision.Reasons[len(b.decision.Reasons)-1].Refusal = true
 	b.decision.Refused = true
 }
 
-// candidates returns the cells of a DCN that may take new instances, by key,
-// and why the others may not.
-func (b *board) candidates(c Component, dcn string) (open []Cell, closed []Reason) {
-	all := map[Cell]bool{}
-	for _, p := range b.snapshot.Pools {
-		for _, rack := range p.Racks {
-			all[Cell{Cluster: rack.Cluster, Pool: p.Name, Zone: c.Zone, Rack: rack.Name, DCN: dcn}] = true
-		}
-	}
-	for _, cell := range sortedCells(maps.Keys(all)) {
-		if rule, why := refusedBy(b.policy.Filters, b.snapshot, b.request, c, cell, false); rule != "" {
-			closed = append(closed, Reason{Component: c.Name, DCN: dcn, Rule: rule, Message: why})
-			continue
-		}
-		open = append(open, cell)
-	}
-	return open, closed
-}
-
-// best orders cells by the scores, best first.
-func (b *board) best(v View, cells []Cell) []Cell {
-	cells = slices.Clone(cells)
-	slices.SortFunc(cells, func(x, y Cell) int {
-		for _, score := range b.policy.Scores {
-			if d := cmp.Compare(score.Of(v, y), score.Of(v, x)); d != 0 {
-				return d
-			}
-		}
-		return cmp.Compare(x.Key(), y.Key())
-	})
-	return cells
-}
-
-// nowhere says why a DCN has no cell at all for a component: each cause once,
-// those last in the order of the filters first, since they are the nearest misses.
-func (b *board) nowhere(c Component, dcn string, missing int32, closed []Reason) {
-	order := map[string]int{}
-	for i, f := range b.policy.Filters {
-		order[f.Name] = i
-	}
-	slices.SortStableFunc(closed, func(x, y Reason) int {
-		return cmp.Or(cmp.Compare(order[y.Rule], order[x.Rule]), cmp.Compare(x.Message, y.Message))
-	})
-	var causes []string
-	for _, r := range closed {
-		if !slices.Contains(causes, r.Message) {
-			causes = append(causes, r.Message)
-		}
-	}
-	rule := "NoPool"
-	if len(closed) > 0 {
-		rule = closed[0].Rule
-	}
-	const most = 6
-	if rest := len(causes) - most; rest > 0 {
-		causes = append(causes[:most], fmt.Sprintf("and %d causes more", rest))
-	}
-	if len(causes) == 0 {
-		causes = []string{"no pool lists any host: add a Pool"}
-	}
-	b.refuse(c, dcn, rule, "no cell takes %s: %s", instances(int64(missing)), strings.Join(causes, "; "))
-}
-
-// noRoom says what each open cell lacks for the missing instances. What several
-// cells lack in the same words is said once.
-func (b *board) noRoom(c Component, dcn string, missing int32, open []Cell) {
-	said := map[string]bool{}
-	once := func(rule, why string) {
-		if !said[why] {
-			said[why] = true
-			b.refuse(c, dcn, rule, "%s", why)
-		}
-	}
-	for _, cell := range open {
-		if why := b.budget.refuses(b.request, cell.Pool, c.Size, int64(missing)); why != "" {
-			once("Quota", why)
-			continue
-		}
-		cluster, _ := b.snapshot.cluster(cell.Cluster)
-		once("RoomHostByHost", fmt.Sprintf("pool %s in %s %s", cell.Pool, cluster.DataCenter, b.lack(c, cell, missing)))
+func (b *board) candidate(c *Component, cell Cell) *Candidate {
+	f := b.fleet
+	return &Candidate{
+		Cell: cell, Request: b.request, Component: c, Cluster: f.clusters[cell.Cluster], Pool: f.pools[cell.Pool],
+		DCN: f.dcns[cell.DCN], NetworkZone: f.zones[c.Zone], Level: f.levels[c.Level],
 	}
 }
 
-// lack says in numbers what a cell lacks, and how many hosts would do.
-func (b *board) lack(c Component, cell Cell, missing int32) string {
-	r := b.rooms.at(cell)
-	free, want := r.free(), c.Size.Times(int64(missing))
-	over := Amount{CPU: want.CPU - free.CPU, Memory: want.Memory - free.Memory, Instances: want.Instances - free.Instances}
-	what := fmt.Sprintf("has %s free on rack %s, but no host is certain to have %s in one piece for %s",
-		Amount{CPU: free.CPU, Memory: free.Memory}.words(), cell.Rack, Amount{CPU: c.Size.CPU, Memory: c.Size.Memory}.words(), instances(int64(missing)))
-	if lacks := over.words(); lacks != "" {
-		what = fmt.Sprintf("lacks %s on rack %s for %s", lacks, cell.Rack, instances(int64(missing)))
-	}
-	host, ok := r.largest()
-	if !ok || perHost(host, c.Size) == 0 {
-		return what + "; no host there is large enough for a single one"
-	}
-	for more := int64(1); more <= int64(missing); more++ {
-		if r.fits(c.Size, int64(missing), slices.Repeat([]Host{host}, int(more))...) {
-			return what + "; " + hostsMore(more)
-		}
-	}
-	return what
+func (b *board) refusedBy(c *Candidate, there bool) (rule, why string) {
+	return refusedBy(b.policy.Filters, c, there)
 }
 
-func sortedCells(cells func(yield func(Cell) bool)) []Cell {
-	return slices.SortedFunc(cells, func(a, b Cell) int { return cmp.Compare(a.Key(), b.Key()) })
+func (b *board) spend(pool string, a Amount) { b.spent[pool] = b.spent[pool].Plus(a) }
+
+// usedIn is what the tenant has reserved of a pool in the environment, the decision
+// included. Old and new instances of a Release count once: a quota bounds what is
+// planned to stay.
+func (b *board) usedIn(pool string) Amount {
+	return b.fleet.used[share{b.request.Tenant, b.request.Environment, pool}].Plus(b.spent[pool])
+}
+
+// quotaLeft is how many more instances of a size the quota of a pool allows.
+func (b *board) quotaLeft(pool string, size Amount) int64 {
+	var limit Amount
+	found := false
+	for i := range b.request.Quotas {
+		if q := &b.request.Quotas[i]; q.Pool == pool && q.Environment == b.request.Environment {
+			found = true
+			limit = limit.Plus(Amount{CPU: q.CPU.MilliValue(), Memory: q.Memory.Value(), Instances: q.Instances})
+		}
+	}
+	if !found {
+		return 0
+	}
+	return perHost(limit.Plus(b.usedIn(pool).Times(-1)), size)
+}
+
+// overQuota says why n more instances would exceed the quota, or "".
+func (b *board) overQuota(pool string, size Amount, n int64) string {
+	of := func(a Amount) []tenancy.Share {
+		return []tenancy.Share{{Environment: b.request.Environment, Pool: pool, Amount: tenancy.Amount{Instances: a.Instances, CPU: a.CPU, Memory: a.Memory}}}
+	}
+	var parts []string
+	for _, reason := range tenancy.CheckQuota(of(b.usedIn(pool)), of(size.Times(n)), b.request.Quotas) {
+		parts = append(parts, reason.Message)
+	}
+	return strings.Join(parts, "; ")
 }

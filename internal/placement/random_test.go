@@ -34,8 +34,8 @@ func hardRules(t *rapid.T) {
 		for _, p := range s.Pools {
 			r.Quotas = append(r.Quotas, drawQuota(t, p.Name))
 		}
-		d := placement.Place(s, r, placement.DefaultPolicy())
-		if diff := cmp.Diff(d, placement.Place(shuffled(s, int64(round)), shuffledRequest(r, int64(round)), placement.DefaultPolicy())); diff != "" {
+		d := placement.Place(s, []placement.Request{r}, placement.DefaultPolicy())[0]
+		if diff := cmp.Diff(d, placement.Place(shuffled(s, int64(round)), []placement.Request{shuffledRequest(r, int64(round))}, placement.DefaultPolicy())[0]); diff != "" {
 			t.Fatalf("the decision depends on the order of what it was given:\n%s", diff)
 		}
 		if !d.Refused {

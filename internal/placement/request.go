@@ -19,6 +19,9 @@ type Request struct {
 	Quotas []tenancyv1.Quota
 	// HostKind asks for real or simulated hosts. Empty: real ones.
 	HostKind HostKind
+	// Priority decides who goes first when several are decided together and room is
+	// short: the higher one. Default: 0.
+	Priority int32
 }
 
 // Component is one component of the Revision.
@@ -44,6 +47,11 @@ type Component struct {
 	Volumes []string
 	// Pools are preferred pools, best first.
 	Pools []string
+	// Archs are the processors that its image runs on. None: any.
+	Archs []string
+	// MinRacks is over how many racks of a DCN at least the instances spread, as far
+	// as there are as many. 0 and 1: no matter.
+	MinRacks int32
 }
 
 // Count is an exact number of instances.
@@ -71,15 +79,4 @@ type Reason struct {
 	Message string
 	// Refusal marks what makes the Request impossible.
 	Refusal bool
-}
-
-// Policy is the order in which cells are ruled out and preferred.
-type Policy struct {
-	Filters []Filter
-	Scores  []Score
-}
-
-// DefaultPolicy is the policy of every Release.
-func DefaultPolicy() Policy {
-	return Policy{Filters: Filters(), Scores: Scores()}
 }

@@ -3,61 +3,72 @@
 
 package placement
 
-import "slices"
+// The cost of a decision is the sum, over its instances and the scores, of weight ×
+// what the score says of one instance more. Each score looks at one count of the Spot
+// and never falls while that count grows; so the sum does not depend on the order of
+// the instances, and taking the cheapest place for each in turn is cheapest in all
+// (a greedy choice over a laminar family is optimal for separable convex costs:
+// Federgruen and Groenevelt, "The greedy procedure for resource allocation problems",
+// Operations Research 34, 1986).
 
-// Score prefers cells. Of returns a larger number for a better cell; the first
-// score in which two cells differ decides, and the cell's key at last.
+// Score prices places. The place with the lowest price takes the next instance; of
+// two with the same price, the one whose cell comes first by name.
 type Score struct {
 	Name string
-	Of   func(v View, cell Cell) int64
+	// Weight that the price is multiplied by. It is not negative.
+	Weight int64
+	// Of is the price of one instance more.
+	Of func(s *Spot) int64
 }
 
-// View is what scores may look at.
-type View struct {
-	Component Component
-	// Taken counts the component's instances of the DCN by cell.
-	Taken map[Cell]int32
-	// Blocks are the cells in which the component owns numbers.
-	Blocks map[Cell]int32
-	// Free is what is left in a cell's hosts.
-	Free func(Cell) Amount
+// Spot is a cell as scores see it, for one component and DCN.
+type Spot struct {
+	// InRack and InZone count the component's instances of the DCN in the cell's rack
+	// and in its availability zone, those on virtual machines included.
+	InRack, InZone int64
+	// InCell counts those in the cell itself.
+	InCell int64
+	// Rank of the pool among those that the component prefers: 0 is the best.
+	Rank int64
+	// Known says that the component owns numbers in the cell.
+	Known bool
+	// Filled is how much of the cell's hosts is held, in thousandths of the scarcest
+	// respect: before the decision, and after InCell instances and one more.
+	Filled, FilledThen int64
+	// Pack says that the pool fills hosts that are in use first.
+	Pack bool
+	// Alike is the price of the pairs that one instance more would make with others in
+	// the rack, by the policy's rules (Apart).
+	Alike int64
+	// Far is how far the components are that it calls: 0 in the rack, 1 in the
+	// availability zone, 2 elsewhere.
+	Far int64
 }
 
-// Scores returns the scores in the order in which they decide.
+// Scores returns the scores with the weights of the default policy.
 func Scores() []Score {
 	return []Score{
-		{Name: "PreferredPool", Of: preferredPool},
-		{Name: "SpreadOverRacks", Of: spreadOverRacks},
-		{Name: "KnownCell", Of: knownCell},
-		{Name: "MostRoom", Of: mostRoom},
+		{Name: "PreferredPool", Weight: 1_000_000, Of: func(s *Spot) int64 { return s.Rank }},
+		{Name: "SpreadOverZones", Weight: 100_000, Of: func(s *Spot) int64 { return s.InZone }},
+		{Name: "SpreadOverRacks", Weight: 50_000, Of: func(s *Spot) int64 { return s.InRack }},
+		{Name: "KnownCell", Weight: 20_000, Of: knownCell},
+		{Name: "Profile", Weight: 5_000, Of: func(s *Spot) int64 { return s.Alike }},
+		{Name: "NearCalled", Weight: 2_000, Of: func(s *Spot) int64 { return s.Far }},
+		{Name: "Room", Weight: 10, Of: roomLeft},
 	}
 }
 
-func preferredPool(v View, cell Cell) int64 {
-	if i := slices.Index(v.Component.Pools, cell.Pool); i >= 0 {
-		return int64(-i)
+func knownCell(s *Spot) int64 {
+	if s.Known {
+		return 0
 	}
-	return int64(-len(v.Component.Pools))
+	return 1
 }
 
-func spreadOverRacks(v View, cell Cell) int64 {
-	var n int64
-	for c, taken := range v.Taken {
-		if c.Cluster == cell.Cluster && c.Rack == cell.Rack {
-			n -= int64(taken)
-		}
+// roomLeft prefers the emptier hosts, or in a pool that packs the fuller ones.
+func roomLeft(s *Spot) int64 {
+	if s.Pack {
+		return 1000 - s.Filled
 	}
-	return n
-}
-
-func knownCell(v View, cell Cell) int64 {
-	if _, ok := v.Blocks[cell]; ok {
-		return 1
-	}
-	return 0
-}
-
-// mostRoom counts how many more instances of the component the cell could hold.
-func mostRoom(v View, cell Cell) int64 {
-	return perHost(Host{Room: v.Free(cell)}, v.Component.Size)
+	return s.FilledThen
 }

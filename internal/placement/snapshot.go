@@ -41,14 +41,53 @@ const (
 
 // Snapshot is the fleet at one moment, as far as the scheduler needs it.
 type Snapshot struct {
-	Clusters []Cluster
-	Pools    []Pool
-	DCNs     []DCN
-	Zones    []Zone
-	Levels   []Level
+	DataCenters []DataCenter
+	Clusters    []Cluster
+	Pools       []Pool
+	DCNs        []DCN
+	Zones       []Zone
+	Levels      []Level
 	// Reserved is every reservation that holds, of every application, the
 	// requesting one included.
 	Reserved []Reservation
+	// Machines are instances that still run on virtual machines.
+	Machines []Machine
+	// Profiles say what is known of components, of every application.
+	Profiles []Profile
+}
+
+// DataCenter is a site.
+type DataCenter struct {
+	Name string
+	// Racks names the availability zone of each rack. A rack that is not named, or
+	// whose zone is empty, is a domain of its own.
+	Racks map[string]string
+}
+
+// Machine is an instance that runs on a virtual machine still (R50). It counts
+// towards its component's number in the DCN, and towards the spread over racks and
+// availability zones; it takes no room of a pool.
+type Machine struct {
+	// Application as "<namespace>/<name>", its component, and the DCN that it serves.
+	Application string
+	Component   string
+	DCN         string
+	// DataCenter and Rack that it runs in.
+	DataCenter string
+	Rack       string
+	// Stale says why nobody can be sure that it still runs there. Empty: it is sure.
+	Stale string
+}
+
+// Profile is what is known of a component's ways (R51).
+type Profile struct {
+	// Application as "<namespace>/<name>", and its component.
+	Application string
+	Component   string
+	// Tags, such as "io-heavy".
+	Tags []string
+	// Calls names the components of the same application that it calls.
+	Calls []string
 }
 
 // Cluster is a member as the scheduler sees it.
@@ -71,7 +110,9 @@ type Pool struct {
 	Level   string
 	Zones   []string
 	Kind    HostKind
-	Racks   []Rack
+	// Pack fills hosts that are in use first; otherwise instances go where most is free.
+	Pack  bool
+	Racks []Rack
 }
 
 // Rack is a pool's hosts in one rack of one cluster.
@@ -87,6 +128,9 @@ type Host struct {
 	Name string
 	// Room is what Fairway's instances may reserve on it in all.
 	Room Amount
+	// Arch of its processor, as Kubernetes names it: "amd64", "arm64", "loong64".
+	// Empty: not known; it then takes only what runs anywhere.
+	Arch string
 }
 
 // DCN is a set of customers' cell of applications.
@@ -94,6 +138,8 @@ type DCN struct {
 	Name        string
 	DataCenter  string
 	Environment string
+	// Partner takes over its customers. The two never share a failure domain.
+	Partner string
 }
 
 // Zone is a security domain of the network.
@@ -134,6 +180,10 @@ type Assignment struct {
 	Hosts     []string
 	// Size is what one instance reserves.
 	Size Amount
+	// OnePerHost says that no host may hold two of these.
+	OnePerHost bool
+	// Archs are the processors that they run on. None: any.
+	Archs []string
 }
 
 // Reservation is an Assignment that holds room.
@@ -146,37 +196,6 @@ type Reservation struct {
 	// Placement that reserved it.
 	Placement string
 	Assignment
-}
-
-func (s Snapshot) cluster(name string) (Cluster, bool) {
-	return find(s.Clusters, func(c Cluster) bool { return c.Name == name })
-}
-
-func (s Snapshot) pool(name string) (Pool, bool) {
-	return find(s.Pools, func(p Pool) bool { return p.Name == name })
-}
-
-func (s Snapshot) dcn(name string) (DCN, bool) {
-	return find(s.DCNs, func(d DCN) bool { return d.Name == name })
-}
-
-func (s Snapshot) zone(name string) (Zone, bool) {
-	return find(s.Zones, func(z Zone) bool { return z.Name == name })
-}
-
-func (s Snapshot) level(name string) (Level, bool) {
-	return find(s.Levels, func(l Level) bool { return l.Name == name })
-}
-
-// hosts returns the ready hosts of a cell.
-func (s Snapshot) hosts(c Cell) []Host {
-	pool, _ := s.pool(c.Pool)
-	for _, r := range pool.Racks {
-		if r.Cluster == c.Cluster && r.Name == c.Rack {
-			return r.Hosts
-		}
-	}
-	return nil
 }
 
 func find[T any](items []T, is func(T) bool) (T, bool) {

@@ -182,7 +182,7 @@ func (s *stage) component(w []string) {
 func (s *stage) place(name string) []string {
 	r := *s.request(name)
 	r.Previous, r.Quotas = s.inForce[name], s.quotas
-	d := placement.Place(s.snapshot, r, placement.DefaultPolicy())
+	d := placement.Place(s.snapshot, []placement.Request{r}, placement.DefaultPolicy())[0]
 	var out []string
 	for _, reason := range d.Reasons {
 		mark := "-"

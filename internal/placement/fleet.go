@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package placement
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+)
+
+// Fleet is a Snapshot made ready for decisions. It is kept up to date by what
+// changes, and then decides as one that was opened anew would. Not for use by
+// several goroutines at a time.
+type Fleet struct {
+	clusters map[string]*Cluster
+	pools    map[string]*Pool
+	dcns     map[string]*DCN
+	zones    map[string]*Zone
+	levels   map[string]*Level
+	// byTenant are the names of the pools that a tenant may use, sorted.
+	byTenant map[string][]string
+
+	rooms map[roomKey]*room
+	// inPool are a pool's rooms by key.
+	inPool map[string][]*room
+	domains
+
+	// holding is what each application holds, merged.
+	holding map[string]*holding
+	used    map[share]Amount
+	// machines by application and component.
+	machines map[instanceOf][]Machine
+	profiles map[instanceOf]*Profile
+
+	offers map[offerKey][]*room
+	owners map[ownerKey]int32
+	// paired are the DCNs that share their site with their partner.
+	paired  map[string]bool
+	scratch scratch
+}
+
+// share is what a quota bounds.
+type share struct{ tenant, environment, pool string }
+
+// instanceOf names a component of an application.
+type instanceOf struct{ application, component string }
+
+// ownerKey names the instances of which no host may hold two.
+type ownerKey struct{ application, component, template, dcn string }
+
+// Open makes a Fleet of a Snapshot.
+func Open(s Snapshot) *Fleet {
+	f := &Fleet{
+		clusters: byName(s.Clusters, func(c Cluster) string { return c.Name }),
+		pools:    map[string]*Pool{},
+		dcns:     byName(s.DCNs, func(d DCN) string { return d.Name }),
+		zones:    byName(s.Zones, func(z Zone) string { return z.Name }),
+		levels:   byName(s.Levels, func(l Level) string { return l.Name }),
+		byTenant: map[string][]string{}, rooms: map[roomKey]*room{}, inPool: map[string][]*room{},
+		domains: newDomains(s.DataCenters),
+		holding: map[string]*holding{}, used: map[share]Amount{},
+		machines: map[instanceOf][]Machine{}, profiles: map[instanceOf]*Profile{},
+		offers: map[offerKey][]*room{}, owners: map[ownerKey]int32{}, paired: map[string]bool{}, scratch: scratch{known: map[*room]*numbered{}, zoneAt: map[int]int{}},
+	}
+	for _, d := range s.DCNs {
+		if p := f.dcns[d.Partner]; p != nil && p.DataCenter == d.DataCenter {
+			f.paired[d.Name], f.paired[p.Name] = true, true
+		}
+	}
+	for _, p := range s.Profiles {
+		f.profiles[instanceOf{p.Application, p.Component}] = &p
+	}
+	for _, p := range s.Pools {
+		f.SetPool(p)
+	}
+	for _, m := range s.Machines {
+		f.machines[instanceOf{m.Application, m.Component}] = append(f.machines[instanceOf{m.Application, m.Component}], m)
+		f.serve(m.DCN, f.rackOf(m.DataCenter, m.Rack), 1)
+	}
+	reserved := map[string][]Reservation{}
+	for _, r := range s.Reserved {
+		reserved[r.Application] = append(reserved[r.Application], r)
+	}
+	for _, application := range slices.Sorted(maps.Keys(reserved)) {
+		f.Hold(application, reserved[application])
+	}
+	return f
+}
+
+func byName[T any](list []T, name func(T) string) map[string]*T {
+	all := make(map[string]*T, len(list))
+	for i := range list {
+		all[name(list[i])] = &list[i]
+	}
+	return all
+}
+
+// SetCluster takes over a cluster that is new or has changed.
+func (f *Fleet) SetCluster(c Cluster) {
+	before := f.clusters[c.Name]
+	f.clusters[c.Name] = &c
+	clear(f.offers)
+	if before == nil || before.DataCenter != c.DataCenter {
+		for key, r := range f.rooms {
+			if key.cluster == c.Name {
+				f.settle(r)
+			}
+		}
+	}
+}
+
+// SetPool takes over a pool that is new or has changed, with all of its racks.
+func (f *Fleet) SetPool(p Pool) {
+	if before := f.pools[p.Name]; before != nil {
+		for _, t := range before.Tenants {
+			f.byTenant[t] = slices.DeleteFunc(f.byTenant[t], func(name string) bool { return name == p.Name })
+		}
+	}
+	f.pools[p.Name] = &p
+	clear(f.offers)
+	for _, t := range p.Tenants {
+		if i, there := slices.BinarySearch(f.byTenant[t], p.Name); !there {
+			f.byTenant[t] = slices.Insert(f.byTenant[t], i, p.Name)
+		}
+	}
+	there := map[roomKey][]Host{}
+	for _, rack := range p.Racks {
+		key := roomKey{rack.Cluster, p.Name, rack.Name}
+		there[key] = append(there[key], rack.Hosts...)
+	}
+	for _, r := range f.inPool[p.Name] {
+		if _, still := there[r.roomKey]; !still {
+			r.furnish(nil)
+		}
+	}
+	f.inPool[p.Name] = nil
+	for key, hosts := range there {
+		r := f.room(key)
+		r.furnish(sane(hosts))
+		f.inPool[p.Name] = append(f.inPool[p.Name], r)
+	}
+	slices.SortFunc(f.inPool[p.Name], func(a, b *room) int { return a.compare(b.roomKey) })
+}
+
+// SetRack takes over the hosts of a pool in one rack of one cluster.
+func (f *Fleet) SetRack(pool string, rack Rack) {
+	key := roomKey{rack.Cluster, pool, rack.Name}
+	r := f.room(key)
+	r.furnish(sane(rack.Hosts))
+	if i, there := slices.BinarySearchFunc(f.inPool[pool], key, func(a *room, k roomKey) int { return a.compare(k) }); !there {
+		f.inPool[pool] = slices.Insert(f.inPool[pool], i, r)
+		clear(f.offers)
+	}
+}
+
+// mostSane is the largest host that is believed: 100,000 cores, 1 PiB, 100,000 instances.
+var mostSane = Amount{CPU: 100_000_000, Memory: 1 << 50, Instances: 100_000}
+
+// sane leaves hosts out that report what cannot be.
+func sane(hosts []Host) []Host {
+	odd := func(h Host) bool {
+		return h.Room.CPU < 0 || h.Room.Memory < 0 || h.Room.Instances < 0 || !h.Room.Within(mostSane)
+	}
+	if !slices.ContainsFunc(hosts, odd) {
+		return hosts
+	}
+	return slices.DeleteFunc(slices.Clone(hosts), odd)
+}
+
+// room returns a room, an empty one if nothing is known of it.
+func (f *Fleet) room(key roomKey) *room {
+	if r := f.rooms[key]; r != nil {
+		return r
+	}
+	r := &room{roomKey: key}
+	f.settle(r)
+	f.rooms[key] = r
+	return r
+}
+
+// settle finds the domains that a room lies in.
+func (f *Fleet) settle(r *room) {
+	site := ""
+	if c := f.clusters[r.cluster]; c != nil {
+		site = c.DataCenter
+	}
+	r.domain = f.rackOf(site, r.rack)
+}
+
+// Hold says what an application holds from now on, in place of what it held.
+func (f *Fleet) Hold(application string, reserved []Reservation) {
+	f.move(f.holding[application], -1)
+	if now := f.held(application, reserved); now != nil {
+		f.holding[application] = now
+		f.move(now, 1)
+		return
+	}
+	delete(f.holding, application)
+}
+
+// holding is what one application holds.
+type holding struct {
+	application, tenant, environment string
+	list                             []hold
+	// quotas is what counts of it against quotas, by pool: old and new instances of a
+	// Release count once, since a quota bounds what is planned to stay.
+	quotas map[string]Amount
+}
+
+// hold is instances of one component and template in one cell.
+type hold struct {
+	component, template, zone, dcn string
+	room                           *room
+	lot                            lot
+	n                              int64
+}
+
+// held is what reservations hold; nil: nothing.
+func (f *Fleet) held(application string, reserved []Reservation) *holding {
+	var h *holding
+	for i := range reserved {
+		r := &reserved[i]
+		if len(r.Seats) == 0 {
+			continue
+		}
+		if h == nil {
+			h = &holding{application: application, tenant: r.Tenant, environment: r.Environment, list: make([]hold, 0, len(reserved))}
+		}
+		h.list = append(h.list, hold{
+			component: r.Component, template: r.Template, zone: r.Cell.Zone, dcn: r.Cell.DCN, room: f.room(r.Cell.room()),
+			lot: f.lotOf(application, r.Assignment), n: int64(len(r.Seats)),
+		})
+	}
+	if h == nil {
+		return nil
+	}
+	h.list = together(h.list, true)
+	h.count()
+	return h
+}
+
+// count finds out what counts against the quotas.
+func (h *holding) count() {
+	h.quotas = make(map[string]Amount, 1)
+	list := h.list
+	if h.changing() {
+		list = together(list, false)
+	}
+	for _, x := range list {
+		h.quotas[x.room.pool] = h.quotas[x.room.pool].Plus(x.lot.size.Times(x.n))
+	}
+}
+
+// changing reports whether a component is there in two templates.
+func (h *holding) changing() bool {
+	for i := 1; i < len(h.list); i++ {
+		if a, b := &h.list[i-1], &h.list[i]; a.component == b.component && a.template != b.template || a.component > b.component {
+			return true
+		}
+	}
+	return false
+}
+
+// together merges what holds the same instances: an application's Placements name
+// most of its instances again and again. The larger counts. Unless templates matter,
+// instances that change count as those that they become.
+func together(list []hold, templates bool) []hold {
+	type key struct {
+		component, template, zone, dcn string
+		room                           *room
+	}
+	seen := make(map[key]int, len(list))
+	out := make([]hold, 0, len(list))
+	for _, h := range list {
+		k := key{h.component, h.template, h.zone, h.dcn, h.room}
+		if !templates {
+			k.template = ""
+		}
+		i, there := seen[k]
+		if !there {
+			seen[k] = len(out)
+			out = append(out, h)
+			continue
+		}
+		x := &out[i]
+		x.n = max(x.n, h.n)
+		x.lot.size = Amount{CPU: max(h.lot.size.CPU, x.lot.size.CPU), Memory: max(h.lot.size.Memory, x.lot.size.Memory), Instances: 1}
+		x.lot.owner = max(x.lot.owner, h.lot.owner)
+	}
+	return out
+}
+
+// move takes what an application holds into the rooms and quotas, or with -1 out of
+// them.
+func (f *Fleet) move(h *holding, way int64) {
+	if h == nil {
+		return
+	}
+	for i := range h.list {
+		f.occupy(h.application, &h.list[i], way)
+	}
+	for pool, a := range h.quotas {
+		k := share{h.tenant, h.environment, pool}
+		f.used[k] = f.used[k].Plus(a.Times(way))
+	}
+}
+
+func (f *Fleet) occupy(application string, h *hold, way int64) {
+	f.put(h.room, h.lot, f.profiles[instanceOf{application, h.component}], h.dcn, way*h.n)
+}
+
+// put holds n instances in a room, or gives them back.
+func (f *Fleet) put(r *room, l lot, p *Profile, dcn string, n int64) {
+	r.take(l, n)
+	if f.paired[dcn] {
+		f.serve(dcn, r.domain, n)
+	}
+	if p == nil {
+		return
+	}
+	if f.tagged[r.domain] == nil {
+		f.tagged[r.domain] = map[string]int64{}
+	}
+	for _, t := range p.Tags {
+		f.tagged[r.domain][t] += n
+	}
+}
+
+func (f *Fleet) lotOf(application string, a Assignment) lot {
+	l := lot{size: a.Size, archs: archsOf(a.Archs)}
+	if a.OnePerHost {
+		k := ownerKey{application, a.Component, a.Template, a.Cell.DCN}
+		if f.owners[k] == 0 {
+			f.owners[k] = int32(len(f.owners) + 1) //nolint:gosec // bounded by the fleet's components
+		}
+		l.owner = f.owners[k]
+	}
+	return l
+}
+
+func (c Cell) compare(o Cell) int {
+	return cmp.Or(cmp.Compare(c.Cluster, o.Cluster), cmp.Compare(c.Pool, o.Pool), cmp.Compare(c.Zone, o.Zone), cmp.Compare(c.Rack, o.Rack), cmp.Compare(c.DCN, o.DCN))
+}

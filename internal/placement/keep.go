@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package placement
+
+import "slices"
+
+// keepSame finds out which seats may stay, and leaves those whose instances do
+// not change where they are.
+func (n *numbers) keepSame() {
+	if n.component.OneCell {
+		return
+	}
+	for _, count := range n.counts {
+		var stay []*numbered
+		for _, c := range n.cells {
+			if c.DCN != count.DCN || len(c.before) == 0 {
+				continue
+			}
+			if rule, why := n.refusedBy(n.candidate(n.component, c.Cell), true); rule != "" {
+				n.say(n.component, count.DCN, rule, "%s must leave cell %s: %s", instances(int64(len(c.before))), c.Key(), why)
+				continue
+			}
+			c.stay = slices.Clone(c.before)
+			stay = append(stay, c)
+		}
+		trim(stay, max(int(count.Count)-n.machines(count.DCN), 0))
+		for _, c := range stay {
+			if !c.same {
+				continue
+			}
+			for _, seat := range c.stay {
+				n.put(c, seat)
+			}
+			c.stay = nil
+		}
+	}
+}
+
+// keepChanged leaves instances that change in their cells as far as the new ones
+// find room there beside the old.
+func (n *numbers) keepChanged() {
+	for _, c := range n.cells {
+		for _, seat := range c.stay {
+			switch {
+			case n.takes(c):
+				n.put(c, seat)
+			case n.component.InPlace:
+				n.refuse(n.component, c.DCN, "RoomHostByHost", "%s-%d cannot change in its place: pool %s %s", n.component.Name, seat, c.Pool, n.lack(n.component, c.room, n.lot(c.DCN), 1))
+				n.put(c, seat)
+			default:
+				n.say(n.component, c.DCN, "RoomHostByHost", "%s-%d must leave cell %s, which cannot hold its successor beside it", n.component.Name, seat, c.Key())
+			}
+		}
+	}
+}
+
+// takes reports whether the cell can take one instance more.
+func (n *numbers) takes(c *numbered) bool {
+	return n.allowed(c, 1) > 0 && n.quotaLeft(c.Pool, n.component.Size) > 0 && c.room.fits(n.lot(c.DCN), 1, n.policy, &n.fleet.scratch.held)
+}
+
+// allowed is how many more instances of the component the cell may have, up to a
+// number, whatever its room: seat numbers and the bound per host.
+func (n *numbers) allowed(c *numbered, upTo int64) int64 {
+	upTo = min(upTo, SeatsPerBlock-int64(len(c.seats)))
+	if most := n.component.MaxPerHost; most > 0 {
+		upTo = min(upTo, int64(most)*int64(len(c.room.names))-int64(len(c.seats)))
+	}
+	return max(upTo, 0)
+}
+
+// trim gives up the highest numbers of the fullest racks until the total is reached.
+func trim(cells []*numbered, total int) {
+	have := 0
+	racks := map[[2]string]int{}
+	for _, c := range cells {
+		have += len(c.stay)
+		racks[[2]string{c.Cluster, c.Rack}] += len(c.stay)
+	}
+	for ; have > total; have-- {
+		var worst *numbered
+		for _, c := range cells {
+			if len(c.stay) == 0 {
+				continue
+			}
+			if worst == nil || fuller(racks, c, worst) {
+				worst = c
+			}
+		}
+		worst.stay = worst.stay[:len(worst.stay)-1]
+		racks[[2]string{worst.Cluster, worst.Rack}]--
+	}
+}
+
+// fuller says whether a cell gives up a seat before another one does: in the fuller
+// rack, then with more seats, then the later by name.
+func fuller(racks map[[2]string]int, a, b *numbered) bool {
+	if x, y := racks[[2]string{a.Cluster, a.Rack}], racks[[2]string{b.Cluster, b.Rack}]; x != y {
+		return x > y
+	}
+	if x, y := len(a.stay), len(b.stay); x != y {
+		return x > y
+	}
+	return a.compare(b.Cell) > 0
+}

@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package placement
+
+import "slices"
+
+// counter counts by number, and forgets quickly.
+type counter struct {
+	n       []int64
+	touched []int
+}
+
+func (c *counter) add(i int, by int64) {
+	for i >= len(c.n) {
+		c.n = append(c.n, 0)
+	}
+	c.n[i] += by
+	c.touched = append(c.touched, i)
+}
+
+func (c *counter) at(i int) int64 {
+	if i >= len(c.n) {
+		return 0
+	}
+	return c.n[i]
+}
+
+// positive is how many numbers have a count.
+func (c *counter) positive() int64 {
+	slices.Sort(c.touched)
+	c.touched = slices.Compact(c.touched)
+	var n int64
+	for _, i := range c.touched {
+		if c.n[i] > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+func (c *counter) clear() {
+	for _, i := range c.touched {
+		c.n[i] = 0
+	}
+	c.touched = c.touched[:0]
+}
+
+// scratch is memory that decisions use one after another.
+type scratch struct {
+	held           []held
+	inRack, inZone counter
+	spots          []spot
+	// cells of a component by room, in the DCN that is looked at.
+	known map[*room]*numbered
+	// zones that are searched, and their places by number.
+	zones  []zoned
+	zoneAt map[int]int
+}
+
+// look is the search for the best cells of one component in one DCN.
+type look struct {
+	*numbers
+	*scratch
+	dcn string
+	lot lot
+	// pools of the spots, and how many instances more their quotas allow.
+	pools []string
+	quota []int64
+	tags  bool
+}
+
+// spot is a room that is looked at.
+type spot struct {
+	Spot
+	room *room
+	// cell is nil until the component owns numbers there.
+	cell *numbered
+	zone int
+	pool int
+	// left is how many more fit; -1: not found out yet.
+	left int64
+}
+
+// look finds the spots of a DCN.
+func (n *numbers) look(dcn string) *look {
+	f := n.fleet
+	k := &look{numbers: n, scratch: &f.scratch, dcn: dcn, lot: n.lot(dcn), tags: n.profile != nil && len(n.profile.Tags) > 0 && len(n.policy.Apart) > 0}
+	k.census()
+	may := f.mayUse(dcn)
+	near, nearZone := n.called(dcn)
+	k.spots = k.spots[:0]
+	for _, r := range n.offered(n.component, dcn) {
+		if len(r.names) == 0 || k.lot.archs != 0 && r.hosts.number(k.lot.archs) == 0 || may != nil && !may[r.domain] {
+			continue
+		}
+		k.spots = append(k.spots, spot{room: r, pool: k.poolOf(r.pool), zone: f.racks[r.domain].zone, left: -1})
+		s := &k.spots[len(k.spots)-1]
+		s.Rank = int64(len(n.component.Pools))
+		if i := slices.Index(n.component.Pools, r.pool); i >= 0 {
+			s.Rank = int64(i)
+		}
+		s.Pack = f.pools[r.pool].Pack
+		s.Filled = r.filled(Amount{}, 0)
+		if len(k.known) > 0 {
+			s.cell = k.known[r]
+			s.Known = s.cell != nil
+		}
+		if near != nil {
+			switch {
+			case near[r.domain]:
+			case nearZone[s.zone]:
+				s.Far = 1
+			default:
+				s.Far = 2
+			}
+		}
+	}
+	return k
+}
+
+// census counts the component's instances of the DCN by rack and zone.
+func (k *look) census() {
+	k.inRack.clear()
+	k.inZone.clear()
+	clear(k.known)
+	for _, c := range k.cells {
+		if c.DCN != k.dcn || c.Zone != k.component.Zone {
+			continue
+		}
+		if c.block >= 0 {
+			k.known[c.room] = c
+		}
+		k.count(c.room.domain, int64(len(c.seats)))
+	}
+	for _, m := range k.fleet.machines[instanceOf{k.request.Application, k.component.Name}] {
+		if m.DCN == k.dcn {
+			k.count(k.fleet.rackOf(m.DataCenter, m.Rack), 1)
+		}
+	}
+}
+
+func (k *look) count(rack int, by int64) {
+	if by != 0 {
+		k.inRack.add(rack, by)
+		k.inZone.add(k.fleet.racks[rack].zone, by)
+	}
+}
+
+// poolOf is the number of a pool among those of the spots.
+func (k *look) poolOf(name string) int {
+	i := slices.Index(k.pools, name)
+	if i < 0 {
+		i = len(k.pools)
+		k.pools = append(k.pools, name)
+		k.quota = append(k.quota, k.quotaLeft(name, k.component.Size))
+	}
+	return i
+}
+
+// mayUse are the racks that a DCN may use; nil: any.
+func (f *Fleet) mayUse(dcn string) map[int]bool {
+	if d := f.dcns[dcn]; d != nil && f.paired[dcn] && d.Partner != "" {
+		return f.divided(dcn, d.Partner, d.DataCenter)
+	}
+	return nil
+}
+
+// called are the racks and zones where the components are in the DCN that a
+// component calls; nil: it calls none, or none is there.
+func (n *numbers) called(dcn string) (racks, zones map[int]bool) {
+	if n.profile == nil {
+		return nil, nil
+	}
+	for _, other := range n.all {
+		if !slices.Contains(n.profile.Calls, other.component.Name) {
+			continue
+		}
+		for _, c := range other.cells {
+			if c.DCN == dcn && len(c.seats) > 0 {
+				if racks == nil {
+					racks, zones = map[int]bool{}, map[int]bool{}
+				}
+				racks[c.room.domain], zones[n.fleet.racks[c.room.domain].zone] = true, true
+			}
+		}
+	}
+	return racks, zones
+}
+
+// price is what one instance more costs in a spot, with so many in its zone.
+func (k *look) price(i int, inZone int64) int64 {
+	s := &k.spots[i]
+	s.InRack, s.InZone, s.InCell = k.inRack.at(s.room.domain), inZone, 0
+	if s.cell != nil {
+		s.InCell = int64(len(s.cell.seats))
+	}
+	s.FilledThen = s.room.filled(k.component.Size, 1)
+	if k.tags {
+		s.Alike = k.fleet.alike(k.profile, s.room.domain, k.policy.Apart)
+	}
+	var sum int64
+	for j := range k.policy.Scores {
+		sum += k.policy.Scores[j].Weight * k.policy.Scores[j].Of(&s.Spot)
+	}
+	return sum
+}
+
+// alike is the price of the pairs that one instance more would make in a rack.
+func (f *Fleet) alike(p *Profile, rack int, rules []Apart) int64 {
+	in := f.tagged[rack]
+	if in == nil {
+		return 0
+	}
+	var sum int64
+	for _, a := range rules {
+		if slices.Contains(p.Tags, a.Tag) {
+			sum += a.Price * in[a.Other]
+		}
+		if a.Tag != a.Other && slices.Contains(p.Tags, a.Other) {
+			sum += a.Price * in[a.Tag]
+		}
+	}
+	return sum
+}
+
+// roomFor is how many more instances a spot takes, whatever it costs.
+func (k *look) roomFor(i int, missing int64) int64 {
+	s := &k.spots[i]
+	if s.left < 0 {
+		upTo := missing
+		if s.cell != nil {
+			upTo = k.allowed(s.cell, missing)
+		} else if most := k.component.MaxPerHost; most > 0 {
+			upTo = min(upTo, int64(most)*int64(len(s.room.names)))
+		}
+		s.left = s.room.most(k.lot, min(upTo, SeatsPerBlock), k.policy, &k.held)
+	}
+	return min(s.left, k.quota[s.pool])
+}
+
+// byPrice are the spots, the cheapest first.
+func (k *look) byPrice() []*spot {
+	order := make([]priced, len(k.spots))
+	for i := range k.spots {
+		order[i] = priced{k.price(i, k.inZone.at(k.spots[i].zone)), i}
+	}
+	slices.SortFunc(order, comparePriced)
+	out := make([]*spot, len(order))
+	for i, p := range order {
+		out[i] = &k.spots[p.spot]
+	}
+	return out
+}
+
+func (k *look) rooms() []*room {
+	out := make([]*room, len(k.spots))
+	for i := range k.spots {
+		out[i] = k.spots[i].room
+	}
+	return out
+}
+
+// overRacks moves instances until they lie in as many racks as wanted: what was just
+// placed first, at the least cost. It reports whether that succeeded.
+func (k *look) overRacks(want int64) bool {
+	for have := k.inRack.positive(); have < want; have++ {
+		to := k.emptyRack()
+		from := k.crowded()
+		if to < 0 || from == nil {
+			k.refuse(k.component, k.dcn, "MinimumRacks", "instances must spread over %d racks, and only %d of those that may take them have room", want, have)
+			return false
+		}
+		k.remove(from)
+		k.count(from.room.domain, -1)
+		for i := range k.spots {
+			if k.spots[i].cell == from {
+				k.spots[i].left = -1
+				k.quota[k.spots[i].pool]++
+			}
+		}
+		k.give(to)
+	}
+	return true
+}
+
+// emptyRack is the cheapest spot in a rack without instances that takes one; -1: none.
+func (k *look) emptyRack() int {
+	best, cost := -1, int64(0)
+	for i := range k.spots {
+		if k.inRack.at(k.spots[i].room.domain) > 0 || k.roomFor(i, 1) == 0 {
+			continue
+		}
+		if p := k.price(i, k.inZone.at(k.spots[i].zone)); best < 0 || p < cost {
+			best, cost = i, p
+		}
+	}
+	return best
+}
+
+// crowded is the cell that gives up an instance: of the racks with more than one a cell
+// with new instances first, then one of the fullest rack.
+func (k *look) crowded() *numbered {
+	var worst *numbered
+	for _, c := range k.cells {
+		if c.DCN == k.dcn && len(c.seats) > 0 && k.inRack.at(c.room.domain) > 1 && (worst == nil || k.rather(c, worst)) {
+			worst = c
+		}
+	}
+	return worst
+}
+
+func (k *look) rather(a, b *numbered) bool {
+	if x, y := len(a.seats) > len(a.before), len(b.seats) > len(b.before); x != y {
+		return x
+	}
+	if x, y := k.inRack.at(a.room.domain), k.inRack.at(b.room.domain); x != y {
+		return x > y
+	}
+	return a.compare(b.Cell) > 0
+}

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package placement
+
+import "slices"
+
+// The question that this file answers: do all instances of a room find a host in
+// whatever order the member's own scheduler takes them, now and after any of them
+// has gone and come back?
+//
+// With instances of one size the hosts hold as many as each of them holds. With
+// several sizes, an instance is left over only if every host that it may use is too
+// full for it in some respect; so it is enough that all others together cannot fill
+// every such host that far. The bound is safe and not tight: it counts the others'
+// whole load once for each respect.
+
+// lot is instances that are alike to a host.
+type lot struct {
+	size Amount
+	// archs that they run on. 0: any.
+	archs archs
+	// owner is not 0 for instances of which no host may hold two: those of one owner.
+	owner int32
+}
+
+// held is a lot and how many there are of it.
+type held struct {
+	lot
+	n int64
+}
+
+// class is hosts that are alike.
+type class struct {
+	room  Amount
+	arch  archs
+	count int64
+}
+
+// archs is a set of processor architectures.
+type archs uint8
+
+func archsOf(names []string) archs {
+	var set archs
+	for _, n := range names {
+		set |= archOf(n)
+	}
+	return set
+}
+
+// archOf is a set of one. An unknown name is a processor of its own that nothing
+// but what runs anywhere may use.
+func archOf(name string) archs {
+	switch name {
+	case "amd64":
+		return 1
+	case "arm64":
+		return 2
+	case "loong64":
+		return 4
+	}
+	return 128
+}
+
+// onto reports whether what runs on these may use a host.
+func (a archs) onto(host archs) bool { return a == 0 || a&host != 0 }
+
+// hosts are a room's hosts by class, in ascending order of each respect.
+type hosts struct {
+	classes []class
+	by      [respects][]int
+}
+
+const respects = 3
+
+func (a Amount) respect(i int) int64 {
+	switch i {
+	case 0:
+		return a.CPU
+	case 1:
+		return a.Memory
+	}
+	return a.Instances
+}
+
+func classify(list []Host) hosts {
+	var h hosts
+	for _, one := range list {
+		c := class{room: one.Room, arch: archOf(one.Arch), count: 1}
+		if i := slices.IndexFunc(h.classes, func(x class) bool { return x.room == c.room && x.arch == c.arch }); i >= 0 {
+			h.classes[i].count++
+			continue
+		}
+		h.classes = append(h.classes, c)
+	}
+	return h.ordered()
+}
+
+func (h hosts) ordered() hosts {
+	for i := range respects {
+		order := make([]int, len(h.classes))
+		for j := range order {
+			order[j] = j
+		}
+		slices.SortFunc(order, func(a, b int) int { return int(sign(h.classes[a].room.respect(i) - h.classes[b].room.respect(i))) })
+		h.by[i] = order
+	}
+	return h
+}
+
+func sign(n int64) int64 { return min(max(n, -1), 1) }
+
+// without is the hosts without one of a class.
+func (h hosts) without(k int) hosts {
+	h.classes = slices.Clone(h.classes)
+	h.classes[k].count--
+	return h
+}
+
+// with is the hosts and n more like one of them.
+func (h hosts) with(one class, n int64) hosts {
+	h.classes = slices.Clone(h.classes)
+	one.count = n
+	if i := slices.IndexFunc(h.classes, func(x class) bool { return x.room == one.room && x.arch == one.arch }); i >= 0 {
+		h.classes[i].count += n
+		return h
+	}
+	h.classes = append(h.classes, one)
+	return h.ordered()
+}
+
+func (h hosts) number(a archs) int64 {
+	var n int64
+	for _, c := range h.classes {
+		if a.onto(c.arch) {
+			n += c.count
+		}
+	}
+	return n
+}
+
+// capacity is how many of a lot alone the hosts hold.
+func (h hosts) capacity(l lot) int64 {
+	var n int64
+	for _, c := range h.classes {
+		if l.archs.onto(c.arch) {
+			each := perHost(c.room, l.size)
+			if l.owner != 0 {
+				each = min(each, 1)
+			}
+			n += c.count * each
+		}
+	}
+	return n
+}
+
+func perHost(room, size Amount) int64 {
+	n := room.Instances
+	if size.CPU > 0 {
+		n = min(n, room.CPU/size.CPU)
+	}
+	if size.Memory > 0 {
+		n = min(n, room.Memory/size.Memory)
+	}
+	return max(n, 0)
+}
+
+// blocked is how many of the hosts that a lot may use a load can fill too far for
+// one more instance of it, in one respect: the smallest hosts first.
+func (h hosts) blocked(l lot, load Amount, respect int) int64 {
+	var n int64
+	left, size := load.respect(respect), l.size.respect(respect)
+	for _, k := range h.by[respect] {
+		c := h.classes[k]
+		if c.count == 0 || !l.archs.onto(c.arch) {
+			continue
+		}
+		limit := c.room.respect(respect) - size + 1
+		if limit <= 0 {
+			n += c.count
+			continue
+		}
+		most := max(left, 0) / limit
+		if most < c.count {
+			return n + most
+		}
+		n, left = n+c.count, left-limit*c.count
+	}
+	return n
+}
+
+// anyOrder reports whether every instance of all lots finds a host whatever the
+// order.
+func (h hosts) anyOrder(all []held) bool {
+	only, kinds := -1, 0
+	var total Amount
+	for i, x := range all {
+		if x.n > 0 {
+			only, kinds = i, kinds+1
+			total = total.Plus(x.size.Times(x.n))
+		}
+	}
+	switch kinds {
+	case 0:
+		return true
+	case 1:
+		return h.capacity(all[only].lot) >= all[only].n
+	}
+	for _, x := range all {
+		if x.n > 0 && !h.finds(x, total) {
+			return false
+		}
+	}
+	return true
+}
+
+// finds reports whether an instance of a lot finds a host however all others lie.
+func (h hosts) finds(x held, total Amount) bool {
+	var blocked int64
+	others := total.Plus(x.size.Times(-1))
+	if x.owner != 0 {
+		// Each other of its kind keeps one host from it and takes no room of a second.
+		blocked = x.n - 1
+		others = total.Plus(x.size.Times(-x.n))
+	}
+	for i := range respects {
+		blocked += h.blocked(x.lot, others, i)
+	}
+	return blocked < h.number(x.archs)
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package placement
+
+// Policy is how cells are ruled out and preferred.
+type Policy struct {
+	Filters []Filter
+	Scores  []Score
+	// SpareFrom says from how many hosts on a cell keeps one host's worth free for
+	// new instances' sake: whichever host is lost, its instances come back on the
+	// others. 0: never.
+	SpareFrom int
+	// Apart says which tags do not go well together.
+	Apart []Apart
+}
+
+// Apart is the price of each pair of instances in one rack of which one carries
+// Tag and the other carries Other. With both the same, look-alikes keep away from
+// each other.
+type Apart struct {
+	Tag, Other string
+	// Price per pair. The weight of the score Profile multiplies it.
+	Price int64
+}
+
+// DefaultPolicy is the policy of every Release that no other policy is set for.
+func DefaultPolicy() Policy {
+	return Policy{Filters: Filters(), Scores: Scores(), Apart: []Apart{
+		{Tag: "cpu-bound", Other: "cpu-bound", Price: 1}, {Tag: "io-heavy", Other: "io-heavy", Price: 2},
+		{Tag: "latency-sensitive", Other: "io-heavy", Price: 1},
+	}}
+}
