@@ -45,8 +45,12 @@ func (n *numbers) fillDCN(count Count) {
 			n.noRoom(n.component, count.DCN, lacking, k.rooms(), k.lot)
 			return
 		}
-		if !k.overRacks(min(int64(n.component.MinRacks), int64(count.Count))) {
+		racks := min(int64(n.component.MinRacks), int64(count.Count))
+		if !k.overRacks(racks, missing > 0) {
 			return
+		}
+		if k.moved || len(k.pools) > 1 {
+			k.improve(racks)
 		}
 	}
 	n.tell(count, kept, onMachines)

@@ -73,10 +73,10 @@ func (n *numbers) allowed(c *numbered, upTo int64) int64 {
 // trim gives up the highest numbers of the fullest racks until the total is reached.
 func trim(cells []*numbered, total int) {
 	have := 0
-	racks := map[[2]string]int{}
+	racks := map[int]int{}
 	for _, c := range cells {
 		have += len(c.stay)
-		racks[[2]string{c.Cluster, c.Rack}] += len(c.stay)
+		racks[c.room.domain] += len(c.stay)
 	}
 	for ; have > total; have-- {
 		var worst *numbered
@@ -89,14 +89,14 @@ func trim(cells []*numbered, total int) {
 			}
 		}
 		worst.stay = worst.stay[:len(worst.stay)-1]
-		racks[[2]string{worst.Cluster, worst.Rack}]--
+		racks[worst.room.domain]--
 	}
 }
 
 // fuller says whether a cell gives up a seat before another one does: in the fuller
 // rack, then with more seats, then the later by name.
-func fuller(racks map[[2]string]int, a, b *numbered) bool {
-	if x, y := racks[[2]string{a.Cluster, a.Rack}], racks[[2]string{b.Cluster, b.Rack}]; x != y {
+func fuller(racks map[int]int, a, b *numbered) bool {
+	if x, y := racks[a.room.domain], racks[b.room.domain]; x != y {
 		return x > y
 	}
 	if x, y := len(a.stay), len(b.stay); x != y {

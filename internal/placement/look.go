@@ -67,7 +67,10 @@ type look struct {
 	// pools of the spots, and how many instances more their quotas allow.
 	pools []string
 	quota []int64
-	tags  bool
+	// tags says that the policy prices the component's tags.
+	tags bool
+	// moved says that instances were moved for the number of racks.
+	moved bool
 }
 
 // spot is a room that is looked at.
@@ -259,63 +262,4 @@ func (k *look) rooms() []*room {
 		out[i] = k.spots[i].room
 	}
 	return out
-}
-
-// overRacks moves instances until they lie in as many racks as wanted: what was just
-// placed first, at the least cost. It reports whether that succeeded.
-func (k *look) overRacks(want int64) bool {
-	for have := k.inRack.positive(); have < want; have++ {
-		to := k.emptyRack()
-		from := k.crowded()
-		if to < 0 || from == nil {
-			k.refuse(k.component, k.dcn, "MinimumRacks", "instances must spread over %d racks, and only %d of those that may take them have room", want, have)
-			return false
-		}
-		k.remove(from)
-		k.count(from.room.domain, -1)
-		for i := range k.spots {
-			if k.spots[i].cell == from {
-				k.spots[i].left = -1
-				k.quota[k.spots[i].pool]++
-			}
-		}
-		k.give(to)
-	}
-	return true
-}
-
-// emptyRack is the cheapest spot in a rack without instances that takes one; -1: none.
-func (k *look) emptyRack() int {
-	best, cost := -1, int64(0)
-	for i := range k.spots {
-		if k.inRack.at(k.spots[i].room.domain) > 0 || k.roomFor(i, 1) == 0 {
-			continue
-		}
-		if p := k.price(i, k.inZone.at(k.spots[i].zone)); best < 0 || p < cost {
-			best, cost = i, p
-		}
-	}
-	return best
-}
-
-// crowded is the cell that gives up an instance: of the racks with more than one a cell
-// with new instances first, then one of the fullest rack.
-func (k *look) crowded() *numbered {
-	var worst *numbered
-	for _, c := range k.cells {
-		if c.DCN == k.dcn && len(c.seats) > 0 && k.inRack.at(c.room.domain) > 1 && (worst == nil || k.rather(c, worst)) {
-			worst = c
-		}
-	}
-	return worst
-}
-
-func (k *look) rather(a, b *numbered) bool {
-	if x, y := len(a.seats) > len(a.before), len(b.seats) > len(b.before); x != y {
-		return x
-	}
-	if x, y := k.inRack.at(a.room.domain), k.inRack.at(b.room.domain); x != y {
-		return x > y
-	}
-	return a.compare(b.Cell) > 0
 }

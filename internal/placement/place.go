@@ -37,14 +37,93 @@ func (f *Fleet) Place(requests []Request, p Policy) []Decision {
 	return decisions
 }
 
+// board is the state of one decision.
+type board struct {
+	fleet   *Fleet
+	request *Request
+	policy  Policy
+	// spent is what the decision takes of the quotas, by pool.
+	spent    map[string]Amount
+	decision Decision
+	// all are the components' numbers.
+	all []*numbers
+}
+
+func (f *Fleet) decide(r Request, p Policy) Decision {
+	b := f.begin(&r, p)
+	// What is there goes first, and of it what does not change: nothing new may
+	// take its room.
+	for _, n := range b.all {
+		n.keepSame()
+	}
+	for _, n := range b.all {
+		n.keepChanged()
+	}
+	for _, n := range b.all {
+		n.fill()
+	}
+	b.end()
+	return b.decision
+}
+
+// begin takes what the Request's own assignments stand in for out of the fleet.
+func (f *Fleet) begin(r *Request, p Policy) *board {
+	b := &board{fleet: f, request: r, policy: p, spent: map[string]Amount{}}
+	f.move(f.holding[r.Application], -1)
+	b.beside(1)
+	components := slices.Clone(r.Components)
+	slices.SortFunc(components, func(a, b Component) int { return cmp.Compare(a.Name, b.Name) })
+	for i := range components {
+		b.all = append(b.all, newNumbers(b, &components[i]))
+	}
+	return b
+}
+
+// end brings the fleet back to what it was, and has it hold what was decided.
+func (b *board) end() {
+	cells := 0
+	for _, n := range b.all {
+		for _, c := range n.cells {
+			if len(c.seats) > 0 {
+				n.take(c, -int64(len(c.seats)))
+			}
+		}
+		cells += len(n.cells)
+	}
+	b.beside(-1)
+	b.fleet.move(b.fleet.holding[b.request.Application], 1)
+	if b.decision.Refused {
+		return
+	}
+	b.decision.Assignments = make([]Assignment, 0, cells)
+	for _, n := range b.all {
+		b.decision.Assignments = n.assigned(b.decision.Assignments)
+	}
+	b.reserve(cells)
+}
+
+// beside holds what changes by standing side by side, or with -1 gives it back: it
+// has room of its own until it is gone.
+func (b *board) beside(way int64) {
+	held := b.fleet.holding[b.request.Application]
+	if held == nil {
+		return
+	}
+	for i := range held.list {
+		if h := &held.list[i]; !b.request.standsIn(h) {
+			b.fleet.occupy(b.request.Application, h, way)
+		}
+	}
+}
+
 // reserve has the application hold what was decided beside what it held.
-func (f *Fleet) reserve(b *board) {
-	r := b.request
-	now := &holding{application: r.Application, tenant: r.Tenant, environment: r.Environment}
+func (b *board) reserve(cells int) {
+	f, r := b.fleet, b.request
 	before := f.holding[r.Application]
+	f.move(before, -1)
+	now := &holding{application: r.Application, tenant: r.Tenant, environment: r.Environment, list: make([]hold, 0, cells)}
 	if before != nil {
-		f.move(before, -1)
-		now.list = before.list
+		now.list = append(now.list, before.list...)
 	}
 	for _, n := range b.all {
 		for _, c := range n.cells {
@@ -62,81 +141,10 @@ func (f *Fleet) reserve(b *board) {
 	}
 	if before != nil {
 		now.list = together(now.list, true)
-		now.count()
-	} else {
-		now.count()
 	}
+	now.count()
 	f.holding[r.Application] = now
 	f.move(now, 1)
-}
-
-// board is the state of one decision.
-type board struct {
-	fleet   *Fleet
-	request *Request
-	policy  Policy
-	// spent is what the decision takes of the quotas, by pool.
-	spent    map[string]Amount
-	decision Decision
-	// all are the components' numbers.
-	all []*numbers
-}
-
-func (f *Fleet) decide(r Request, p Policy) Decision {
-	b := &board{fleet: f, request: &r, policy: p, spent: map[string]Amount{}}
-	held := f.holding[r.Application]
-	f.move(held, -1)
-	// What changes by standing side by side holds room of its own until it is gone.
-	if held != nil {
-		for i := range held.list {
-			if h := &held.list[i]; !r.standsIn(h) {
-				f.occupy(r.Application, h, 1)
-			}
-		}
-	}
-	components := slices.Clone(r.Components)
-	slices.SortFunc(components, func(a, b Component) int { return cmp.Compare(a.Name, b.Name) })
-	for i := range components {
-		b.all = append(b.all, newNumbers(b, &components[i]))
-	}
-	// What is there goes first, and of it what does not change: nothing new may
-	// take its room.
-	for _, n := range b.all {
-		n.keepSame()
-	}
-	for _, n := range b.all {
-		n.keepChanged()
-	}
-	for _, n := range b.all {
-		n.fill()
-	}
-	cells := 0
-	for _, n := range b.all {
-		for _, c := range n.cells {
-			if len(c.seats) > 0 {
-				n.take(c, -int64(len(c.seats)))
-			}
-		}
-		cells += len(n.cells)
-	}
-	if !b.decision.Refused {
-		b.decision.Assignments = make([]Assignment, 0, cells)
-		for _, n := range b.all {
-			b.decision.Assignments = n.assigned(b.decision.Assignments)
-		}
-	}
-	if held != nil {
-		for i := range held.list {
-			if h := &held.list[i]; !r.standsIn(h) {
-				f.occupy(r.Application, h, -1)
-			}
-		}
-	}
-	f.move(held, 1)
-	if !b.decision.Refused {
-		f.reserve(b)
-	}
-	return b.decision
 }
 
 // standsIn reports whether the Request's own assignments replace a reservation

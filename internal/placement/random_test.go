@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -28,18 +29,20 @@ func TestHardRules(t *testing.T) {
 
 func hardRules(t *rapid.T) {
 	s, components := drawFleet(t)
+	policy := placement.DefaultPolicy()
+	policy.SpareFrom = rapid.SampledFrom([]int{0, 0, 1, 2, 3}).Draw(t, "spare from")
 	var previous []placement.Assignment
 	for round := range 3 {
 		r := placement.Request{Application: "retail-prod/pay", Tenant: "retail", Environment: "prod", Components: components, Previous: previous}
 		for _, p := range s.Pools {
 			r.Quotas = append(r.Quotas, drawQuota(t, p.Name))
 		}
-		d := placement.Place(s, []placement.Request{r}, placement.DefaultPolicy())[0]
-		if diff := cmp.Diff(d, placement.Place(shuffled(s, int64(round)), []placement.Request{shuffledRequest(r, int64(round))}, placement.DefaultPolicy())[0]); diff != "" {
+		d := placement.Place(s, []placement.Request{r}, policy)[0]
+		if diff := cmp.Diff(d, placement.Place(shuffled(s, int64(round)), []placement.Request{shuffledRequest(r, int64(round))}, policy)[0]); diff != "" {
 			t.Fatalf("the decision depends on the order of what it was given:\n%s", diff)
 		}
 		if !d.Refused {
-			judge(t, s, r, d)
+			judge(t, s, r, d, policy)
 			s.Reserved = slices.DeleteFunc(s.Reserved, func(h placement.Reservation) bool { return h.Application == r.Application })
 			for _, a := range d.Assignments {
 				s.Reserved = append(s.Reserved, placement.Reservation{Application: r.Application, Tenant: "retail", Environment: "prod", Assignment: a})
@@ -59,6 +62,9 @@ func drawFleet(t *rapid.T) (placement.Snapshot, []placement.Component) {
 	}
 	for _, site := range []string{"east", "west"} {
 		s.DCNs = append(s.DCNs, placement.DCN{Name: "dcn-" + site, DataCenter: site, Environment: "prod"})
+		s.DataCenters = append(s.DataCenters, placement.DataCenter{Name: site, Racks: map[string]string{
+			"rack-0": rapid.SampledFrom([]string{"", "az-1", "az-2"}).Draw(t, "zone"), "rack-1": rapid.SampledFrom([]string{"", "az-1", "az-2"}).Draw(t, "zone"),
+		}})
 		for i := range rapid.IntRange(1, 2).Draw(t, "clusters of "+site) {
 			c := placement.Cluster{Name: fmt.Sprintf("%s-%d", site, i), DataCenter: site, Environment: rapid.SampledFrom([]string{"prod", "prod", "prod", "prod", "sit"}).Draw(t, "environment")}
 			c.GuardsPools = rapid.IntRange(0, 3).Draw(t, "guards") > 0
@@ -67,6 +73,19 @@ func drawFleet(t *rapid.T) (placement.Snapshot, []placement.Component) {
 			}
 			s.Clusters = append(s.Clusters, c)
 		}
+	}
+	if rapid.Bool().Draw(t, "partners") {
+		s.DCNs = append(s.DCNs, placement.DCN{Name: "dcn-partner", DataCenter: "east", Environment: "prod", Partner: "dcn-east"})
+		s.DCNs[0].Partner = "dcn-partner"
+	}
+	for i := range rapid.IntRange(0, 2).Draw(t, "machines") {
+		s.Machines = append(s.Machines, placement.Machine{
+			Application: "retail-prod/pay", Component: "c0", DCN: rapid.SampledFrom([]string{"dcn-east", "dcn-west"}).Draw(t, "dcn"),
+			DataCenter: "west", Rack: fmt.Sprintf("rack-%d", i),
+		})
+	}
+	for i := range s.Machines {
+		s.Machines[i].DataCenter = strings.TrimPrefix(s.Machines[i].DCN, "dcn-")
 	}
 	for i := range rapid.IntRange(2, 5).Draw(t, "pools") {
 		p := placement.Pool{
@@ -78,7 +97,7 @@ func drawFleet(t *rapid.T) (placement.Snapshot, []placement.Component) {
 			for j := range rapid.IntRange(1, 2).Draw(t, "racks") {
 				rack := placement.Rack{Cluster: c.Name, Name: fmt.Sprintf("rack-%d", j)}
 				for k := range rapid.IntRange(0, 3).Draw(t, "hosts") {
-					rack.Hosts = append(rack.Hosts, placement.Host{Name: fmt.Sprintf("%s-%d-%d-%d", c.Name, i, j, k), Room: placement.Amount{
+					rack.Hosts = append(rack.Hosts, placement.Host{Name: fmt.Sprintf("%s-%d-%d-%d", c.Name, i, j, k), Arch: rapid.SampledFrom([]string{"amd64", "amd64", "arm64"}).Draw(t, "arch"), Room: placement.Amount{
 						CPU: int64(rapid.IntRange(1, 8).Draw(t, "cpu")) * 500, Memory: int64(rapid.IntRange(1, 8).Draw(t, "memory")) << 29, Instances: int64(rapid.IntRange(2, 12).Draw(t, "instances")),
 					}})
 				}
@@ -93,6 +112,7 @@ func drawFleet(t *rapid.T) (placement.Snapshot, []placement.Component) {
 			Name: fmt.Sprintf("c%d", i), Template: "t0", Zone: rapid.SampledFrom([]string{"business", "core"}).Draw(t, "zone"),
 			Level: rapid.SampledFrom([]string{"basic", "basic", "basic", "high"}).Draw(t, "level"), Size: drawSize(t), Counts: drawCounts(t),
 			InPlace: rapid.Bool().Draw(t, "in place"), MaxPerHost: int32(rapid.IntRange(0, 2).Draw(t, "per host")),
+			MinRacks: int32(rapid.IntRange(0, 3).Draw(t, "racks")), Archs: rapid.SampledFrom([][]string{nil, nil, {"amd64"}, {"arm64", "amd64"}}).Draw(t, "archs"),
 		})
 	}
 	return s, components
@@ -106,6 +126,7 @@ func drawCounts(t *rapid.T) []placement.Count {
 	return []placement.Count{
 		{DCN: "dcn-east", Count: int32(rapid.IntRange(0, 4).Draw(t, "east"))},
 		{DCN: "dcn-west", Count: int32(rapid.IntRange(0, 4).Draw(t, "west"))},
+		{DCN: "dcn-partner", Count: int32(rapid.SampledFrom([]int{0, 0, 1, 3}).Draw(t, "partner"))},
 	}
 }
 
@@ -131,7 +152,7 @@ func changeComponents(t *rapid.T, components []placement.Component) []placement.
 }
 
 // judge holds a decision against the rules, one by one.
-func judge(t *rapid.T, s placement.Snapshot, r placement.Request, d placement.Decision) {
+func judge(t *rapid.T, s placement.Snapshot, r placement.Request, d placement.Decision, policy placement.Policy) {
 	numbers := map[string]bool{}
 	perPool := map[string]int64{}
 	for _, c := range r.Components {
@@ -142,9 +163,16 @@ func judge(t *rapid.T, s placement.Snapshot, r placement.Request, d placement.De
 					got += int32(len(a.Seats))
 				}
 			}
-			if got != count.Count {
-				t.Fatalf("%s has %d instances in %s, asked for are %d", c.Name, got, count.DCN, count.Count)
+			var machines int32
+			for _, m := range s.Machines {
+				if m.Component == c.Name && m.DCN == count.DCN {
+					machines++
+				}
 			}
+			if got != max(count.Count-machines, 0) {
+				t.Fatalf("%s has %d instances in %s and %d on machines, asked for are %d", c.Name, got, count.DCN, machines, count.Count)
+			}
+			racksOf(t, s, r, c, count, d)
 		}
 	}
 	for _, a := range d.Assignments {
@@ -170,7 +198,8 @@ func judge(t *rapid.T, s placement.Snapshot, r placement.Request, d placement.De
 	for _, c := range r.Components {
 		stays(t, s, r, c, d)
 	}
-	holds(t, s, r, d)
+	holds(t, s, r, d, policy)
+	apart(t, s, r, d)
 	for _, q := range r.Quotas {
 		var kept int64
 		for _, a := range r.Previous {
@@ -203,7 +232,7 @@ func permitted(t *rapid.T, s placement.Snapshot, c placement.Component, a placem
 		if cluster.Name != a.Cell.Cluster {
 			continue
 		}
-		if cluster.Environment != "prod" || "dcn-"+cluster.DataCenter != a.Cell.DCN {
+		if site := map[string]string{"dcn-east": "east", "dcn-partner": "east", "dcn-west": "west"}[a.Cell.DCN]; cluster.Environment != "prod" || cluster.DataCenter != site {
 			t.Fatalf("%s of %s is in cluster %s", c.Name, a.Cell.DCN, cluster.Name)
 		}
 		if cluster.Away != "" && len(a.Seats) > there {
@@ -220,7 +249,7 @@ func permitted(t *rapid.T, s placement.Snapshot, c placement.Component, a placem
 
 // stays wants that a component which keeps its template loses no seat unless it
 // shrinks there.
-func stays(t *rapid.T, _ placement.Snapshot, r placement.Request, c placement.Component, d placement.Decision) {
+func stays(t *rapid.T, s placement.Snapshot, r placement.Request, c placement.Component, d placement.Decision) {
 	for _, count := range c.Counts {
 		var had, lost int
 		for _, p := range r.Previous {
@@ -234,6 +263,11 @@ func stays(t *rapid.T, _ placement.Snapshot, r placement.Request, c placement.Co
 				}
 			}
 		}
+		for _, m := range s.Machines {
+			if m.Component == c.Name && m.DCN == count.DCN {
+				had++
+			}
+		}
 		if allowed := max(had-int(count.Count), 0); lost > allowed {
 			t.Fatalf("%s in %s lost %d seats, %d had to go", c.Name, count.DCN, lost, allowed)
 		}
@@ -243,19 +277,26 @@ func stays(t *rapid.T, _ placement.Snapshot, r placement.Request, c placement.Co
 // holds fills the hosts of every room in random orders, each instance on a random
 // host that has room: nobody may be left over, old instances that still run while
 // new ones come included.
-func holds(t *rapid.T, s placement.Snapshot, r placement.Request, d placement.Decision) {
+func holds(t *rapid.T, s placement.Snapshot, r placement.Request, d placement.Decision, policy placement.Policy) {
 	type room struct{ cluster, pool, rack string }
-	wanted := map[room][]placement.Amount{}
+	wanted := map[room][]wish{}
 	grown := map[room]bool{}
-	add := func(a placement.Assignment) {
+	add := func(a placement.Assignment, alone bool) {
 		k := room{a.Cell.Cluster, a.Cell.Pool, a.Cell.Rack}
+		w := wish{size: a.Size, archs: a.Archs}
+		if alone {
+			w.alone = a.Component + a.Template + a.Cell.DCN
+		}
 		for range a.Seats {
-			wanted[k] = append(wanted[k], a.Size)
+			wanted[k] = append(wanted[k], w)
 		}
 	}
 	for _, a := range d.Assignments {
-		add(a)
 		c := r.Components[slices.IndexFunc(r.Components, func(c placement.Component) bool { return c.Name == a.Component })]
+		if a.OnePerHost != (c.MaxPerHost == 1) || !slices.Equal(a.Archs, c.Archs) {
+			t.Fatalf("the assignment of %s does not say what it may use: %+v", c.Name, a)
+		}
+		add(a, c.MaxPerHost == 1)
 		var p placement.Assignment
 		for _, x := range r.Previous {
 			if x.Component == a.Component && x.Cell == a.Cell {
@@ -263,7 +304,7 @@ func holds(t *rapid.T, s placement.Snapshot, r placement.Request, d placement.De
 			}
 		}
 		if p.Template != a.Template && !c.InPlace {
-			add(p)
+			add(p, p.OnePerHost)
 		}
 		if len(a.Seats) > 0 && (p.Template != a.Template || len(a.Seats) > len(p.Seats)) {
 			grown[room{a.Cell.Cluster, a.Cell.Pool, a.Cell.Rack}] = true
@@ -276,30 +317,116 @@ func holds(t *rapid.T, s placement.Snapshot, r placement.Request, d placement.De
 				continue // nothing new: hosts may have been lost since
 			}
 			for seed := range 5 {
-				if !fill(rand.New(rand.NewSource(int64(seed))), rack.Hosts, wanted[k]) {
-					t.Fatalf("the hosts %v of %v cannot hold %v in every order", rack.Hosts, k, wanted[k])
+				random := rand.New(rand.NewSource(int64(seed)))
+				hosts := slices.Clone(rack.Hosts)
+				if policy.SpareFrom > 0 && len(hosts) >= policy.SpareFrom {
+					lost := random.Intn(len(hosts))
+					hosts = slices.Delete(hosts, lost, lost+1)
+				}
+				if !fill(random, hosts, wanted[k]) {
+					t.Fatalf("the hosts %v of %v cannot hold %v in every order", hosts, k, wanted[k])
 				}
 			}
 		}
 	}
 }
 
-func fill(random *rand.Rand, hosts []placement.Host, wanted []placement.Amount) bool {
+// wish is one instance that looks for a host.
+type wish struct {
+	size  placement.Amount
+	archs []string
+	// alone names those of which no host may hold two.
+	alone string
+}
+
+func fill(random *rand.Rand, hosts []placement.Host, wanted []wish) bool {
 	left := slices.Clone(hosts)
+	there := make([]map[string]bool, len(hosts))
+	for i := range there {
+		there[i] = map[string]bool{}
+	}
 	for _, i := range random.Perm(len(wanted)) {
+		w := wanted[i]
 		var fitting []int
 		for j := range left {
-			if wanted[i].Within(left[j].Room) {
+			if w.size.Within(left[j].Room) && (len(w.archs) == 0 || slices.Contains(w.archs, left[j].Arch)) && (w.alone == "" || !there[j][w.alone]) {
 				fitting = append(fitting, j)
 			}
 		}
 		if len(fitting) == 0 {
 			return false
 		}
-		h := &left[fitting[random.Intn(len(fitting))]]
-		h.Room = h.Room.Plus(wanted[i].Times(-1))
+		j := fitting[random.Intn(len(fitting))]
+		left[j].Room = left[j].Room.Plus(w.size.Times(-1))
+		there[j][w.alone] = true
 	}
 	return true
+}
+
+// domainOf is the failure domain that a rack lies in.
+func domainOf(s placement.Snapshot, site, rack string) string {
+	for _, d := range s.DataCenters {
+		if d.Name == site && d.Racks[rack] != "" {
+			return site + "/" + d.Racks[rack]
+		}
+	}
+	return site + "//" + rack
+}
+
+func siteOf(s placement.Snapshot, cluster string) string {
+	return s.Clusters[slices.IndexFunc(s.Clusters, func(c placement.Cluster) bool { return c.Name == cluster })].DataCenter
+}
+
+// racksOf wants what grows to lie in as many racks as the component asks for.
+func racksOf(t *rapid.T, s placement.Snapshot, r placement.Request, c placement.Component, count placement.Count, d placement.Decision) {
+	racks := map[string]bool{}
+	grows := false
+	for _, m := range s.Machines {
+		if m.Component == c.Name && m.DCN == count.DCN {
+			racks[m.Rack] = true
+		}
+	}
+	for _, a := range d.Assignments {
+		if a.Component == c.Name && a.Cell.DCN == count.DCN && len(a.Seats) > 0 {
+			racks[a.Cell.Rack] = true
+			grows = grows || len(a.Seats) > before(r, a)
+		}
+	}
+	if want := min(c.MinRacks, count.Count); grows && int32(len(racks)) < want {
+		t.Fatalf("%s lies in %d racks in %s and wants %d", c.Name, len(racks), count.DCN, want)
+	}
+}
+
+// apart wants that a DCN and its partner in one site share no failure domain.
+func apart(t *rapid.T, s placement.Snapshot, r placement.Request, d placement.Decision) {
+	in := map[string]map[string]bool{"dcn-east": {}, "dcn-partner": {}}
+	old := map[string]bool{}
+	for _, m := range s.Machines {
+		if in[m.DCN] != nil {
+			in[m.DCN][domainOf(s, m.DataCenter, m.Rack)] = true
+		}
+	}
+	for _, a := range d.Assignments {
+		if in[a.Cell.DCN] == nil || len(a.Seats) == 0 {
+			continue
+		}
+		in[a.Cell.DCN][domainOf(s, siteOf(s, a.Cell.Cluster), a.Cell.Rack)] = true
+		if before(r, a) >= len(a.Seats) {
+			old[domainOf(s, siteOf(s, a.Cell.Cluster), a.Cell.Rack)] = true
+		}
+	}
+	domains := map[string]bool{}
+	for _, c := range []string{"rack-0", "rack-1"} {
+		domains[domainOf(s, "east", c)] = true
+	}
+	if len(s.DCNs) < 3 || len(domains) < 2 {
+		return // alone, or parted by racks: another test
+	}
+	for domain := range in["dcn-east"] {
+		if in["dcn-partner"][domain] && !old[domain] {
+			t.Fatalf("%s holds instances of dcn-east and of its partner", domain)
+		}
+	}
 }
 
 func shuffled(s placement.Snapshot, seed int64) placement.Snapshot {

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package placement
+
+import "slices"
+
+// move takes an instance out of a cell and puts one into a spot.
+type move struct {
+	from *numbered
+	to   int
+}
+
+// overRacks moves instances until they lie in as many racks as wanted. It reports
+// false if new instances break the rule; what is there already may go on as it is.
+func (k *look) overRacks(want int64, grows bool) bool {
+	for have := k.inRack.positive(); have < want; have++ {
+		moves := k.toEmptyRack()
+		if moves == nil {
+			if grows {
+				k.refuse(k.component, k.dcn, "MinimumRacks", "instances must spread over %d racks, and only %d have room for them", want, have)
+				return false
+			}
+			k.say(k.component, k.dcn, "MinimumRacks", "instances lie in %d racks, fewer than the %d that they must spread over, and no other rack has room for one", have, want)
+			return true
+		}
+		for _, m := range moves {
+			k.lift(m.from)
+			k.give(m.to)
+		}
+		k.moved = true
+	}
+	return true
+}
+
+// toEmptyRack finds moves that bring an instance into a rack without one and leave no
+// rack empty: the cheapest single one, else the shortest chain; nil: there is none.
+func (k *look) toEmptyRack() []move {
+	var best []move
+	var cost int64
+	for i := range k.spots {
+		if k.inRack.at(k.spots[i].room.domain) > 0 || k.space(i) == 0 {
+			continue
+		}
+		from := k.crowded(k.spots[i].pool, k.quota[k.spots[i].pool] > 0)
+		if from == nil {
+			continue
+		}
+		if c := k.price(i, k.inZone.at(k.spots[i].zone)) - k.saved(from); best == nil || c < cost {
+			best, cost = []move{{from, i}}, c
+		}
+	}
+	if best == nil {
+		best = k.chain()
+	}
+	return best
+}
+
+// chain looks for moves one after another: an instance of the pool that has room in an
+// empty rack comes from where it is alone, another pool fills its place, and so on
+// until an instance comes from a rack with more than one.
+func (k *look) chain() []move {
+	type step struct {
+		rack  int
+		moves []move
+	}
+	var queue []step
+	seen := map[int]bool{}
+	for i := range k.spots {
+		if r := k.spots[i].room.domain; k.inRack.at(r) == 0 && !seen[r] {
+			seen[r] = true
+			queue = append(queue, step{rack: r})
+		}
+	}
+	for len(queue) > 0 {
+		now := queue[0]
+		queue = queue[1:]
+		for i := range k.spots {
+			s := &k.spots[i]
+			if s.room.domain != now.rack || k.space(i) == 0 {
+				continue
+			}
+			if from := k.crowded(s.pool, k.quota[s.pool] > 0); from != nil {
+				return append(slices.Clone(now.moves), move{from, i})
+			}
+			for _, c := range k.cells {
+				if c.DCN == k.dcn && len(c.seats) > 0 && c.Pool == s.room.pool && !seen[c.room.domain] {
+					seen[c.room.domain] = true
+					queue = append(queue, step{rack: c.room.domain, moves: append(slices.Clone(now.moves), move{c, i})})
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// space is how many instances a spot has room for, whatever the quota says.
+func (k *look) space(i int) int64 {
+	k.roomFor(i, 1)
+	return k.spots[i].left
+}
+
+// crowded is the cell that gives up an instance for one in a pool, by the pool's
+// number: of the racks with more than one a cell with new instances first, then one of
+// the fullest rack. anyPool says that the pool's quota allows one more, so that it may come
+// from other pools, too.
+func (k *look) crowded(pool int, anyPool bool) *numbered {
+	var worst *numbered
+	for _, c := range k.cells {
+		if c.DCN != k.dcn || len(c.seats) == 0 || k.inRack.at(c.room.domain) < 2 || !anyPool && c.Pool != k.pools[pool] {
+			continue
+		}
+		if worst == nil || k.rather(c, worst) {
+			worst = c
+		}
+	}
+	return worst
+}
+
+func (k *look) rather(a, b *numbered) bool {
+	if x, y := len(a.seats) > len(a.before), len(b.seats) > len(b.before); x != y {
+		return x
+	}
+	if x, y := k.saved(a), k.saved(b); x != y {
+		return x > y
+	}
+	return a.compare(b.Cell) > 0
+}
+
+// saved is what the last instance of a cell costs.
+func (k *look) saved(c *numbered) int64 {
+	i := k.spotOf(c)
+	if i < 0 {
+		return 0
+	}
+	k.fleet.put(c.room, k.lot, k.profile, c.DCN, -1)
+	k.count(c.room.domain, -1)
+	last := c.seats[len(c.seats)-1]
+	c.seats = c.seats[:len(c.seats)-1]
+	price := k.price(i, k.inZone.at(k.spots[i].zone))
+	c.seats = append(c.seats, last)
+	k.count(c.room.domain, 1)
+	k.fleet.put(c.room, k.lot, k.profile, c.DCN, 1)
+	return price
+}
+
+// lift takes the last instance out of a cell.
+func (k *look) lift(c *numbered) {
+	k.remove(c)
+	k.count(c.room.domain, -1)
+	if i := k.spotOf(c); i >= 0 {
+		k.spots[i].left = -1
+	}
+	if i := slices.Index(k.pools, c.Pool); i >= 0 {
+		k.quota[i]++
+	}
+}
+
+func (k *look) spotOf(c *numbered) int {
+	return slices.IndexFunc(k.spots, func(s spot) bool { return s.room == c.room })
+}
+
+// improve moves new instances as long as one move makes the whole cheaper. Taking the
+// cheapest place for each in turn is cheapest already unless quotas of several pools
+// or the number of racks came between.
+func (k *look) improve(want int64) {
+	for range 4 * len(k.spots) {
+		var best move
+		gain := int64(0)
+		for _, c := range k.cells {
+			if c.DCN != k.dcn || len(c.seats) <= len(c.before) || k.spotOf(c) < 0 {
+				continue
+			}
+			if m, g := k.better(c, want); g > gain {
+				best, gain = m, g
+			}
+		}
+		if gain == 0 {
+			return
+		}
+		k.lift(best.from)
+		k.give(best.to)
+	}
+}
+
+// better is the best move for an instance of a cell, and what it saves.
+func (k *look) better(c *numbered, want int64) (move, int64) {
+	from := k.spotOf(c)
+	was := k.saved(c)
+	k.count(c.room.domain, -1)
+	defer k.count(c.room.domain, 1)
+	have := k.inRack.positive()
+	var best move
+	gain := int64(0)
+	for i := range k.spots {
+		s := &k.spots[i]
+		if i == from || s.pool != k.spots[from].pool && k.quota[s.pool] == 0 || k.space(i) == 0 {
+			continue
+		}
+		if after := have + 1; k.inRack.at(s.room.domain) > 0 && have < want || after < want {
+			continue
+		}
+		if g := was - k.price(i, k.inZone.at(s.zone)); g > gain {
+			best, gain = move{c, i}, g
+		}
+	}
+	return best, gain
+}
