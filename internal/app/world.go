@@ -74,7 +74,9 @@ type Class struct {
 	Rank               int32  `json:"rank"`
 	MinimumInstances   int32  `json:"minimumInstances"`
 	MinimumDataCenters int32  `json:"minimumDataCenters"`
-	UnreachableSeconds int64  `json:"unreachableSeconds"`
+	// MinimumRacks that instances spread over in each DCN. 0: no matter.
+	MinimumRacks       int32 `json:"minimumRacks,omitempty"`
+	UnreachableSeconds int64 `json:"unreachableSeconds"`
 }
 
 // Zone is a NetworkZone.

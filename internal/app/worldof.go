@@ -43,7 +43,7 @@ func WorldOf(tenant string, d Defined, now time.Time) World {
 	for _, c := range d.Classes {
 		w.Classes = append(w.Classes, Class{
 			Name: c.Name, Rank: c.Spec.Rank, MinimumInstances: c.Spec.MinimumInstances,
-			MinimumDataCenters: c.Spec.MinimumDataCenters, UnreachableSeconds: c.Spec.UnreachableSeconds,
+			MinimumDataCenters: c.Spec.MinimumDataCenters, MinimumRacks: matters(c.Spec.MinimumRacks), UnreachableSeconds: c.Spec.UnreachableSeconds,
 		})
 	}
 	w.Zones = ZonesOf(d.Zones)
@@ -80,4 +80,12 @@ func AllowancesOf(tenant tenancyv1.Tenant) []Allowance {
 		out = append(out, Allowance{Name: a.Name, From: a.From, Ports: a.Ports})
 	}
 	return out
+}
+
+// matters is a minimum that asks for something: one is what there is anyway.
+func matters(n int32) int32 {
+	if n <= 1 {
+		return 0
+	}
+	return n
 }

@@ -53,6 +53,8 @@ type Host struct {
 	Tainted string
 	// Rack of the host; empty: whoever registered it did not say.
 	Rack string
+	// Arch of its processor, as Kubernetes names it; empty: not known.
+	Arch string
 	// Simulated hosts run no containers.
 	Simulated bool
 	// Ready says that the kubelet reports so.
@@ -66,7 +68,7 @@ type Host struct {
 // HostOf reads a node.
 func HostOf(node *corev1.Node) Host {
 	host := Host{
-		Name: node.Name, Pool: node.Labels[fleetv1.LabelPool], Rack: node.Labels[fleetv1.LabelRack],
+		Name: node.Name, Pool: node.Labels[fleetv1.LabelPool], Rack: node.Labels[fleetv1.LabelRack], Arch: node.Labels[corev1.LabelArchStable],
 		Simulated: node.Labels[fleetv1.LabelSimulated] == "true", Cordoned: node.Spec.Unschedulable,
 		Capacity: amountOf(node.Status.Allocatable),
 	}

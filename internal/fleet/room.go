@@ -88,7 +88,7 @@ func rackOf(cluster, name string, hosts []Host, used, foreign map[string]Amount)
 		capacity = capacity.Plus(host.Capacity)
 		taken = taken.Plus(used[host.Name])
 		free = free.Plus(host.Capacity.Less(used[host.Name]))
-		rack.Room = append(rack.Room, fleetv1.HostRoom{Host: host.Name, Resources: host.Capacity.Less(foreign[host.Name]).Resources()})
+		rack.Room = append(rack.Room, fleetv1.HostRoom{Host: host.Name, Architecture: host.Arch, Resources: host.Capacity.Less(foreign[host.Name]).Resources()})
 	}
 	rack.Capacity, rack.Used, rack.Free = capacity.Resources(), taken.Resources(), free.Resources()
 	return rack

@@ -121,6 +121,11 @@ type HostRoom struct {
 	// +required
 	// +kubebuilder:validation:MaxLength=253
 	Host string `json:"host"`
+	// architecture of its processor, as its kubelet registered it (kubernetes.io/arch):
+	// amd64, arm64, loong64. Empty: not known.
+	// +optional
+	// +kubebuilder:validation:MaxLength=16
+	Architecture string `json:"architecture,omitempty"`
 	// resources that instances may reserve on it, whether or not they do now.
 	Resources `json:",inline"`
 }

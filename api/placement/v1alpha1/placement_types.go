@@ -108,6 +108,16 @@ type Assignment struct {
 	// memory that each instance reserves, in bytes.
 	// +required
 	Memory resource.Quantity `json:"memory"`
+	// onePerHost says that no host may hold two of these instances.
+	// +optional
+	OnePerHost bool `json:"onePerHost,omitempty"`
+	// architectures that the instances run on, as Kubernetes names them (amd64, arm64,
+	// loong64). None: any.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:items:MaxLength=16
+	Architectures []string `json:"architectures,omitempty"`
 }
 
 // Reason is one step of the scheduler's thinking.

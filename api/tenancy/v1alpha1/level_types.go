@@ -195,7 +195,7 @@ type AvailabilityClassSpec struct {
 	// +kubebuilder:validation:Maximum=100
 	MinimumInstances int32 `json:"minimumInstances,omitempty"`
 	// minimumRacks is the least number of racks that a component's instances
-	// spread over in each data centre. Default: 1.
+	// spread over in each DCN, as far as there are as many instances. Default: 1.
 	// +optional
 	// +kubebuilder:default=1
 	// +kubebuilder:validation:Minimum=1

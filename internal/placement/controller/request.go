@@ -20,12 +20,12 @@ func requestOf(content app.Content, application string, tenant *tenancyv1.Tenant
 		HostKind: hostKindOf(content.Tenant, pools), Previous: previous(held), Quotas: tenant.Spec.Quotas,
 	}
 	for i, c := range content.Spec.Components {
-		r.Components = append(r.Components, componentOf(content.Spec, c, content.Components[i]))
+		r.Components = append(r.Components, componentOf(content, c, content.Components[i]))
 	}
 	return r
 }
 
-func componentOf(spec appv1.ApplicationSpec, c appv1.Component, frozen app.FrozenComponent) placement.Component {
+func componentOf(content app.Content, c appv1.Component, frozen app.FrozenComponent) placement.Component {
 	out := placement.Component{
 		Name: string(c.Name), Template: frozen.TemplateDigest, Zone: c.Zone, Level: frozen.Level.Name,
 		Size:    placement.Amount{Instances: 1},
@@ -51,8 +51,11 @@ func componentOf(spec appv1.ApplicationSpec, c appv1.Component, frozen app.Froze
 			out.Volumes = append(out.Volumes, kind)
 		}
 	}
-	if spec.Placement != nil {
-		out.Pools = spec.Placement.Pools
+	if content.Spec.Placement != nil {
+		out.Pools = content.Spec.Placement.Pools
+	}
+	if c.Kind == appv1.KindService || out.InPlace {
+		out.MinRacks = content.Class.MinimumRacks
 	}
 	return out
 }

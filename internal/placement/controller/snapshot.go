@@ -24,6 +24,7 @@ import (
 type world struct {
 	clusters   fleetv1.ClusterList
 	pools      fleetv1.PoolList
+	sites      fleetv1.DataCenterList
 	dcns       fleetv1.DCNList
 	zones      fleetv1.NetworkZoneList
 	levels     tenancyv1.SecurityLevelList
@@ -34,7 +35,7 @@ type world struct {
 // moment ago counts.
 func read(ctx context.Context, cached, direct client.Reader) (world, error) {
 	var w world
-	for _, list := range []client.ObjectList{&w.clusters, &w.pools, &w.dcns, &w.zones, &w.levels} {
+	for _, list := range []client.ObjectList{&w.clusters, &w.pools, &w.sites, &w.dcns, &w.zones, &w.levels} {
 		if err := cached.List(ctx, list); err != nil {
 			return w, fmt.Errorf("could not read the fleet: %w", err)
 		}
@@ -54,8 +55,15 @@ func (w world) snapshot(now time.Time) placement.Snapshot {
 	for _, p := range w.pools.Items {
 		s.Pools = append(s.Pools, poolOf(p))
 	}
+	for _, d := range w.sites.Items {
+		site := placement.DataCenter{Name: d.Name, Racks: map[string]string{}}
+		for _, r := range d.Spec.Racks {
+			site.Racks[r.Name] = r.AvailabilityZone
+		}
+		s.DataCenters = append(s.DataCenters, site)
+	}
 	for _, d := range w.dcns.Items {
-		s.DCNs = append(s.DCNs, placement.DCN{Name: d.Name, DataCenter: d.Spec.DataCenter, Environment: d.Spec.Environment})
+		s.DCNs = append(s.DCNs, placement.DCN{Name: d.Name, DataCenter: d.Spec.DataCenter, Environment: d.Spec.Environment, Partner: d.Spec.Partner})
 	}
 	for _, z := range w.zones.Items {
 		s.Zones = append(s.Zones, placement.Zone{Name: z.Name, Levels: z.Spec.AcceptedLevels})
@@ -116,7 +124,7 @@ func hostsOf(r fleetv1.PoolRack) []placement.Host {
 	var hosts []placement.Host
 	for _, h := range r.Room {
 		if slices.Contains(r.Hosts, h.Host) {
-			hosts = append(hosts, placement.Host{Name: h.Host, Room: amount(h.Resources, 1)})
+			hosts = append(hosts, placement.Host{Name: h.Host, Arch: h.Architecture, Room: amount(h.Resources, 1)})
 		}
 	}
 	if len(hosts) == 0 {
@@ -156,6 +164,7 @@ func assignmentOf(a placementv1.Assignment) placement.Assignment {
 	return placement.Assignment{
 		Component: a.Component, Template: a.Template, Cell: placement.Cell(a.Cell), Block: a.Block,
 		Seats: a.Seats, Hosts: a.Hosts,
-		Size: placement.Amount{CPU: a.CPU.MilliValue(), Memory: a.Memory.Value(), Instances: 1},
+		Size:       placement.Amount{CPU: a.CPU.MilliValue(), Memory: a.Memory.Value(), Instances: 1},
+		OnePerHost: a.OnePerHost, Archs: a.Architectures,
 	}
 }
