@@ -18,7 +18,7 @@ func (k *look) overRacks(want int64, grows bool) bool {
 		moves := k.toEmptyRack()
 		if moves == nil {
 			if grows {
-				k.refuse(k.component, k.dcn, "MinimumRacks", "instances must spread over %d racks, and only %d have room for them", want, have)
+				k.refuse(k.component, k.dcn, "MinimumRacks", "instances must spread over %d racks, and room was found in %d", want, have)
 				return false
 			}
 			k.say(k.component, k.dcn, "MinimumRacks", "instances lie in %d racks, fewer than the %d that they must spread over, and no other rack has room for one", have, want)

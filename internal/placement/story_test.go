@@ -6,6 +6,7 @@ package placement_test
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -55,10 +56,11 @@ type stage struct {
 	quotas   []tenancyv1.Quota
 	requests map[string]*placement.Request
 	inForce  map[string][]placement.Assignment
+	policy   placement.Policy
 }
 
 func play(t *testing.T, story string) string {
-	s := &stage{t: t, requests: map[string]*placement.Request{}, inForce: map[string][]placement.Assignment{}}
+	s := &stage{t: t, requests: map[string]*placement.Request{}, inForce: map[string][]placement.Assignment{}, policy: placement.DefaultPolicy()}
 	var out strings.Builder
 	for line := range strings.Lines(story) {
 		line = strings.TrimRight(line, "\n")
@@ -85,8 +87,38 @@ func (s *stage) do(verb string, w []string) []string {
 		s.cluster(w[0]).Away = strings.Join(w[1:], " ")
 	case "unguarded": // unguarded CLUSTER
 		s.cluster(w[0]).GuardsPools = false
-	case "dcn": // dcn NAME DATACENTER ENVIRONMENT
-		s.snapshot.DCNs = append(s.snapshot.DCNs, placement.DCN{Name: w[0], DataCenter: w[1], Environment: w[2]})
+	case "dcn": // dcn NAME DATACENTER ENVIRONMENT [PARTNER]
+		s.snapshot.DCNs = append(s.snapshot.DCNs, placement.DCN{Name: w[0], DataCenter: w[1], Environment: w[2], Partner: strings.Join(w[3:], "")})
+	case "racks": // racks DATACENTER RACK=ZONE…
+		d := placement.DataCenter{Name: w[0], Racks: map[string]string{}}
+		for _, r := range w[1:] {
+			rack, zone, _ := strings.Cut(r, "=")
+			d.Racks[rack] = zone
+		}
+		s.snapshot.DataCenters = append(s.snapshot.DataCenters, d)
+	case "machine": // machine TENANT/APP COMPONENT DCN DATACENTER RACK: an instance on a virtual machine
+		s.snapshot.Machines = append(s.snapshot.Machines, placement.Machine{Application: w[0], Component: w[1], DCN: w[2], DataCenter: w[3], Rack: w[4]})
+	case "shut": // shut TENANT/APP COMPONENT RACK: a virtual machine is shut down
+		i := slices.IndexFunc(s.snapshot.Machines, func(m placement.Machine) bool { return m.Application == w[0] && m.Component == w[1] && m.Rack == w[2] })
+		s.snapshot.Machines = slices.Delete(s.snapshot.Machines, i, i+1)
+	case "tags": // tags TENANT/APP COMPONENT TAG…
+		s.snapshot.Profiles = append(s.snapshot.Profiles, placement.Profile{Application: w[0], Component: w[1], Tags: w[2:]})
+	case "spread": // spread TENANT/APP COMPONENT RACKS
+		for i := range s.request(w[0]).Components {
+			if c := &s.request(w[0]).Components[i]; c.Name == w[1] {
+				n, _ := strconv.ParseInt(w[2], 10, 32)
+				c.MinRacks = int32(n)
+			}
+		}
+	case "priority": // priority TENANT/APP N
+		n, _ := strconv.ParseInt(w[1], 10, 32)
+		s.request(w[0]).Priority = int32(n)
+	case "spare": // spare N: cells of N hosts and more keep one host's worth free
+		s.policy.SpareFrom, _ = strconv.Atoi(w[0])
+	case "together": // together TENANT/APP…
+		return s.placeAll(w)
+	case "simulate": // simulate lose KIND NAME … add POOL CLUSTER RACK N …
+		return s.simulate(w)
 	case "level": // level NAME [guarded]
 		s.snapshot.Levels = append(s.snapshot.Levels, placement.Level{Name: w[0], NeedsGuard: len(w) > 1})
 	case "zone": // zone NAME LEVEL…
@@ -116,7 +148,7 @@ func (s *stage) do(verb string, w []string) []string {
 		r := s.request(w[0])
 		r.Components = slices.DeleteFunc(r.Components, func(c placement.Component) bool { return c.Name == w[1] })
 	case "place": // place TENANT/APP
-		return s.place(w[0])
+		return s.placeAll(w[:1])
 	case "release": // release TENANT/APP: the placement in force is the only one from now on
 		s.supersede(w[0])
 	default:
@@ -179,28 +211,82 @@ func (s *stage) component(w []string) {
 	r.Components = append(r.Components, c)
 }
 
-func (s *stage) place(name string) []string {
+func (s *stage) asked(name string) placement.Request {
 	r := *s.request(name)
 	r.Previous, r.Quotas = s.inForce[name], s.quotas
-	d := placement.Place(s.snapshot, []placement.Request{r}, placement.DefaultPolicy())[0]
+	return r
+}
+
+func (s *stage) placeAll(names []string) []string {
+	var requests []placement.Request
+	for _, name := range names {
+		requests = append(requests, s.asked(name))
+	}
 	var out []string
-	for _, reason := range d.Reasons {
+	for i, d := range placement.Place(s.snapshot, requests, s.policy) {
+		if len(names) > 1 {
+			out = append(out, names[i]+":")
+		}
+		out = append(out, s.tell(requests[i], d)...)
+	}
+	return out
+}
+
+func reasons(all []placement.Reason) []string {
+	var out []string
+	for _, reason := range all {
 		mark := "-"
 		if reason.Refusal {
 			mark = "!"
 		}
 		out = append(out, fmt.Sprintf("%s %s in %s: %s: %s", mark, reason.Component, reason.DCN, reason.Rule, reason.Message))
 	}
+	return out
+}
+
+func (s *stage) tell(r placement.Request, d placement.Decision) []string {
+	out := reasons(d.Reasons)
 	if d.Refused {
 		return append(out, "refused")
 	}
-	s.inForce[name] = d.Assignments
+	s.inForce[r.Application] = d.Assignments
 	for _, a := range d.Assignments {
 		s.snapshot.Reserved = append(s.snapshot.Reserved, placement.Reservation{
-			Application: name, Tenant: r.Tenant, Environment: r.Environment,
-			Placement: fmt.Sprintf("%s-%d", name, len(s.snapshot.Reserved)), Assignment: a,
+			Application: r.Application, Tenant: r.Tenant, Environment: r.Environment,
+			Placement: fmt.Sprintf("%s-%d", r.Application, len(s.snapshot.Reserved)), Assignment: a,
 		})
 		out = append(out, fmt.Sprintf("= %s block %d seats %v template %s cell %s hosts %v", a.Component, a.Block, a.Seats, a.Template, a.Cell.Key(), a.Hosts))
+	}
+	return out
+}
+
+func (s *stage) simulate(w []string) []string {
+	var change placement.WhatIf
+	for len(w) > 0 {
+		if w[0] == "lose" {
+			change.Lose = append(change.Lose, placement.Loss{Kind: w[1], Name: w[2]})
+			w = w[3:]
+			continue
+		}
+		n, _ := strconv.Atoi(w[4])
+		change.Add = append(change.Add, placement.Addition{Pool: w[1], Cluster: w[2], Rack: w[3], Count: n})
+		w = w[5:]
+	}
+	var requests []placement.Request
+	for _, name := range slices.Sorted(maps.Keys(s.inForce)) {
+		requests = append(requests, s.asked(name))
+	}
+	outcome, err := placement.Simulate(s.snapshot, requests, change, s.policy)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	out := outcome.Taken
+	for _, m := range outcome.Moves {
+		out = append(out, fmt.Sprintf("%+d %s %s in cell %s", m.By, m.Application, m.Component, m.Cell.Key()))
+	}
+	for _, u := range outcome.Unplaced {
+		out = append(out, u.Application+" would not fit:")
+		out = append(out, reasons(u.Reasons)...)
 	}
 	return out
 }
