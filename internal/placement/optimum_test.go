@@ -6,6 +6,7 @@ package placement_test
 import (
 	"fmt"
 	"math"
+	"math/big"
 	"slices"
 	"testing"
 
@@ -72,7 +73,7 @@ func (w twin) fitsAny(r twinRoom, more []placement.Amount) bool {
 					full++
 				}
 			}
-			if full >= len(hosts) {
+			if full >= len(hosts) && w.sharesFill(hosts, kind, all) {
 				return false
 			}
 		}
@@ -90,6 +91,37 @@ func (w twin) fitsAny(r twinRoom, more []placement.Amount) bool {
 		}
 	}
 	return true
+}
+
+// sharesFill says whether the shares of the others fill all hosts too far for a kind.
+// It counts in exact fractions.
+func (w twin) sharesFill(hosts []placement.Host, kind placement.Amount, all []placement.Amount) bool {
+	var easiest [3]int64
+	for i, h := range hosts {
+		for j, l := range [3]int64{h.Room.CPU - kind.CPU + 1, h.Room.Memory - kind.Memory + 1, h.Room.Instances - kind.Instances + 1} {
+			if i == 0 || l < easiest[j] {
+				easiest[j] = l
+			}
+			if l <= 0 {
+				return true
+			}
+		}
+	}
+	sum, left := new(big.Rat), false
+	for _, a := range all {
+		if a == kind && !left {
+			left = true
+			continue
+		}
+		share := new(big.Rat)
+		for j, v := range [3]int64{a.CPU, a.Memory, a.Instances} {
+			if x := big.NewRat(v, easiest[j]); x.Cmp(share) > 0 {
+				share = x
+			}
+		}
+		sum.Add(sum, share)
+	}
+	return sum.Cmp(big.NewRat(int64(len(hosts)), 1)) >= 0
 }
 
 func div(a, b int64) int64 {

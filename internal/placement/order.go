@@ -12,8 +12,11 @@ import "slices"
 // With instances of one size the hosts hold as many as each of them holds. With
 // several sizes, an instance is left over only if every host that it may use is too
 // full for it in some respect; so it is enough that all others together cannot fill
-// every such host that far. The bound is safe and not tight: it counts the others'
-// whole load once for each respect.
+// every such host that far. How many hosts they can fill is bounded in two ways, both
+// safe, and the lower bound counts. One takes the smallest hosts first, in each respect
+// on its own, and adds the respects up. The other gives each instance the largest share
+// that it has, in any respect, of what fills the host that is easiest to fill: a host
+// is too full only if the shares on it come to a whole one.
 
 // lot is instances that are alike to a host.
 type lot struct {
@@ -207,7 +210,7 @@ func (h hosts) anyOrder(all []held) bool {
 		return h.capacity(all[only].lot) >= all[only].n
 	}
 	for _, x := range all {
-		if x.n > 0 && !h.finds(x, total) {
+		if x.n > 0 && !h.finds(x, total, all) {
 			return false
 		}
 	}
@@ -215,16 +218,49 @@ func (h hosts) anyOrder(all []held) bool {
 }
 
 // finds reports whether an instance of a lot finds a host however all others lie.
-func (h hosts) finds(x held, total Amount) bool {
-	var blocked int64
-	others := total.Plus(x.size.Times(-1))
+func (h hosts) finds(x held, total Amount, all []held) bool {
+	// Others of its kind keep one host each from it where no host may hold two, and
+	// take no room of a second.
+	kept, less := int64(0), int64(1)
 	if x.owner != 0 {
-		// Each other of its kind keeps one host from it and takes no room of a second.
-		blocked = x.n - 1
-		others = total.Plus(x.size.Times(-x.n))
+		kept, less = x.n-1, x.n
 	}
+	others := total.Plus(x.size.Times(-less))
+	hosts := h.number(x.archs)
+	blocked := kept
 	for i := range respects {
 		blocked += h.blocked(x.lot, others, i)
 	}
-	return blocked < h.number(x.archs)
+	return blocked < hosts || kept+h.wholes(x, less, all) < hosts
+}
+
+// wholes is how many hosts can be too full for a lot, by the shares of the others:
+// all but so many of the lot itself.
+func (h hosts) wholes(x held, less int64, all []held) int64 {
+	var limit Amount
+	first := true
+	for _, c := range h.classes {
+		if c.count == 0 || !x.archs.onto(c.arch) {
+			continue
+		}
+		l := c.room.Plus(x.size.Times(-1)).Plus(Amount{1, 1, 1})
+		if first {
+			limit, first = l, false
+		}
+		limit = Amount{min(limit.CPU, l.CPU), min(limit.Memory, l.Memory), min(limit.Instances, l.Instances)}
+	}
+	if first || limit.CPU <= 0 || limit.Memory <= 0 || limit.Instances <= 0 {
+		return h.number(x.archs)
+	}
+	var sum float64
+	for _, o := range all {
+		n := o.n
+		if o.lot == x.lot {
+			n -= less
+		}
+		share := max(float64(o.size.CPU)/float64(limit.CPU), float64(o.size.Memory)/float64(limit.Memory), float64(o.size.Instances)/float64(limit.Instances))
+		sum += float64(share * float64(n))
+	}
+	// What rounding may have lost is given back: the bound must not be too low.
+	return int64(sum*(1+1e-9) + 1e-9)
 }
