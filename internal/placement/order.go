@@ -262,5 +262,5 @@ func (h hosts) wholes(x held, less int64, all []held) int64 {
 		sum += float64(share * float64(n))
 	}
 	// What rounding may have lost is given back: the bound must not be too low.
-	return int64(sum*(1+1e-9) + 1e-9)
+	return int64(sum * (1 + 1e-14))
 }
