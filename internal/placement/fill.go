@@ -52,6 +52,7 @@ func (n *numbers) fillDCN(count Count) {
 		if k.moved || len(k.pools) > 1 {
 			k.improve(racks)
 		}
+		defer k.explain()
 	}
 	n.tell(count, kept, onMachines)
 }

@@ -78,13 +78,19 @@ func forArchs(names []string) string {
 	return " for " + sorted(names)
 }
 
-// nowhere says why a DCN has no cell at all for a component: each cause once,
-// those last in the order of the filters first, since they are the nearest misses.
-func (b *board) nowhere(c *Component, dcn string, missing int64) {
+// order numbers the rules that close cells in the order in which they are asked.
+func (b *board) order() map[string]int {
 	order := map[string]int{"HostsReady": len(b.policy.Filters)}
 	for i, f := range b.policy.Filters {
 		order[f.Name] = i
 	}
+	return order
+}
+
+// nowhere says why a DCN has no cell at all for a component: each cause once,
+// those last in the order of the filters first, since they are the nearest misses.
+func (b *board) nowhere(c *Component, dcn string, missing int64) {
+	order := b.order()
 	closed := b.closed(c, dcn)
 	slices.SortStableFunc(closed, func(x, y Reason) int {
 		return cmp.Or(cmp.Compare(order[y.Rule], order[x.Rule]), cmp.Compare(x.Message, y.Message))

@@ -11,6 +11,9 @@ type Policy struct {
 	// new instances' sake: whichever host is lost, its instances come back on the
 	// others. 0: never.
 	SpareFrom int
+	// Explain has decisions say why each cell was chosen, and which cells were excluded
+	// by which rule. It costs a look at the whole fleet for each component and DCN.
+	Explain bool
 	// Apart says which tags do not go well together.
 	Apart []Apart
 }

@@ -133,15 +133,23 @@ func (k *look) saved(c *numbered) int64 {
 	if i < 0 {
 		return 0
 	}
+	k.undo(c)
+	price := k.price(i, k.inZone.at(k.spots[i].zone))
+	k.redo(c)
+	return price
+}
+
+// undo leaves the last instance of a cell out of every count, until redo.
+func (k *look) undo(c *numbered) {
 	k.fleet.put(c.room, k.lot, k.profile, c.DCN, -1)
 	k.count(c.room.domain, -1)
-	last := c.seats[len(c.seats)-1]
 	c.seats = c.seats[:len(c.seats)-1]
-	price := k.price(i, k.inZone.at(k.spots[i].zone))
-	c.seats = append(c.seats, last)
+}
+
+func (k *look) redo(c *numbered) {
+	c.seats = c.seats[:len(c.seats)+1]
 	k.count(c.room.domain, 1)
 	k.fleet.put(c.room, k.lot, k.profile, c.DCN, 1)
-	return price
 }
 
 // lift takes the last instance out of a cell.

@@ -115,6 +115,8 @@ func (s *stage) do(verb string, w []string) []string {
 		s.request(w[0]).Priority = int32(n)
 	case "spare": // spare N: cells of N hosts and more keep one host's worth free
 		s.policy.SpareFrom, _ = strconv.Atoi(w[0])
+	case "explain": // explain: decisions say why from now on
+		s.policy.Explain = true
 	case "together": // together TENANT/APP…
 		return s.placeAll(w)
 	case "simulate": // simulate lose KIND NAME … add POOL CLUSTER RACK N …

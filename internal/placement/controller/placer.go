@@ -99,7 +99,9 @@ func (p *Placer) decide(ctx context.Context, w world, r *releasev1.Release, revi
 	}
 	snapshot := w.snapshot(now)
 	request := requestOf(content, r.Namespace+"/"+r.Spec.Application, &tenant, snapshot.Pools, held)
-	return placement.Place(snapshot, []placement.Request{request}, placement.DefaultPolicy())[0], nil
+	policy := placement.DefaultPolicy()
+	policy.Explain = true
+	return placement.Place(snapshot, []placement.Request{request}, policy)[0], nil
 }
 
 // of returns the Placements of an application that hold room.
