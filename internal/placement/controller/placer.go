@@ -25,6 +25,7 @@ import (
 	tenancyv1 "github.com/fairway-cloud/fairway/api/tenancy/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/app"
 	"github.com/fairway-cloud/fairway/internal/placement"
+	"github.com/fairway-cloud/fairway/internal/placement/observed"
 	"github.com/fairway-cloud/fairway/internal/platform/canonical"
 	"github.com/fairway-cloud/fairway/internal/release"
 )
@@ -58,11 +59,11 @@ func (p *Placer) Place(ctx context.Context, r *releasev1.Release, revision *appv
 	defer p.mu.Unlock()
 
 	now := p.Clock.Now()
-	w, err := read(ctx, p.Hub, p.Direct)
+	w, err := observed.Read(ctx, p.Hub, p.Direct)
 	if err != nil {
 		return nil, err
 	}
-	held := w.of(r.Namespace, r.Spec.Application, now)
+	held := w.Of(r.Namespace, r.Spec.Application, now)
 	for i := range held {
 		if found := &held[i]; madeFor(found, r) && found.Spec.Revision == revision.Name {
 			return found, p.use(ctx, found, r.Name)
@@ -88,7 +89,7 @@ func madeFor(p *placementv1.Placement, r *releasev1.Release) bool {
 	return p.Status.Release == r.Name || p.Status.Release == "" && p.Labels[LabelRelease] == r.Name
 }
 
-func (p *Placer) decide(ctx context.Context, w world, r *releasev1.Release, revision *appv1.Revision, held []placementv1.Placement, now time.Time) (placement.Decision, error) {
+func (p *Placer) decide(ctx context.Context, w observed.World, r *releasev1.Release, revision *appv1.Revision, held []placementv1.Placement, now time.Time) (placement.Decision, error) {
 	content, err := app.Open(revision)
 	if err != nil {
 		return placement.Decision{}, &release.Refusal{Reason: releasev1.ReasonBadPlan, Message: err.Error()}
@@ -97,22 +98,11 @@ func (p *Placer) decide(ctx context.Context, w world, r *releasev1.Release, revi
 	if err := p.Hub.Get(ctx, client.ObjectKey{Name: content.Tenant}, &tenant); err != nil {
 		return placement.Decision{}, fmt.Errorf("could not read tenant %q: %w", content.Tenant, err)
 	}
-	snapshot := w.snapshot(now)
-	request := requestOf(content, r.Namespace+"/"+r.Spec.Application, &tenant, snapshot.Pools, held)
+	snapshot := w.Snapshot(now)
+	request := observed.RequestOf(content, r.Namespace+"/"+r.Spec.Application, &tenant, snapshot.Pools, held)
 	policy := placement.DefaultPolicy()
 	policy.Explain = true
 	return placement.Place(snapshot, []placement.Request{request}, policy)[0], nil
-}
-
-// of returns the Placements of an application that hold room.
-func (w world) of(namespace, application string, now time.Time) []placementv1.Placement {
-	var out []placementv1.Placement
-	for _, p := range w.placements.Items {
-		if p.Namespace == namespace && p.Spec.Application == application && Holds(&p, now) {
-			out = append(out, p)
-		}
-	}
-	return out
 }
 
 // lacks says what a refused decision lacks.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Fairway Authors
 
-package controller
+package observed
 
 import (
 	"context"
@@ -20,58 +20,58 @@ import (
 	"github.com/fairway-cloud/fairway/internal/placement"
 )
 
-// world is the hub's objects that a decision looks at.
-type world struct {
-	clusters   fleetv1.ClusterList
-	pools      fleetv1.PoolList
-	sites      fleetv1.DataCenterList
-	dcns       fleetv1.DCNList
-	zones      fleetv1.NetworkZoneList
-	levels     tenancyv1.SecurityLevelList
-	placements placementv1.PlacementList
+// World is the hub's objects that a decision looks at.
+type World struct {
+	Clusters   fleetv1.ClusterList
+	Pools      fleetv1.PoolList
+	Sites      fleetv1.DataCenterList
+	DCNs       fleetv1.DCNList
+	Zones      fleetv1.NetworkZoneList
+	Levels     tenancyv1.SecurityLevelList
+	Placements placementv1.PlacementList
 }
 
-// read gathers the world. Placements come past the cache: what was reserved a
+// Read gathers the world. Placements come past the cache: what was reserved a
 // moment ago counts.
-func read(ctx context.Context, cached, direct client.Reader) (world, error) {
-	var w world
-	for _, list := range []client.ObjectList{&w.clusters, &w.pools, &w.sites, &w.dcns, &w.zones, &w.levels} {
+func Read(ctx context.Context, cached, direct client.Reader) (World, error) {
+	var w World
+	for _, list := range []client.ObjectList{&w.Clusters, &w.Pools, &w.Sites, &w.DCNs, &w.Zones, &w.Levels} {
 		if err := cached.List(ctx, list); err != nil {
 			return w, fmt.Errorf("could not read the fleet: %w", err)
 		}
 	}
-	if err := direct.List(ctx, &w.placements); err != nil {
+	if err := direct.List(ctx, &w.Placements); err != nil {
 		return w, fmt.Errorf("could not read what is reserved: %w", err)
 	}
 	return w, nil
 }
 
-// snapshot turns the world into what Place looks at.
-func (w world) snapshot(now time.Time) placement.Snapshot {
+// Snapshot turns the world into what Place looks at.
+func (w World) Snapshot(now time.Time) placement.Snapshot {
 	var s placement.Snapshot
-	for _, c := range w.clusters.Items {
+	for _, c := range w.Clusters.Items {
 		s.Clusters = append(s.Clusters, clusterOf(c))
 	}
-	for _, p := range w.pools.Items {
+	for _, p := range w.Pools.Items {
 		s.Pools = append(s.Pools, poolOf(p))
 	}
-	for _, d := range w.sites.Items {
+	for _, d := range w.Sites.Items {
 		site := placement.DataCenter{Name: d.Name, Racks: map[string]string{}}
 		for _, r := range d.Spec.Racks {
 			site.Racks[r.Name] = r.AvailabilityZone
 		}
 		s.DataCenters = append(s.DataCenters, site)
 	}
-	for _, d := range w.dcns.Items {
+	for _, d := range w.DCNs.Items {
 		s.DCNs = append(s.DCNs, placement.DCN{Name: d.Name, DataCenter: d.Spec.DataCenter, Environment: d.Spec.Environment, Partner: d.Spec.Partner})
 	}
-	for _, z := range w.zones.Items {
+	for _, z := range w.Zones.Items {
 		s.Zones = append(s.Zones, placement.Zone{Name: z.Name, Levels: z.Spec.AcceptedLevels})
 	}
-	for _, l := range w.levels.Items {
+	for _, l := range w.Levels.Items {
 		s.Levels = append(s.Levels, placement.Level{Name: l.Name, NeedsGuard: l.Spec.PodAdmission != "Optional"})
 	}
-	for _, p := range w.placements.Items {
+	for _, p := range w.Placements.Items {
 		if Holds(&p, now) {
 			s.Reserved = append(s.Reserved, reservations(p)...)
 		}
@@ -167,4 +167,15 @@ func assignmentOf(a placementv1.Assignment) placement.Assignment {
 		Size:       placement.Amount{CPU: a.CPU.MilliValue(), Memory: a.Memory.Value(), Instances: 1},
 		OnePerHost: a.OnePerHost, Archs: a.Architectures,
 	}
+}
+
+// Of returns the Placements of an application that hold room.
+func (w World) Of(namespace, application string, now time.Time) []placementv1.Placement {
+	var out []placementv1.Placement
+	for _, p := range w.Placements.Items {
+		if p.Namespace == namespace && p.Spec.Application == application && Holds(&p, now) {
+			out = append(out, p)
+		}
+	}
+	return out
 }

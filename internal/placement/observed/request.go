@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Fairway Authors
 
-package controller
+package observed
 
 import (
+	"cmp"
 	"slices"
 
 	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
@@ -13,8 +14,8 @@ import (
 	"github.com/fairway-cloud/fairway/internal/placement"
 )
 
-// requestOf asks for the room of a Revision's content.
-func requestOf(content app.Content, application string, tenant *tenancyv1.Tenant, pools []placement.Pool, held []placementv1.Placement) placement.Request {
+// RequestOf asks for the room of a Revision's content.
+func RequestOf(content app.Content, application string, tenant *tenancyv1.Tenant, pools []placement.Pool, held []placementv1.Placement) placement.Request {
 	r := placement.Request{
 		Application: application, Tenant: content.Tenant, Environment: content.Environment,
 		HostKind: hostKindOf(content.Tenant, pools), Previous: previous(held), Quotas: tenant.Spec.Quotas,
@@ -83,15 +84,7 @@ func hostKindOf(tenant string, pools []placement.Pool) placement.HostKind {
 // Release of the application uses, and the numbers of those before it.
 func previous(held []placementv1.Placement) []placement.Assignment {
 	used := slices.DeleteFunc(slices.Clone(held), func(p placementv1.Placement) bool { return p.Status.Release == "" })
-	slices.SortFunc(used, func(a, b placementv1.Placement) int {
-		if c := b.CreationTimestamp.Compare(a.CreationTimestamp.Time); c != 0 {
-			return c
-		}
-		if a.Name < b.Name {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(used, newestFirst)
 	var out []placement.Assignment
 	type owner struct {
 		component string
@@ -112,4 +105,8 @@ func previous(held []placementv1.Placement) []placement.Assignment {
 		}
 	}
 	return out
+}
+
+func newestFirst(a, b placementv1.Placement) int {
+	return cmp.Or(b.CreationTimestamp.Compare(a.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
 }
