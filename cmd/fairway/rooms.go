@@ -4,17 +4,21 @@
 package main
 
 import (
+	"context"
 	"maps"
 	"slices"
 
 	"k8s.io/utils/clock"
 
+	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/approval/itsm"
 	approvalserver "github.com/fairway-cloud/fairway/internal/approval/server"
 	windowserver "github.com/fairway-cloud/fairway/internal/approval/window/server"
 	auditserver "github.com/fairway-cloud/fairway/internal/audit/server"
+	"github.com/fairway-cloud/fairway/internal/identity"
 	"github.com/fairway-cloud/fairway/internal/identity/register"
 	doorserver "github.com/fairway-cloud/fairway/internal/identity/server"
+	placementserver "github.com/fairway-cloud/fairway/internal/placement/server"
 	"github.com/fairway-cloud/fairway/internal/platform/httpapi"
 	"github.com/fairway-cloud/fairway/internal/server"
 )
@@ -28,6 +32,7 @@ func (h *house) rooms(authority server.Authority, desk *approvalserver.Desk, peo
 		h.auditRoutes(authority, kinds),
 		windowserver.Routes(&windowserver.Desk{Hub: h.mgr.GetClient(), Clock: clock.RealClock{}}),
 		approvalserver.Routes(desk),
+		placementserver.Routes(&placementserver.Desk{Hub: h.mgr.GetClient(), Direct: h.mgr.GetAPIReader(), Readers: fleetReaders{authority}, Clock: clock.RealClock{}}),
 		itsm.Routes(h.itsm),
 	)
 }
@@ -35,8 +40,15 @@ func (h *house) rooms(authority server.Authority, desk *approvalserver.Desk, peo
 // roomSchemas are what the documents of these routes name.
 func roomSchemas() map[string]any {
 	out := map[string]any{}
-	for _, schemas := range []map[string]any{doorserver.Schemas(), register.Schemas(), auditserver.Schemas(), windowserver.Schemas(), approvalserver.Schemas(), itsm.Schemas()} {
+	for _, schemas := range []map[string]any{doorserver.Schemas(), register.Schemas(), auditserver.Schemas(), windowserver.Schemas(), approvalserver.Schemas(), placementserver.Schemas(), itsm.Schemas()} {
 		maps.Copy(out, schemas)
 	}
 	return out
+}
+
+// fleetReaders asks the hub who may look at the Placements of the whole fleet.
+type fleetReaders struct{ authority server.Authority }
+
+func (r fleetReaders) MayReadAll(ctx context.Context, person identity.Person) (bool, error) {
+	return r.authority.May(ctx, person, server.Question{Verb: "list", Group: placementv1.GroupVersion.Group, Resource: "placements"})
 }

@@ -188,6 +188,24 @@ type Size struct {
 	EphemeralStorage *resource.Quantity
 }
 
+// ReadySizes are the sizing classes with what one instance of each asks for, the
+// smallest first.
+func ReadySizes() []ReadySize {
+	var out []ReadySize
+	for class := range sizes {
+		s, _ := SizeOf(&appv1.Resources{Class: class})
+		out = append(out, ReadySize{Class: class, Size: s})
+	}
+	slices.SortFunc(out, func(a, b ReadySize) int { return a.Size.CPU.Cmp(b.Size.CPU) })
+	return out
+}
+
+// ReadySize is one of the sizing classes.
+type ReadySize struct {
+	Class appv1.SizingClass
+	Size  Size
+}
+
 // SizeOf resolves a component's size; false when it has none. The scheduler reserves
 // CPU and Memory of it for each instance.
 func SizeOf(r *appv1.Resources) (Size, bool) {

@@ -51,6 +51,7 @@ import (
 	"github.com/fairway-cloud/fairway/internal/identity/seal"
 	identityserver "github.com/fairway-cloud/fairway/internal/identity/server"
 	"github.com/fairway-cloud/fairway/internal/identity/session"
+	placementserver "github.com/fairway-cloud/fairway/internal/placement/server"
 	"github.com/fairway-cloud/fairway/internal/platform/database"
 	"github.com/fairway-cloud/fairway/internal/platform/httpapi"
 	"github.com/fairway-cloud/fairway/internal/platform/kubetest"
@@ -155,6 +156,13 @@ func (r readers) MayRead(ctx context.Context, person identity.Person, namespace 
 	return r.authority.May(ctx, person, server.Question{Verb: "list", Group: "approval.fairway.cloud", Resource: "approvalrequests", Namespace: namespace})
 }
 
+// fleetReaders asks the hub who may look at the whole fleet.
+type fleetReaders struct{ authority server.Authority }
+
+func (r fleetReaders) MayReadAll(ctx context.Context, person identity.Person) (bool, error) {
+	return r.authority.May(ctx, person, server.Question{Verb: "list", Group: "placement.fairway.cloud", Resource: "placements"})
+}
+
 // site is a server with those checks.
 type site struct {
 	url    string
@@ -226,7 +234,7 @@ func start(t *testing.T, c checks) site {
 	}
 	of := &cases.Reader{Direct: reader, People: func(ctx context.Context) (approval.People, error) { return people.People(ctx) }, Logins: noLogins{}, Now: time.Now}
 	schemas := map[string]any{}
-	for _, of := range []map[string]any{identityserver.Schemas(), register.Schemas(), auditserver.Schemas(), approvalserver.Schemas(), windowserver.Schemas(), itsm.Schemas()} {
+	for _, of := range []map[string]any{identityserver.Schemas(), register.Schemas(), auditserver.Schemas(), approvalserver.Schemas(), windowserver.Schemas(), placementserver.Schemas(), itsm.Schemas()} {
 		maps.Copy(schemas, of)
 	}
 	api, err := server.New(server.Config{
@@ -240,7 +248,8 @@ func start(t *testing.T, c checks) site {
 			}).Routes(),
 			auditserver.Routes(auditserver.Deps{Index: evidence, Log: told{}, Authority: authority, Recorder: c.recorder, Kinds: served, Logger: log, Key: signing{signer}, PublicKey: public}),
 			approvalserver.Routes(&approvalserver.Desk{Hub: reader, Cases: of, Strict: of, Authority: readers{authority}}),
-			windowserver.Routes(&windowserver.Desk{Hub: reader, Clock: clock.RealClock{}}), itsm.Routes(nil)),
+			windowserver.Routes(&windowserver.Desk{Hub: reader, Clock: clock.RealClock{}}),
+			placementserver.Routes(&placementserver.Desk{Hub: reader, Direct: reader, Clock: clock.RealClock{}, Readers: fleetReaders{authority}}), itsm.Routes(nil)),
 	})
 	must(err)
 	handler, err := api.Handler()

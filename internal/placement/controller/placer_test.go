@@ -13,22 +13,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/apimachinery/pkg/api/resource"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
-	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
-	fleetv1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
 	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
 	releasev1 "github.com/fairway-cloud/fairway/api/release/v1alpha1"
-	tenancyv1 "github.com/fairway-cloud/fairway/api/tenancy/v1alpha1"
-	"github.com/fairway-cloud/fairway/internal/app"
 	"github.com/fairway-cloud/fairway/internal/app/apptest"
 	"github.com/fairway-cloud/fairway/internal/placement/controller"
+	"github.com/fairway-cloud/fairway/internal/placement/placementtest"
 	"github.com/fairway-cloud/fairway/internal/release"
 	"github.com/fairway-cloud/fairway/internal/release/releasetest"
 )
@@ -44,32 +37,8 @@ type hub struct {
 }
 
 func newHub(t *testing.T) *hub {
-	s := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{appv1.AddToScheme, fleetv1.AddToScheme, placementv1.AddToScheme, releasev1.AddToScheme, tenancyv1.AddToScheme} {
-		if err := add(s); err != nil {
-			t.Fatal(err)
-		}
-	}
 	h := &hub{t: t, clock: clocktesting.NewFakePassiveClock(apptest.Now)}
-	pool := &fleetv1.Pool{ObjectMeta: metav1.ObjectMeta{Name: "retail-business"}, Spec: fleetv1.PoolSpec{Tenant: "retail", SecurityLevel: "level-3", Zones: []string{"business"}}}
-	rack := fleetv1.PoolRack{
-		Cluster: "east-1", Rack: "east-a", Hosts: []string{"h1", "h2", "h3", "h4"},
-		Capacity: fleetv1.Resources{CPU: resource.MustParse("4"), Memory: resource.MustParse("8Gi"), Instances: 40},
-	}
-	pool.Status.Racks = []fleetv1.PoolRack{rack}
-	h.Client = fake.NewClientBuilder().WithScheme(s).WithStatusSubresource(&placementv1.Placement{}).WithObjects(
-		pool,
-		&fleetv1.Cluster{
-			ObjectMeta: metav1.ObjectMeta{Name: "east-1"}, Spec: fleetv1.ClusterSpec{DataCenter: "dc-east", Environment: "prod"},
-			Status: fleetv1.ClusterStatus{PodAdmission: "Policy", Conditions: []metav1.Condition{{Type: fleetv1.ConditionReachable, Status: metav1.ConditionTrue}}},
-		},
-		&fleetv1.DCN{ObjectMeta: metav1.ObjectMeta{Name: "dcn-east-1"}, Spec: fleetv1.DCNSpec{DataCenter: "dc-east", Environment: "prod"}},
-		&fleetv1.NetworkZone{ObjectMeta: metav1.ObjectMeta{Name: "business"}, Spec: fleetv1.NetworkZoneSpec{AcceptedLevels: []string{"level-3"}}},
-		&tenancyv1.SecurityLevel{ObjectMeta: metav1.ObjectMeta{Name: "level-3"}},
-		&tenancyv1.Tenant{ObjectMeta: metav1.ObjectMeta{Name: "retail"}, Spec: tenancyv1.TenantSpec{Quotas: []tenancyv1.Quota{{
-			Environment: "prod", Pool: "retail-business", Instances: 100, CPU: resource.MustParse("100"), Memory: resource.MustParse("1Ti"),
-		}}}},
-	).WithInterceptorFuncs(interceptor.Funcs{SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
+	h.Client = placementtest.Hub(t).WithInterceptorFuncs(interceptor.Funcs{SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
 		if h.lost {
 			return errors.New("killed")
 		}
@@ -79,25 +48,8 @@ func newHub(t *testing.T) *hub {
 	return h
 }
 
-// revision of an application with n instances of 250m CPU.
-func (h *hub) revision(application string, n int32) *appv1.Revision {
-	h.t.Helper()
-	a := apptest.MobileBank(apptest.With("account", func(c *appv1.Component) {
-		c.Instances, c.DependsOn = []appv1.InstanceCount{{DCN: "dcn-east-1", Count: n}}, nil
-	}))
-	a.Name, a.Spec.Components, a.Spec.Exposure = application, a.Spec.Components[1:2], nil
-	frozen, err := app.Freeze(a, apptest.Images(a), apptest.Bank())
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	return &appv1.Revision{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "retail-prod", Name: app.RevisionName(application, frozen.Digest)},
-		Spec:       appv1.RevisionSpec{Application: application, Content: frozen.Text, Digest: frozen.Digest},
-	}
-}
-
 func (h *hub) place(name, application string, n int32) (*placementv1.Placement, error) {
-	revision := h.revision(application, n)
+	revision := placementtest.Revision(h.t, application, n)
 	r := releasetest.New(name, revision.Name, func(r *releasev1.Release) { r.Spec.Application = application })
 	return h.placer.Place(h.t.Context(), r, revision)
 }

@@ -1,0 +1,383 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"sigs.k8s.io/yaml"
+
+	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
+	"github.com/fairway-cloud/fairway/internal/cli"
+)
+
+func init() { commands = append(commands, newPlacementCommand) }
+
+func newPlacementCommand() *cobra.Command {
+	command := &cobra.Command{Use: "placement", Short: "Says why instances run where they do, what would follow of a loss, and how full pools are"}
+	command.AddCommand(newPlacementExplain(), newPlacementSimulate(), newPlacementCapacity())
+	return command
+}
+
+func newPlacementExplain() *cobra.Command {
+	c := &caller{}
+	var output string
+	command := &cobra.Command{
+		Use:   "explain APPLICATION",
+		Short: "Says why the instances of an application run where they do",
+		Long: `Says for each component and DCN how many instances run in which cell (cluster,
+pool, zone, rack and DCN), why each cell was chosen before the next best, and which
+cells were excluded by which rule. It shows the Placement in force as it was decided;
+the fleet may have changed since.`,
+		Example:           "  fairway placement explain mobile-bank -n retail-prod",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: c.completeApplications,
+		RunE: c.run(func(ctx context.Context, api *cli.Client, cmd *cobra.Command, given []string) error {
+			found, err := inForce(ctx, api, given[0])
+			if err != nil {
+				return err
+			}
+			switch output {
+			case "json":
+				text, err := json.MarshalIndent(found, "", "  ")
+				if err == nil {
+					_, err = fmt.Fprintln(cmd.OutOrStdout(), string(text))
+				}
+				return err
+			case "":
+				return explain(cmd.OutOrStdout(), found)
+			}
+			return cli.Usage("could not show as %q: -o takes json", output)
+		}),
+	}
+	c.flags(command)
+	c.scope(command)
+	command.Flags().StringVarP(&output, "output", "o", "", "json (default: words)")
+	return command
+}
+
+// inForce is the Placement that an application runs by: the newest that a Release uses.
+func inForce(ctx context.Context, api *cli.Client, application string) (*placementv1.Placement, error) {
+	if api.Namespace() == "" {
+		return nil, cli.Usage("name the namespace with -n")
+	}
+	var newest *placementv1.Placement
+	query := url.Values{"limit": {"200"}, "fieldSelector": {"spec.application=" + application}}
+	for {
+		answer, err := api.Do(ctx, cli.Request{Method: http.MethodGet, Path: "/api/v1/placement/placements/" + url.PathEscape(api.Namespace()), Query: query})
+		if err != nil {
+			return nil, err
+		}
+		var list struct {
+			Metadata struct {
+				Continue string `json:"continue"`
+			} `json:"metadata"`
+			Items []placementv1.Placement `json:"items"`
+		}
+		if err := answer.Decode(&list); err != nil {
+			return nil, err
+		}
+		for i := range list.Items {
+			p := &list.Items[i]
+			if p.Spec.Application != application || p.Status.Release == "" {
+				continue
+			}
+			if newest == nil || newest.CreationTimestamp.Before(&p.CreationTimestamp) {
+				newest = p
+			}
+		}
+		if list.Metadata.Continue == "" {
+			break
+		}
+		query.Set("continue", list.Metadata.Continue)
+	}
+	if newest == nil {
+		return nil, fmt.Errorf("could not find a placement of application %q in %q that a release uses: start one with \"fairway release start %s\"", application, api.Namespace(), application)
+	}
+	return newest, nil
+}
+
+// explain writes a Placement as a person reads it.
+func explain(out io.Writer, p *placementv1.Placement) error {
+	var text strings.Builder
+	fmt.Fprintf(&text, "%s runs revision %s by placement %s, decided %s for release %s\n", p.Spec.Application, p.Spec.Revision, p.Name,
+		p.CreationTimestamp.Local().Format("2006-01-02 15:04:05 -07:00"), p.Status.Release)
+	type group struct{ component, dcn string }
+	var groups []group
+	see := func(g group) {
+		if !slices.Contains(groups, g) {
+			groups = append(groups, g)
+		}
+	}
+	for _, a := range p.Spec.Assignments {
+		see(group{a.Component, a.Cell.DCN})
+	}
+	for _, r := range p.Spec.Reasons {
+		see(group{r.Component, r.DCN})
+	}
+	slices.SortFunc(groups, func(a, b group) int {
+		return cmp.Or(cmp.Compare(a.component, b.component), cmp.Compare(a.dcn, b.dcn))
+	})
+	for _, g := range groups {
+		fmt.Fprintf(&text, "\n%s in %s\n", cmp.Or(g.component, "application"), cmp.Or(g.dcn, "every DCN"))
+		for _, a := range p.Spec.Assignments {
+			if a.Component != g.component || a.Cell.DCN != g.dcn || len(a.Seats) == 0 {
+				continue
+			}
+			fmt.Fprintf(&text, "  %d × %s CPU, %s: cluster %s, pool %s, zone %s, rack %s; any of the hosts %s\n", len(a.Seats), a.CPU.String(), a.Memory.String(),
+				a.Cell.Cluster, a.Cell.Pool, a.Cell.Zone, a.Cell.Rack, strings.Join(a.Hosts, ", "))
+		}
+		for _, r := range p.Spec.Reasons {
+			if r.Component == g.component && r.DCN == g.dcn {
+				fmt.Fprintf(&text, "  - %s: %s\n", r.Rule, cli.Plain(r.Message))
+			}
+		}
+	}
+	_, err := io.WriteString(out, text.String())
+	return err
+}
+
+// simulated is the server's answer.
+type simulated struct {
+	Notes []string
+	Moves []struct {
+		Application, Component string
+		Cell                   placementv1.Cell
+		By                     int
+	}
+	Unplaced []struct {
+		Application string
+		Reasons     []string
+	}
+}
+
+func newPlacementSimulate() *cobra.Command {
+	c := &caller{}
+	var lose, add []string
+	var file, output string
+	command := &cobra.Command{
+		Use:   "simulate",
+		Short: "Says where applications would run if parts of the fleet were lost or hosts came",
+		Long: `Says where applications would run if parts of the fleet were lost or hosts came, and
+what would not fit. It decides as releases do, on the fleet as it was last seen, and
+writes nothing.
+
+What is lost is named KIND/NAME with the kinds datacenter, cluster, pool, rack and host:
+datacenter/dc-east, cluster/east-1, pool/retail-business, rack/dc-east/east-a,
+host/east-1/east-biz-1. Hosts come as POOL/CLUSTER/RACK=COUNT and are as large as the
+pool's largest host in that cluster. A file (-f) says the same as YAML or JSON: lists
+"lose" of kind and name, and "add" of pool, cluster, rack, count, cpu and memory.
+
+Exit code 1: something would not fit.`,
+		Example: `  fairway placement simulate --lose datacenter/dc-east
+  fairway placement simulate --lose rack/dc-east/east-a --add-hosts retail-business/east-1/east-b=2`,
+		Args: cobra.NoArgs,
+		RunE: c.run(func(ctx context.Context, api *cli.Client, cmd *cobra.Command, _ []string) error {
+			change, err := changeOf(file, lose, add)
+			if err != nil {
+				return err
+			}
+			answer, err := api.Do(ctx, cli.Request{Method: http.MethodPost, Path: "/api/v1/placement/simulate", Body: change})
+			if err != nil {
+				return err
+			}
+			var got simulated
+			shown, err := show(cmd, output, answer, &got)
+			if err != nil {
+				return err
+			}
+			if !shown {
+				if err := tellSimulated(cmd.OutOrStdout(), got); err != nil {
+					return err
+				}
+			}
+			if len(got.Unplaced) > 0 {
+				return &exitError{code: cli.ExitError}
+			}
+			return nil
+		}),
+	}
+	c.flags(command)
+	f := command.Flags()
+	f.StringArrayVar(&lose, "lose", nil, "KIND/NAME of what is lost; repeatable")
+	f.StringArrayVar(&add, "add-hosts", nil, "POOL/CLUSTER/RACK=COUNT of hosts that come; repeatable")
+	f.StringVarP(&file, "file", "f", "", "file that says the same; - reads standard input")
+	f.StringVarP(&output, "output", "o", "", "json (default: words)")
+	return command
+}
+
+var lossKinds = map[string]string{"datacenter": "DataCenter", "cluster": "Cluster", "pool": "Pool", "rack": "Rack", "host": "Host"}
+
+// changeOf is the body of the question.
+func changeOf(file string, lose, add []string) (map[string][]any, error) {
+	change := map[string][]any{"lose": {}, "add": {}}
+	if file != "" {
+		text, err := readFile(file)
+		if err != nil {
+			return nil, err
+		}
+		if err := yaml.UnmarshalStrict(text, &change); err != nil {
+			return nil, cli.Usage("could not read %s: %v; it holds the lists lose and add", file, err)
+		}
+	}
+	for _, text := range lose {
+		kind, name, ok := strings.Cut(text, "/")
+		if !ok || lossKinds[strings.ToLower(kind)] == "" || name == "" {
+			return nil, cli.Usage("could not read --lose %q: write KIND/NAME with a kind of datacenter, cluster, pool, rack or host", text)
+		}
+		change["lose"] = append(change["lose"], map[string]any{"kind": lossKinds[strings.ToLower(kind)], "name": name})
+	}
+	for _, text := range add {
+		where, number, ok := strings.Cut(text, "=")
+		parts := strings.Split(where, "/")
+		count, err := strconv.Atoi(number)
+		if !ok || err != nil || len(parts) != 3 {
+			return nil, cli.Usage("could not read --add-hosts %q: write POOL/CLUSTER/RACK=COUNT", text)
+		}
+		change["add"] = append(change["add"], map[string]any{"pool": parts[0], "cluster": parts[1], "rack": parts[2], "count": count})
+	}
+	if len(change["lose"])+len(change["add"]) == 0 {
+		return nil, cli.Usage("say what is lost (--lose) or added (--add-hosts), or give a file (-f)")
+	}
+	return change, nil
+}
+
+func readFile(name string) ([]byte, error) {
+	if name == "-" {
+		return io.ReadAll(io.LimitReader(os.Stdin, 64<<10))
+	}
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("could not read %s: %w", name, err)
+	}
+	return text, nil
+}
+
+func tellSimulated(out io.Writer, s simulated) error {
+	for _, n := range s.Notes {
+		if _, err := fmt.Fprintln(out, cli.Plain(n)); err != nil {
+			return err
+		}
+	}
+	rows := [][]string{{"APPLICATION", "COMPONENT", "DCN", "CLUSTER", "POOL", "RACK", "INSTANCES"}}
+	for _, m := range s.Moves {
+		rows = append(rows, []string{m.Application, m.Component, m.Cell.DCN, m.Cell.Cluster, m.Cell.Pool, m.Cell.Rack, fmt.Sprintf("%+d", m.By)})
+	}
+	if len(rows) == 1 {
+		if _, err := fmt.Fprintln(out, "nothing would move"); err != nil {
+			return err
+		}
+	} else if err := cli.WriteTable(out, rows); err != nil {
+		return err
+	}
+	for _, u := range s.Unplaced {
+		if _, err := fmt.Fprintf(out, "%s would not fit:\n", u.Application); err != nil {
+			return err
+		}
+		for _, r := range u.Reasons {
+			if _, err := fmt.Fprintf(out, "  %s\n", cli.Plain(r)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// pools is the server's answer.
+type pools struct {
+	Pools []struct {
+		Pool        string
+		Hosts       int
+		Total, Held capacityAmount
+		More        []struct {
+			Size      string
+			Instances int64
+		}
+		Losses []struct {
+			Kind, Name string
+			Free       capacityAmount
+		}
+		Trend struct {
+			HistoryDays float64
+			FullInDays  *float64
+			Why         string
+		}
+	}
+}
+
+type capacityAmount struct{ CPU, Memory, Instances int64 }
+
+func (a capacityAmount) words() string {
+	return fmt.Sprintf("%.1f CPU, %.1f GiB", float64(a.CPU)/1000, float64(a.Memory)/(1<<30))
+}
+
+func newPlacementCapacity() *cobra.Command {
+	c := &caller{}
+	var pool, output string
+	command := &cobra.Command{
+		Use:   "capacity",
+		Short: "Says how full pools are, how much more fits, what a loss leaves, and when they are full",
+		Long: `Says for each pool what its hosts could hold and what Placements reserve; how many
+instances more of each sizing class fit, host by host, each class on its own; what is
+left free when the largest rack or data centre is lost and its instances have come to
+the rest; and in how many days the pool is full if it grows as it did. It takes a week
+of history for that, and says how much there is.`,
+		Example: "  fairway placement capacity --pool retail-business",
+		Args:    cobra.NoArgs,
+		RunE: c.run(func(ctx context.Context, api *cli.Client, cmd *cobra.Command, _ []string) error {
+			query := url.Values{}
+			if pool != "" {
+				query.Set("pool", pool)
+			}
+			answer, err := api.Do(ctx, cli.Request{Method: http.MethodGet, Path: "/api/v1/placement/capacity", Query: query})
+			if err != nil {
+				return err
+			}
+			var got pools
+			shown, err := show(cmd, output, answer, &got)
+			if err != nil || shown {
+				return err
+			}
+			return tellCapacity(cmd.OutOrStdout(), got)
+		}),
+	}
+	c.flags(command)
+	command.Flags().StringVar(&pool, "pool", "", "only this pool (default: all)")
+	command.Flags().StringVarP(&output, "output", "o", "", "json (default: words)")
+	return command
+}
+
+func tellCapacity(out io.Writer, p pools) error {
+	var text strings.Builder
+	for _, one := range p.Pools {
+		fmt.Fprintf(&text, "%s: %d hosts, %s in all, %s reserved\n", one.Pool, one.Hosts, one.Total.words(), one.Held.words())
+		var more []string
+		for _, m := range one.More {
+			more = append(more, fmt.Sprintf("%d %s", m.Instances, m.Size))
+		}
+		fmt.Fprintf(&text, "  fits more, of one size: %s\n", strings.Join(more, ", or "))
+		for _, l := range one.Losses {
+			what := map[string]string{"Rack": "rack", "DataCenter": "data centre"}[l.Kind]
+			fmt.Fprintf(&text, "  without its largest %s (%s): %s left\n", what, l.Name, l.Free.words())
+		}
+		full := one.Trend.Why
+		if one.Trend.FullInDays != nil {
+			full = fmt.Sprintf("in %.0f days, %s", *one.Trend.FullInDays, one.Trend.Why)
+		}
+		fmt.Fprintf(&text, "  full: %s (%.0f days of history)\n", full, one.Trend.HistoryDays)
+	}
+	_, err := io.WriteString(out, text.String())
+	return err
+}

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package server
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
+	"github.com/fairway-cloud/fairway/internal/app"
+	"github.com/fairway-cloud/fairway/internal/identity"
+	"github.com/fairway-cloud/fairway/internal/placement"
+	"github.com/fairway-cloud/fairway/internal/placement/observed"
+)
+
+// Readers says whether a person may look at the Placements of the whole fleet.
+type Readers interface {
+	MayReadAll(ctx context.Context, person identity.Person) (bool, error)
+}
+
+// Desk answers from what is on the hub.
+type Desk struct {
+	// Hub reads through a cache, and Direct past it.
+	Hub, Direct client.Reader
+	Readers     Readers
+	Clock       clock.PassiveClock
+}
+
+// Outcome is what would follow of a change.
+type Outcome struct {
+	// Notes say where the instances of lost DCNs would go, and what could not be looked at.
+	Notes []string `json:"notes"`
+	// Moves are the cells that gain instances, or lose them.
+	Moves []Move `json:"moves"`
+	// Unplaced are the applications that would not fit, the most important first.
+	Unplaced []Unplaced `json:"unplaced"`
+}
+
+// Move is instances that a cell gains, or loses where by is negative.
+type Move struct {
+	Application string           `json:"application"`
+	Component   string           `json:"component"`
+	Cell        placementv1.Cell `json:"cell"`
+	By          int              `json:"by"`
+}
+
+// Unplaced is an application that would not fit.
+type Unplaced struct {
+	Application string   `json:"application"`
+	Reasons     []string `json:"reasons"`
+}
+
+// Simulate says what would follow of a change.
+func (d *Desk) Simulate(ctx context.Context, change placement.WhatIf) (Outcome, error) {
+	world, err := observed.Read(ctx, d.Hub, d.Direct)
+	if err != nil {
+		return Outcome{}, err
+	}
+	now := d.Clock.Now()
+	requests, left, err := world.Running(ctx, d.Hub, now)
+	if err != nil {
+		return Outcome{}, err
+	}
+	found, err := placement.Simulate(world.Snapshot(now), requests, change, placement.DefaultPolicy())
+	if err != nil {
+		return Outcome{}, &badChange{err}
+	}
+	out := Outcome{Notes: append(append([]string{}, found.Taken...), left...), Moves: []Move{}, Unplaced: []Unplaced{}}
+	for _, m := range found.Moves {
+		out.Moves = append(out.Moves, Move{Application: m.Application, Component: m.Component, Cell: placementv1.Cell(m.Cell), By: m.By})
+	}
+	for _, u := range found.Unplaced {
+		one := Unplaced{Application: u.Application}
+		for _, r := range u.Reasons {
+			one.Reasons = append(one.Reasons, fmt.Sprintf("component %s in %s: %s", r.Component, r.DCN, r.Message))
+		}
+		out.Unplaced = append(out.Unplaced, one)
+	}
+	return out, nil
+}
+
+// badChange is a change that names what the fleet does not know.
+type badChange struct{ error }
+
+// Pool is how full a pool is.
+type Pool struct {
+	Pool  string `json:"pool"`
+	Hosts int    `json:"hosts"`
+	// Total is what the hosts could hold, Held what Placements reserve.
+	Total Amount `json:"total"`
+	Held  Amount `json:"held"`
+	// Classes counts hosts by size and processor.
+	Classes map[string]int64 `json:"classes"`
+	// More is how many instances more of each sizing class fit, each on its own.
+	More []More `json:"more"`
+	// Losses say what is left when the largest rack or data centre is lost.
+	Losses []Left `json:"losses"`
+	// Trend of what is held.
+	Trend Trend `json:"trend"`
+}
+
+// Amount of what hosts offer. CPU counts in thousandths of a core, memory in bytes.
+type Amount struct {
+	CPU       int64 `json:"cpu"`
+	Memory    int64 `json:"memory"`
+	Instances int64 `json:"instances"`
+}
+
+// More is how many instances more of a sizing class fit.
+type More struct {
+	Size      string `json:"size"`
+	Instances int64  `json:"instances"`
+}
+
+// Left is what is free after a loss; negative: that much lacks.
+type Left struct {
+	Kind string `json:"kind"`
+	Name string `json:"name"`
+	Free Amount `json:"free"`
+}
+
+// Trend is how what is held has grown.
+type Trend struct {
+	// HistoryDays is how many days of history it is drawn from.
+	HistoryDays float64 `json:"historyDays"`
+	// FullInDays is when the pool is full if it goes on so; left out: nobody can tell, or
+	// it does not fill up.
+	FullInDays *float64 `json:"fullInDays,omitempty"`
+	// Why says what is full first, or why there is no date.
+	Why string `json:"why"`
+}
+
+// Capacity says how full pools are; name: only that one.
+func (d *Desk) Capacity(ctx context.Context, name string) ([]Pool, error) {
+	world, err := observed.Read(ctx, d.Hub, d.Direct)
+	if err != nil {
+		return nil, err
+	}
+	now := d.Clock.Now()
+	var sizes []placement.NamedSize
+	for _, s := range app.ReadySizes() {
+		sizes = append(sizes, placement.NamedSize{Name: string(s.Class), Size: placement.Amount{CPU: s.Size.CPU.MilliValue(), Memory: s.Size.Memory.Value(), Instances: 1}})
+	}
+	out := []Pool{}
+	for _, c := range placement.Capacity(world.Snapshot(now), sizes, placement.DefaultPolicy()) {
+		if name != "" && c.Pool != name {
+			continue
+		}
+		p := Pool{Pool: c.Pool, Hosts: c.Hosts, Total: Amount(c.Total), Held: Amount(c.Held), Classes: c.Classes, More: []More{}, Losses: []Left{}}
+		for _, m := range c.More {
+			p.More = append(p.More, More(m))
+		}
+		for _, l := range c.Losses {
+			p.Losses = append(p.Losses, Left{Kind: l.Kind, Name: l.Name, Free: Amount(l.Free)})
+		}
+		t := placement.TrendOf(History(world.Placements.Items, c.Pool, now), c.Total)
+		p.Trend = Trend{HistoryDays: t.Days, Why: t.Why}
+		if t.Full >= 0 {
+			p.Trend.FullInDays = &t.Full
+		}
+		out = append(out, p)
+	}
+	return out, nil
+}
+
+// mostHistory is how far back a trend looks.
+const mostHistory = 90 * 24 * time.Hour
+
+// History is what a pool held, day by day, as Placements tell it: each that a Release
+// used held its room from when it was made until it was given back.
+func History(all []placementv1.Placement, pool string, now time.Time) []placement.Point {
+	type change struct {
+		at time.Time
+		by placement.Amount
+	}
+	var changes []change
+	for i := range all {
+		p := &all[i]
+		var held placement.Amount
+		for _, a := range p.Spec.Assignments {
+			if a.Cell.Pool == pool {
+				held = held.Plus(placement.Amount{CPU: a.CPU.MilliValue(), Memory: a.Memory.Value(), Instances: 1}.Times(int64(len(a.Seats))))
+			}
+		}
+		if p.Status.Release == "" || held == (placement.Amount{}) || p.CreationTimestamp.IsZero() {
+			continue
+		}
+		changes = append(changes, change{p.CreationTimestamp.Time, held})
+		if c := meta.FindStatusCondition(p.Status.Conditions, placementv1.ConditionReserved); c != nil && c.Status == "False" {
+			changes = append(changes, change{c.LastTransitionTime.Time, held.Times(-1)})
+		}
+	}
+	if len(changes) == 0 {
+		return nil
+	}
+	slices.SortFunc(changes, func(a, b change) int { return cmp.Compare(a.at.UnixNano(), b.at.UnixNano()) })
+	at := changes[0].at
+	if earliest := now.Add(-mostHistory); at.Before(earliest) {
+		at = earliest
+	}
+	var points []placement.Point
+	var held placement.Amount
+	i := 0
+	for ; !at.After(now); at = at.Add(24 * time.Hour) {
+		for ; i < len(changes) && !changes[i].at.After(at); i++ {
+			held = held.Plus(changes[i].by)
+		}
+		points = append(points, placement.Point{At: at, Held: held})
+	}
+	return points
+}

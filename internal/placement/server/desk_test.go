@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package server_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clocktesting "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
+	releasev1 "github.com/fairway-cloud/fairway/api/release/v1alpha1"
+	"github.com/fairway-cloud/fairway/internal/app/apptest"
+	"github.com/fairway-cloud/fairway/internal/approval"
+	"github.com/fairway-cloud/fairway/internal/audit"
+	"github.com/fairway-cloud/fairway/internal/identity"
+	"github.com/fairway-cloud/fairway/internal/placement"
+	"github.com/fairway-cloud/fairway/internal/placement/controller"
+	"github.com/fairway-cloud/fairway/internal/placement/placementtest"
+	"github.com/fairway-cloud/fairway/internal/placement/server"
+	"github.com/fairway-cloud/fairway/internal/platform/httpapi"
+	"github.com/fairway-cloud/fairway/internal/release/releasetest"
+)
+
+type readers struct {
+	may bool
+	err error
+}
+
+func (r readers) MayReadAll(context.Context, identity.Person) (bool, error) { return r.may, r.err }
+
+// running is a desk over a fleet in which mobile-bank runs with five instances.
+func running(t *testing.T) *server.Desk {
+	t.Helper()
+	revision := placementtest.Revision(t, "mobile-bank", 5)
+	hub := placementtest.Hub(t).WithObjects(revision).Build()
+	clock := clocktesting.NewFakePassiveClock(apptest.Now)
+	placer := &controller.Placer{Hub: hub, Direct: hub, Clock: clock}
+	if _, err := placer.Place(t.Context(), releasetest.New("r1", revision.Name, func(r *releasev1.Release) { r.Spec.Application = "mobile-bank" }), revision); err != nil {
+		t.Fatal(err)
+	}
+	return &server.Desk{Hub: hub, Direct: hub, Clock: clock, Readers: readers{may: true}}
+}
+
+func TestSimulate(t *testing.T) {
+	desk := running(t)
+	out, err := desk.Simulate(t.Context(), placement.WhatIf{Lose: []placement.Loss{{Kind: "Rack", Name: "dc-east/east-a"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cell := placementv1.Cell{Cluster: "east-1", Pool: "retail-business", Zone: "business", Rack: "east-a", DCN: "dcn-east-1"}
+	want := server.Outcome{
+		Notes: []string{}, Moves: []server.Move{{Application: "retail-prod/mobile-bank", Component: "account", Cell: cell, By: -5}},
+		Unplaced: []server.Unplaced{{Application: "retail-prod/mobile-bank", Reasons: []string{
+			"component account in dcn-east-1: no cell takes 5 instances: no host of pool retail-business on rack east-a of cluster east-1 is ready",
+		}}},
+	}
+	if diff := cmp.Diff(want, out); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestCapacity(t *testing.T) {
+	pools, err := running(t).Capacity(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(pools) != 1 || pools[0].Held.CPU != 1250 || pools[0].Hosts != 4 || pools[0].Trend.FullInDays != nil || pools[0].Trend.Why != "there is no history yet" { // the hub in memory stamps no times
+		t.Errorf("%+v", pools)
+	}
+	for _, m := range pools[0].More {
+		// Of the four hosts with 1 CPU each, which one the five instances of 250m lie on is
+		// the member's scheduler's choice: one host may be full, and one begun.
+		if m.Size == "Medium" && m.Instances > 2 {
+			t.Errorf("%d instances of a whole CPU are promised, and two hosts may be begun: %+v", m.Instances, pools[0].More)
+		}
+	}
+}
+
+// TestHistory reads what was held from Placements that came and went.
+func TestHistory(t *testing.T) {
+	now := time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)
+	made := func(days int, cpu string, givenBack int) placementv1.Placement {
+		p := placementv1.Placement{ObjectMeta: metav1.ObjectMeta{CreationTimestamp: metav1.NewTime(now.AddDate(0, 0, -days))}}
+		p.Status.Release = "r"
+		p.Spec.Assignments = []placementv1.Assignment{{Cell: placementv1.Cell{Pool: "retail"}, Seats: []int32{0, 1}, CPU: resource.MustParse(cpu), Memory: resource.MustParse("1Gi")}}
+		if givenBack > 0 {
+			meta.SetStatusCondition(&p.Status.Conditions, metav1.Condition{
+				Type: placementv1.ConditionReserved, Status: metav1.ConditionFalse, Reason: "Superseded", LastTransitionTime: metav1.NewTime(now.AddDate(0, 0, -givenBack)),
+			})
+		}
+		return p
+	}
+	var got []int64
+	for _, p := range server.History([]placementv1.Placement{made(4, "1", 2), made(2, "3", 0), {}}, "retail", now) {
+		got = append(got, p.Held.CPU)
+	}
+	if diff := cmp.Diff([]int64{2000, 2000, 6000, 6000, 6000}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestRoutes(t *testing.T) {
+	away := running(t)
+	away.Direct = interceptor.NewClient(placementtest.Hub(t).Build(), interceptor.Funcs{List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error {
+		return errors.New("connection refused")
+	}})
+	stranger := running(t)
+	stranger.Readers = readers{}
+	unsure := running(t)
+	unsure.Readers = readers{err: errors.New("connection refused")}
+	for name, c := range map[string]struct {
+		desk   *server.Desk
+		method string
+		target string
+		body   string
+		want   string
+	}{
+		"simulates":     {running(t), "POST", "/api/v1/placement/simulate", `{"lose":[{"kind":"Rack","name":"dc-east/east-a"}]}`, `"by":-5`},
+		"adds":          {running(t), "POST", "/api/v1/placement/simulate", `{"add":[{"pool":"retail-business","cluster":"east-1","rack":"east-b","count":2,"cpu":"4","memory":"8Gi"}]}`, `"moves":[]`},
+		"nothing":       {running(t), "POST", "/api/v1/placement/simulate", `{}`, "could not simulate nothing"},
+		"unknown":       {running(t), "POST", "/api/v1/placement/simulate", `{"lose":[{"kind":"Rack","name":"dc-east/moon"}]}`, "the fleet does not know it"},
+		"half a size":   {running(t), "POST", "/api/v1/placement/simulate", `{"add":[{"pool":"retail-business","cluster":"east-1","rack":"east-b","count":2,"cpu":"4"}]}`, "give both cpu and memory"},
+		"no size":       {running(t), "POST", "/api/v1/placement/simulate", `{"add":[{"pool":"retail-business","cluster":"east-1","rack":"east-b","count":2,"cpu":"-4","memory":"x"}]}`, "write them like"},
+		"unknown field": {running(t), "POST", "/api/v1/placement/simulate", `{"loose":[]}`, "is not the JSON object"},
+		"a stranger":    {stranger, "POST", "/api/v1/placement/simulate", `{}`, "your roles do not allow"},
+		"unsure":        {unsure, "GET", "/api/v1/placement/capacity", "", "could not look at the fleet now"},
+		"hub away":      {away, "GET", "/api/v1/placement/capacity", "", "could not look at the fleet now"},
+		"capacity":      {running(t), "GET", "/api/v1/placement/capacity?pool=retail-business", "", `"pool":"retail-business"`},
+		"no such pool":  {running(t), "GET", "/api/v1/placement/capacity?pool=moon", "", "could not find pool"},
+		"odd query":     {running(t), "GET", "/api/v1/placement/capacity?moon=1", "", "no such parameter"},
+		"no desk":       {nil, "GET", "/api/v1/placement/capacity", "", "could not look at the fleet now"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := ask(t, c.desk, c.method, c.target, c.body); !strings.Contains(got, c.want) {
+				t.Errorf("the answer is %s, want %q in it", got, c.want)
+			}
+		})
+	}
+}
+
+// anybody is let in, and what is written is kept nowhere: these routes only read.
+type anybody struct{}
+
+func (anybody) Authenticate(context.Context, string) (identity.Person, error) {
+	return identity.Person{ID: "p1"}, nil
+}
+func (anybody) Intent(context.Context, audit.Act) (string, error)    { return "1", nil }
+func (anybody) Outcome(context.Context, string, audit.Outcome) error { return nil }
+
+func ask(t *testing.T, desk *server.Desk, method, target, body string) string {
+	t.Helper()
+	handler, err := (&httpapi.Chain{Identity: anybody{}, Gate: approval.Unrestricted{}, Recorder: anybody{}, Log: slog.New(slog.DiscardHandler)}).Mount(server.Routes(desk))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := httptest.NewRequestWithContext(t.Context(), method, target, strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Authorization", "Bearer p1")
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, r)
+	return w.Body.String()
+}

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package server
+
+import (
+	"errors"
+	"net/http"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/fairway-cloud/fairway/internal/identity"
+	"github.com/fairway-cloud/fairway/internal/placement"
+	"github.com/fairway-cloud/fairway/internal/platform/httpapi"
+)
+
+const (
+	bodyLimit = 64 << 10
+	// mostChanges bounds what is lost or added in one question.
+	mostChanges = 100
+)
+
+// Routes of the placement room. desk may be nil where only the document is made.
+func Routes(desk *Desk) []httpapi.Route {
+	return []httpapi.Route{
+		{Method: http.MethodPost, Pattern: "/api/v1/placement/simulate", Room: "placement", Verb: "simulate", Effect: httpapi.Reads, BodyLimit: bodyLimit, Handler: desk.simulate,
+			Doc: httpapi.Doc{Summary: "Says where applications would run if parts of the fleet were lost or hosts came. Nothing is written.", Request: "placement.Change", Response: "placement.Outcome"}},
+		{Method: http.MethodGet, Pattern: "/api/v1/placement/capacity", Room: "placement", Verb: "capacity", Effect: httpapi.Reads, Handler: desk.capacity,
+			Doc: httpapi.Doc{
+				Summary: "Says how full pools are, how much more fits, what a loss leaves and when they are full.", Response: "placement.Capacity",
+				Query: []httpapi.Parameter{{Name: "pool", Text: "Only this pool. Default: all."}},
+			}},
+	}
+}
+
+// Change of the fleet that somebody asks about.
+type Change struct {
+	Lose []Loss     `json:"lose"`
+	Add  []Addition `json:"add"`
+}
+
+// Loss names something of the fleet.
+type Loss struct {
+	Kind string `json:"kind"`
+	Name string `json:"name"`
+}
+
+// Addition is hosts that come.
+type Addition struct {
+	Pool    string `json:"pool"`
+	Cluster string `json:"cluster"`
+	Rack    string `json:"rack"`
+	Count   int    `json:"count"`
+	// CPU and Memory of each, as Kubernetes writes quantities. Left out: as the pool's
+	// largest host in the cluster.
+	CPU    string `json:"cpu,omitempty"`
+	Memory string `json:"memory,omitempty"`
+}
+
+// mostPods is how many instances a host holds of which nobody says more: the default of
+// the kubelet.
+const mostPods = 110
+
+func (c Change) whatIf() (placement.WhatIf, error) {
+	var out placement.WhatIf
+	if len(c.Lose)+len(c.Add) == 0 || len(c.Lose)+len(c.Add) > mostChanges {
+		return out, httpapi.NewProblem(httpapi.CodeInvalid, "could not simulate nothing, or more than %d changes at once: say what is lost (lose) or added (add)", mostChanges)
+	}
+	for _, l := range c.Lose {
+		out.Lose = append(out.Lose, placement.Loss(l))
+	}
+	for _, a := range c.Add {
+		one := placement.Addition{Pool: a.Pool, Cluster: a.Cluster, Rack: a.Rack, Count: a.Count}
+		if (a.CPU == "") != (a.Memory == "") {
+			return out, httpapi.NewProblem(httpapi.CodeInvalid, "could not add hosts to pool %q: give both cpu and memory, or neither", a.Pool)
+		}
+		if a.CPU != "" {
+			cpu, err := resource.ParseQuantity(a.CPU)
+			memory, other := resource.ParseQuantity(a.Memory)
+			if err != nil || other != nil || cpu.Sign() <= 0 || memory.Sign() <= 0 {
+				return out, httpapi.NewProblem(httpapi.CodeInvalid, "could not read cpu %q and memory %q: write them like 16 and 64Gi", a.CPU, a.Memory)
+			}
+			one.Room = placement.Amount{CPU: cpu.MilliValue(), Memory: memory.Value(), Instances: mostPods}
+		}
+		out.Add = append(out.Add, one)
+	}
+	return out, nil
+}
+
+// admitted refuses those who may not look at the whole fleet.
+func (d *Desk) admitted(r *http.Request) error {
+	if d == nil {
+		return httpapi.NewProblem(httpapi.CodeUnavailable, "could not look at the fleet now")
+	}
+	person, _ := identity.FromContext(r.Context())
+	may, err := d.Readers.MayReadAll(r.Context(), person)
+	if err != nil {
+		return unavailable(err)
+	}
+	if !may {
+		return httpapi.NewProblem(httpapi.CodeDenied, "could not look at the whole fleet: your roles do not allow to list placements in all namespaces")
+	}
+	return nil
+}
+
+func (d *Desk) simulate(w http.ResponseWriter, r *http.Request) error {
+	if err := d.admitted(r); err != nil {
+		return err
+	}
+	var change Change
+	if err := httpapi.Strict(r, &change); err != nil {
+		return err
+	}
+	whatIf, err := change.whatIf()
+	if err != nil {
+		return err
+	}
+	out, err := d.Simulate(r.Context(), whatIf)
+	if bad := (*badChange)(nil); errors.As(err, &bad) {
+		return httpapi.NewProblem(httpapi.CodeInvalid, "%s", bad.Error())
+	}
+	if err != nil {
+		return unavailable(err)
+	}
+	return httpapi.WriteJSON(w, http.StatusOK, out)
+}
+
+func (d *Desk) capacity(w http.ResponseWriter, r *http.Request) error {
+	if err := d.admitted(r); err != nil {
+		return err
+	}
+	for name := range r.URL.Query() {
+		if name != "pool" {
+			return httpapi.NewProblem(httpapi.CodeBadRequest, "could not read the query: no such parameter %q", name)
+		}
+	}
+	pool := r.URL.Query().Get("pool")
+	out, err := d.Capacity(r.Context(), pool)
+	if err != nil {
+		return unavailable(err)
+	}
+	if pool != "" && len(out) == 0 {
+		return httpapi.NewProblem(httpapi.CodeNotFound, "could not find pool %q", pool)
+	}
+	return httpapi.WriteJSON(w, http.StatusOK, map[string]any{"pools": out})
+}
+
+func unavailable(err error) error {
+	if p := httpapi.AsProblem(err); p.Code != httpapi.CodeInternal {
+		return p
+	}
+	return httpapi.NewProblem(httpapi.CodeUnavailable, "could not look at the fleet now").Because(err)
+}
+
+// Schemas of what the routes take and answer.
+func Schemas() map[string]any {
+	text := func(description string) map[string]any {
+		return map[string]any{"type": "string", "description": description}
+	}
+	number := func(description string) map[string]any {
+		return map[string]any{"type": "integer", "description": description}
+	}
+	list := func(of map[string]any) map[string]any { return map[string]any{"type": "array", "items": of} }
+	object := func(required []any, properties map[string]any) map[string]any {
+		return map[string]any{"type": "object", "required": required, "properties": properties}
+	}
+	amount := object([]any{"cpu", "memory", "instances"}, map[string]any{"cpu": number("Thousandths of a core."), "memory": number("Bytes."), "instances": number("Instances by number.")})
+	ref := func(name string) map[string]any { return map[string]any{"$ref": "#/components/schemas/" + name} }
+	return map[string]any{
+		"placement.Change": object(nil, map[string]any{
+			"lose": list(object([]any{"kind", "name"}, map[string]any{"kind": text("DataCenter, Cluster, Pool, Rack or Host."), "name": text("Its name; a rack's is <data centre>/<rack>, a host's <cluster>/<host>.")})),
+			"add": list(object([]any{"pool", "cluster", "rack", "count"}, map[string]any{
+				"pool": text("Pool that the hosts come to."), "cluster": text("Cluster that they join."), "rack": text("Rack that they stand in."), "count": number("How many, from 1 to 5,000."),
+				"cpu": text("CPU of each, such as 16. Default: as the pool's largest host in the cluster."), "memory": text("Memory of each, such as 64Gi. Default: likewise."),
+			})),
+		}),
+		"placement.Outcome": object([]any{"notes", "moves", "unplaced"}, map[string]any{
+			"notes": list(text("Where the instances of lost DCNs would go, and what could not be looked at.")),
+			"moves": list(object([]any{"application", "component", "cell", "by"}, map[string]any{
+				"application": text("<namespace>/<name>."), "component": text("Its component."), "cell": map[string]any{"type": "object"}, "by": number("How many instances the cell gains; negative: loses."),
+			})),
+			"unplaced": list(object([]any{"application", "reasons"}, map[string]any{"application": text("An application that would not fit."), "reasons": list(text("What lacks."))})),
+		}),
+		"placement.Amount": amount,
+		"placement.Capacity": object([]any{"pools"}, map[string]any{"pools": list(object([]any{"pool", "hosts", "total", "held", "classes", "more", "losses", "trend"}, map[string]any{
+			"pool": text("Pool."), "hosts": number("Hosts that are ready."), "total": ref("placement.Amount"), "held": ref("placement.Amount"),
+			"classes": map[string]any{"type": "object", "additionalProperties": map[string]any{"type": "integer"}, "description": "Hosts by size and processor."},
+			"more":    list(object([]any{"size", "instances"}, map[string]any{"size": text("Sizing class."), "instances": number("How many instances more of it fit, counted host by host.")})),
+			"losses":  list(object([]any{"kind", "name", "free"}, map[string]any{"kind": text("Rack or DataCenter."), "name": text("The largest one of the pool."), "free": ref("placement.Amount")})),
+			"trend": object([]any{"historyDays", "why"}, map[string]any{
+				"historyDays": map[string]any{"type": "number", "description": "Days of history."}, "why": text("What is full first, or why nobody can tell."),
+				"fullInDays": map[string]any{"type": "number", "description": "Days until the pool is full. Left out: nobody can tell, or it does not fill up."},
+			}),
+		}))}),
+	}
+}
