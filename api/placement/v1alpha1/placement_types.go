@@ -108,9 +108,10 @@ type Assignment struct {
 	// memory that each instance reserves, in bytes.
 	// +required
 	Memory resource.Quantity `json:"memory"`
-	// onePerHost says that no host may hold two of these instances.
+	// maxPerHost is how many of these instances a host may hold. Left out: no bound.
 	// +optional
-	OnePerHost bool `json:"onePerHost,omitempty"`
+	// +kubebuilder:validation:Minimum=1
+	MaxPerHost int32 `json:"maxPerHost,omitempty"`
 	// architectures that the instances run on, as Kubernetes names them (amd64, arm64,
 	// loong64). None: any.
 	// +optional

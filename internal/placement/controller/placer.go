@@ -158,8 +158,13 @@ func specOf(application, revision string, d placement.Decision) (placementv1.Pla
 			Component: a.Component, Template: a.Template, Cell: placementv1.Cell(a.Cell), Block: a.Block,
 			Seats: append([]int32{}, a.Seats...), Hosts: append([]string{}, a.Hosts...),
 			CPU:    *resource.NewMilliQuantity(a.Size.CPU, resource.DecimalSI),
-			Memory: *resource.NewQuantity(a.Size.Memory, resource.BinarySI), OnePerHost: a.OnePerHost, Architectures: a.Archs,
+			Memory: *resource.NewQuantity(a.Size.Memory, resource.BinarySI), Architectures: a.Archs,
 		})
+	}
+	for i, a := range d.Assignments {
+		if a.OnePerHost {
+			spec.Assignments[i].MaxPerHost = 1
+		}
 	}
 	digest, err := canonical.DigestOf(map[string]any{"application": application, "revision": revision, "assignments": spec.Assignments})
 	if err != nil {

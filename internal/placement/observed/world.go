@@ -165,7 +165,7 @@ func assignmentOf(a placementv1.Assignment) placement.Assignment {
 		Component: a.Component, Template: a.Template, Cell: placement.Cell(a.Cell), Block: a.Block,
 		Seats: a.Seats, Hosts: a.Hosts,
 		Size:       placement.Amount{CPU: a.CPU.MilliValue(), Memory: a.Memory.Value(), Instances: 1},
-		OnePerHost: a.OnePerHost, Archs: a.Architectures,
+		OnePerHost: a.MaxPerHost == 1, Archs: a.Architectures,
 	}
 }
 
