@@ -3,6 +3,8 @@
 
 package approval
 
+import "time"
+
 // Proof is what came of checking the proof that an object of the hub carries: that the
 // server itself made it, as it is, for the person whom it names. The zero value holds
 // for nothing.
@@ -11,6 +13,9 @@ type Proof struct {
 	Holds bool
 	// Why it does not hold, for people. Empty: nobody has checked it.
 	Why string
+	// Said is when the person said it, to the millisecond: the hub stamps seconds only.
+	// Zero: what the hub stamped counts.
+	Said time.Time
 }
 
 // Unproven says why an object without a proof does not count, and what to do.

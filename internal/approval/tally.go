@@ -177,8 +177,9 @@ func (t *tally) crew(v voice, c *approvalv1.Crew, part approvalv1.Part, who *str
 		t.leave(v.Decision, "%s", t.conflict(v, part))
 	case !t.complete():
 		t.leave(v.Decision, "the plan was not approved yet")
-	case !stopped.IsZero() && !v.at.After(stopped):
-		t.leave(v.Decision, "the act was stopped after it")
+	case !stopped.IsZero() && v.at.Before(stopped.Truncate(time.Second).Add(time.Second)):
+		// A stop is known to the second, and whoever speaks within it may have spoken before.
+		t.leave(v.Decision, "the act was stopped in that second or after it: say it again")
 	default:
 		*who = v.people[0]
 	}

@@ -33,14 +33,17 @@ func (t *tally) person(name string) string {
 // speaks of this plan, and in time.
 func (t *tally) hear(d *approvalv1.Decision, now time.Time) (v voice, why string) {
 	at := d.CreationTimestamp.Time
+	if proof := t.c.Proofs[d.Name]; proof.Holds && !proof.Said.IsZero() {
+		at = proof.Said
+	}
 	v = voice{Decision: d, at: at}
 	made := t.c.Request.CreationTimestamp.Time
 	switch {
 	case d.Spec.Digest != t.c.Request.Spec.Digest:
 		return v, "it speaks of another plan"
-	case at.Before(made):
+	case d.CreationTimestamp.Time.Before(made):
 		return v, "it is older than the request"
-	case at.After(now.Add(clockSkew)):
+	case d.CreationTimestamp.After(now.Add(clockSkew)):
 		return v, "it was made in the future: look at the clocks"
 	}
 	if ended := t.c.Subject.EndedAt; d.Spec.Verdict == approvalv1.VerdictWithdraw && !ended.IsZero() && at.After(ended) {

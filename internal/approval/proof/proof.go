@@ -182,5 +182,5 @@ func (k *Keys) check(ctx context.Context, text string, s said, made metav1.Time)
 	if apart := made.Sub(time.UnixMilli(issued)).Abs(); apart > Holds {
 		return approval.Proof{Why: fmt.Sprintf("the hub made it %s from when it was said: it was made again, or held back", apart.Round(time.Second))}, nil
 	}
-	return approval.Proof{Holds: true}, nil
+	return approval.Proof{Holds: true, Said: time.UnixMilli(issued)}, nil
 }

@@ -175,7 +175,7 @@ func (r *Amendments) lookAll(ctx context.Context, a *identityv1.Amendment) ([]st
 func (r *Amendments) one(ctx context.Context, a *identityv1.Amendment, item identityv1.AmendmentItem, j identity.AmendmentJudgement, resumed bool) (moved string, err error) {
 	found := false
 	if resumed {
-		if found, moved, err = r.Hands.Look(ctx, a, item); err != nil {
+		if found, _, err = r.Hands.Look(ctx, a, item); err != nil {
 			return "", err
 		}
 	}
