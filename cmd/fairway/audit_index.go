@@ -49,6 +49,11 @@ func (h *house) addIndex(ctx context.Context) error {
 	h.audit.Checkpoint, h.audit.Receipts, h.index = log.Checkpoint, log, store
 	return h.mgr.Add(leading(func(ctx context.Context) error {
 		defer store.Close() //nolint:errcheck // everything in it comes from the log
+		if wrong := log.Wrong(); wrong != nil {
+			h.log.Error("the index of evidence stays as it was before the log was altered; it follows again once the log is restored")
+			<-ctx.Done()
+			return nil
+		}
 		return store.Follow(ctx, log, indexEvery, func(anew bool, err error) {
 			if anew {
 				h.log.Info("the index of evidence did not belong to the log and was made anew")

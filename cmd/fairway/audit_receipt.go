@@ -6,6 +6,7 @@ package main
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -49,14 +50,23 @@ for good, with public keys only and without the log: see "fairway audit check-re
 				_, err = cmd.OutOrStdout().Write(answer.Body)
 				return err
 			}
-			if err := os.WriteFile(file, answer.Body, 0o600); err != nil {
+			out, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+			if errors.Is(err, os.ErrExist) {
+				return cli.Usage("could not keep the receipt in %q: it is there already; name another file", file)
+			}
+			if err != nil {
+				return cli.Usage("could not keep the receipt: %v", err)
+			}
+			_, written := out.Write(answer.Body)
+			if err := errors.Join(written, out.Sync(), out.Close()); err != nil {
+				_ = os.Remove(file)
 				return fmt.Errorf("could not keep the receipt: %w", err)
 			}
 			return nil
 		}),
 	}
 	c.flags(command)
-	command.Flags().StringVar(&file, "file", "", "file that it is written to (default: standard output)")
+	command.Flags().StringVar(&file, "file", "", "file that it is written to; one that is there is not written over (default: standard output)")
 	return command
 }
 

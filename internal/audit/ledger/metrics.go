@@ -21,6 +21,8 @@ func (l *Ledger) Register(with prometheus.Registerer) error {
 			func() float64 { l.mu.RLock(); defer l.mu.RUnlock(); return float64(len(l.waiting)) }),
 		gauge(prometheus.GaugeOpts{Name: "fairway_audit_away", Help: "1 while the last record could not be made durable: acts are refused, the way back excepted."},
 			func() float64 { return one(l.away.Load()) }),
+		gauge(prometheus.GaugeOpts{Name: "fairway_audit_altered", Help: "1 where the log was not as it was written when the server started: nothing is written to it until it is restored."},
+			func() float64 { return one(l.wrong != nil) }),
 		gauge(prometheus.GaugeOpts{Name: "fairway_audit_spooled", Help: "1 while records of the way back wait in the spool for the log."},
 			func() float64 { return one(!l.spool.Empty()) }),
 		gauge(prometheus.GaugeOpts{Name: "fairway_audit_unwitnessed_records", Help: "Records under a checkpoint that the witness has not confirmed yet; 0 where there is no witness."},

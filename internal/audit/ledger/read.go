@@ -63,8 +63,14 @@ func (r *Reader) Read(ctx context.Context, from uint64, limit int) ([]audit.Entr
 	return readFrom(ctx, r.years, from, limit)
 }
 
-// Size implements audit.Log.
-func (l *Ledger) Size(context.Context) (uint64, error) { return sizeOf(l.logs()), nil }
+// Size implements audit.Log. Of a log that is not as it was written nobody knows how
+// many records it has: what was made from it before stays as it is.
+func (l *Ledger) Size(context.Context) (uint64, error) {
+	if l.wrong != nil {
+		return 0, fmt.Errorf("%w: %w", ErrAltered, l.wrong)
+	}
+	return sizeOf(l.logs()), nil
+}
 
 // Read implements audit.Log.
 func (l *Ledger) Read(ctx context.Context, from uint64, limit int) ([]audit.Entry, error) {

@@ -8,8 +8,9 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"time"
 
-	"github.com/fairway-cloud/fairway/internal/audit"
+	"github.com/fairway-cloud/fairway/internal/audit/index"
 	"github.com/fairway-cloud/fairway/internal/audit/ledger"
 	"github.com/fairway-cloud/fairway/internal/audit/mask"
 	"github.com/fairway-cloud/fairway/internal/platform/httpapi"
@@ -52,23 +53,46 @@ func (h *handlers) receipt(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// mayProve says whether the person may read the act that a record belongs to. What the
-// index has not read yet is looked up in the log.
+// mayProve says whether the person may read the act that a record belongs to.
 func (h *handlers) mayProve(ctx context.Context, r *http.Request, number uint64) (bool, error) {
-	a, ok, err := h.Index.Get(ctx, number)
+	a, ok, err := h.indexed(ctx, number)
 	if err != nil {
 		return false, away(err)
 	}
-	if ok {
-		return h.mayRead(ctx, who(r), a.Namespace)
-	}
-	var entries []audit.Entry
-	if entries, err = h.Log.Read(ctx, number, 1); err != nil {
-		return false, httpapi.NewProblem(httpapi.CodeUnavailable, "could not read the evidence log").Because(err)
-	}
-	if len(entries) == 0 {
+	if !ok {
 		return false, nil
 	}
-	// Of what is not indexed nobody knows the namespace: whoever may read all may see it.
-	return h.mayRead(ctx, who(r), "")
+	return h.mayRead(ctx, who(r), a.Namespace)
+}
+
+const (
+	// indexPatience is how long a receipt waits for the index, which follows the log.
+	indexPatience = 3 * time.Second
+	// mostAhead is how far beyond the newest checkpoint a record may be that is waited for.
+	mostAhead = 16384
+)
+
+// indexed finds the act of a record. Whoever has just acted asks before the index has
+// read of it, and waits a little.
+func (h *handlers) indexed(ctx context.Context, number uint64) (a index.Act, ok bool, err error) {
+	// Of a log that cannot say its size the index is asked once.
+	size, sizeless := h.Log.Size(ctx)
+	ctx, cancel := context.WithTimeout(ctx, indexPatience)
+	defer cancel()
+	again := time.NewTicker(50 * time.Millisecond)
+	defer again.Stop()
+	for {
+		covers, err := h.Index.Covers(ctx)
+		if err != nil {
+			return a, false, err
+		}
+		if a, ok, err = h.Index.Get(ctx, number); err != nil || ok || covers > number || sizeless != nil || number >= size+mostAhead {
+			return a, ok, err
+		}
+		select {
+		case <-ctx.Done():
+			return a, false, errors.New("the index of evidence has not read this record yet")
+		case <-again.C:
+		}
+	}
 }
