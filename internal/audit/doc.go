@@ -117,6 +117,10 @@ const (
 // Callers try again later; the act was not begun.
 var ErrAway = errors.New("the evidence log is away")
 
+// ErrAltered says that what the log holds is not as it was written. Nothing is
+// written to it until somebody has restored it.
+var ErrAltered = errors.New("the evidence log is not as it was written")
+
 // Spooler is a Recorder that can keep the records of the way back elsewhere while
 // the log is away. They reach the log afterwards, with their own times.
 type Spooler interface {

@@ -88,7 +88,7 @@ var (
 	// was not begun, and the log says so; try again when the witness is back.
 	ErrUnwitnessed = errors.New("no witness has confirmed the intent")
 	// ErrAltered says that what the folder holds is not as it was written.
-	ErrAltered = errors.New("the evidence log is not as it was written")
+	ErrAltered = audit.ErrAltered
 )
 
 // Ledger implements audit.Recorder, audit.Spooler and audit.Log.

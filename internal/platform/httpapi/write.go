@@ -51,6 +51,10 @@ func (c *Chain) write(route Route, person identity.Person, w http.ResponseWriter
 	}
 	noted, place := audit.WithPlace(r.Context())
 	end, lost, err := audit.Begin(noted, c.Recorder, away, act)
+	if errors.Is(err, audit.ErrAltered) {
+		return NewProblem(CodeEvidenceAway, "could not begin %s on %s: the evidence log was altered, and takes no record until it is restored", verb, about.Subject).
+			WithNext("Nothing was changed. Tell whoever runs Fairway and the audit department: on the server's machine \"fairway audit verify\" names the first wrong record, and the second copy restores it.").Because(err)
+	}
 	if err != nil {
 		return NewProblem(CodeEvidenceAway, "could not begin %s on %s: the evidence log does not take the record", verb, about.Subject).Because(err)
 	}
