@@ -62,18 +62,23 @@ func (w *wall) sends(who, method, path, media, body string) (int, string) {
 // counts says whether a decision counts, as "fairway approval show" tells it.
 func (w *wall) counts(request, author, comment string) (counts bool, why string) {
 	w.t.Helper()
-	var shown struct {
-		Decisions []struct{ Author, Comment, Counts, Why string }
-	}
-	if err := json.Unmarshal([]byte(w.must("ops", "approval", "show", request, "-n", w.namespace(), "-o", "json")), &shown); err != nil {
-		w.t.Fatal(err)
-	}
-	for _, d := range shown.Decisions {
-		if d.Author == author && d.Comment == comment {
-			return d.Counts == "True", d.Why
+	// What is written past the server reaches what it shows a moment later.
+	w.eventually("the inbox shows "+comment, func() error {
+		var shown struct {
+			Decisions []struct{ Author, Comment, Counts, Why string }
 		}
-	}
-	return false, "it is not there"
+		if err := json.Unmarshal([]byte(w.must("ops", "approval", "show", request, "-n", w.namespace(), "-o", "json")), &shown); err != nil {
+			return err
+		}
+		for _, d := range shown.Decisions {
+			if d.Author == author && d.Comment == comment {
+				counts, why = d.Counts == "True", d.Why
+				return nil
+			}
+		}
+		return errors.New("it is not there")
+	})
+	return counts, why
 }
 
 // What somebody says counts by whatever client he says it, and nothing counts that a

@@ -287,7 +287,7 @@ func TestPolicies(t *testing.T) {
 	}
 	before := p.DeepCopy()
 	p.Spec.Automatic.When = "act.instances <= 3"
-	if err := hub.Client().Patch(t.Context(), p, client.MergeFrom(before)); err != nil {
+	if err := w.System.Patch(t.Context(), p, client.MergeFrom(before)); err != nil {
 		t.Fatal(err)
 	}
 	wants(t, "mended", report(), "True Usable: the policy can be used")
