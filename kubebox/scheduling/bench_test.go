@@ -72,7 +72,7 @@ func start(ctx context.Context, b *testing.B) (*atomic.Int64, func()) {
 	})
 	client.PrependReactor("*", "events", func(clienttesting.Action) (bool, runtime.Object, error) { return true, nil, nil })
 	factory := informers.NewSharedInformerFactory(client, 0)
-	recorder := func(string) events.EventRecorder { return &events.FakeRecorder{} }
+	recorder := func(string) events.EventRecorderLogger { return &events.FakeRecorder{} }
 	made, err := scheduler.New(ctx, client, factory, nil, profile.RecorderFactory(recorder), scheduler.WithProfiles(schedulerProfile()))
 	if err != nil {
 		b.Fatal(err)
