@@ -4,10 +4,13 @@
 package ledger
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -95,5 +98,42 @@ func TestAnAlteredLogIsServed(t *testing.T) {
 	}
 	if !subjects["Release/a"] || subjects["Release/b"] || !subjects["Release/c"] {
 		t.Errorf("the restored log holds %v", subjects)
+	}
+}
+
+// TestWhatNoDiskTakesIsTold ends a server whose log is altered and that has no spool: the
+// record of the way back ends with it, and is told before.
+func TestWhatNoDiskTakesIsTold(t *testing.T) {
+	dir := t.TempDir()
+	l, err := Open(Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "*", tiles.CheckpointFile))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("%v: %v", files, err)
+	}
+	if err := os.WriteFile(files[0], []byte("nothing"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var book bytes.Buffer
+	l, err = Open(Options{Dir: dir, Serve: true, Log: slog.New(slog.NewTextHandler(&book, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	act := audit.Act{Verb: "release.stop", Person: "p-1", Subject: "Release/retail-prod/r-1", Reason: "it must go back"}
+	if err := audit.Do(t.Context(), l, audit.FailOpen, act, func(context.Context) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err == nil {
+		t.Error("records are lost, and nobody is told at the end")
+	}
+	for _, want := range []string{"write it down", "release.stop", "Release/retail-prod/r-1", "it must go back", "result=Done"} {
+		if !strings.Contains(book.String(), want) {
+			t.Errorf("the log lacks %q:\n%s", want, book.String())
+		}
 	}
 }

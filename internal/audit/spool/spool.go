@@ -397,6 +397,24 @@ func (s *Spool) Dropped() int {
 	return n
 }
 
+// Flush writes what is in memory to the disk, as far as it takes it. A spool without a
+// folder has nowhere to.
+func (s *Spool) Flush() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.dir == "" {
+		return nil
+	}
+	return s.drain()
+}
+
+// InMemory are the records that no disk has taken.
+func (s *Spool) InMemory() []audit.Record {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.ring)
+}
+
 // Close writes what is in memory, if it can.
 func (s *Spool) Close() error {
 	s.mu.Lock()
