@@ -53,8 +53,8 @@ var All = []Check{
 	{"gate-says-no", "what the Gate refuses", write, `case «!verdict.Allowed»:`, apiServer, "TestEveryRoutePassesIdentityGateAndRecorder"},
 	{"gate-away", "what the Gate cannot judge", write, `case «err != nil»:
 		return verdict`, apiServer, "TestEveryRoutePassesIdentityGateAndRecorder"},
-	{"evidence-away", "what cannot be recorded", write, `audit.Begin(noted, c.Recorder, away, act)
-	if «err != nil» {`, apiServer, "TestEveryRoutePassesIdentityGateAndRecorder"},
+	{"evidence-away", "what cannot be recorded", write, `if «err != nil» {
+		return NewProblem(CodeEvidenceAway, "could not begin %s on %s: the evidence log does not take`, apiServer, "TestEveryRoutePassesIdentityGateAndRecorder"},
 	{"policies-differ", "an act in production while the hub's policies are not those of this binary", "internal/identity/rights/gate.go", `case «!state.Whole»:`, identityRights, "TestGate"},
 	{"policies-unknown", "an act in production while nobody has looked at the hub's policies", "internal/identity/rights/gate.go", `case «state.Unknown»:`, identityRights, "TestGate"},
 
