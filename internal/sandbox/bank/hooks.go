@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -42,4 +43,22 @@ func installHooks(ctx context.Context, s *daemon.Sandbox, address, dataDir strin
 		return err
 	}
 	return manifests.Apply(ctx, client, []*unstructured.Unstructured{object})
+}
+
+// awaitPolicies waits until the server has seen that the hub's policies are those that it
+// was built with: before, it refuses what relies on them.
+func awaitPolicies(ctx context.Context, s *daemon.Sandbox) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for {
+		_, err := fairway(ctx, s, "identity", "policies")
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the server does not find the hub's policies whole: %w", err)
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
 }

@@ -62,6 +62,9 @@ func joinMembers(ctx context.Context, s *daemon.Sandbox, t *topology.Sandbox) er
 
 // describeWorld applies what the bank is made of.
 func describeWorld(ctx context.Context, s *daemon.Sandbox, t *topology.Sandbox) error {
+	if err := awaitPolicies(ctx, s); err != nil {
+		return err
+	}
 	return apply(ctx, s, t.Spec.Fairway.World)
 }
 
