@@ -18,7 +18,6 @@ import (
 
 	"github.com/fairway-cloud/fairway/internal/audit/verify"
 	"github.com/fairway-cloud/fairway/internal/cli"
-	"github.com/fairway-cloud/fairway/internal/platform/sealing"
 )
 
 func init() {
@@ -103,21 +102,9 @@ func checkReceipt(out io.Writer, file, logKey, witnessKey string, counterKeys []
 	if err != nil {
 		return fmt.Errorf("could not read receipt %q: %w", file, err)
 	}
-	keys := verify.Keys{}
-	if keys.Log, err = sealing.PublicKey(logKey); err != nil {
+	keys, err := publicKeys(logKey, witnessKey, counterKeys)
+	if err != nil {
 		return err
-	}
-	if witnessKey != "" {
-		if keys.Witness, err = sealing.PublicKey(witnessKey); err != nil {
-			return err
-		}
-	}
-	for _, argument := range counterKeys {
-		key, err := sealing.PublicKey(argument)
-		if err != nil {
-			return err
-		}
-		keys.Counter = append(keys.Counter, key)
 	}
 	proved, err := verify.Receipt(text, keys)
 	if err != nil {

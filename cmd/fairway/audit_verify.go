@@ -71,22 +71,11 @@ func runVerify(out io.Writer, o verifyOptions) error {
 	if o.logKey == "" {
 		o.logKey = own
 	}
-	var err error
-	if options.LogKey, err = sealing.PublicKey(o.logKey); err != nil {
+	keys, err := publicKeys(o.logKey, o.witnessKey, o.counterKeys)
+	if err != nil {
 		return err
 	}
-	for _, argument := range o.counterKeys {
-		key, err := sealing.PublicKey(argument)
-		if err != nil {
-			return err
-		}
-		options.CounterKeys = append(options.CounterKeys, key)
-	}
-	if o.witnessKey != "" {
-		if options.WitnessKey, err = sealing.PublicKey(o.witnessKey); err != nil {
-			return err
-		}
-	}
+	options.LogKey, options.WitnessKey, options.CounterKeys = keys.Log, keys.Witness, keys.Counter
 	for _, file := range o.checkpoints {
 		raw, err := os.ReadFile(file)
 		if err != nil {
@@ -114,6 +103,24 @@ func runVerify(out io.Writer, o verifyOptions) error {
 		return &exitError{code: 1}
 	}
 	return nil
+}
+
+// publicKeys reads the public keys that were given: the keys themselves or their files.
+func publicKeys(logKey, witnessKey string, counterKeys []string) (keys verify.Keys, err error) {
+	if keys.Log, err = sealing.PublicKey(logKey); err != nil {
+		return keys, err
+	}
+	for _, argument := range counterKeys {
+		key, err := sealing.PublicKey(argument)
+		if err != nil {
+			return keys, err
+		}
+		keys.Counter = append(keys.Counter, key)
+	}
+	if witnessKey != "" {
+		keys.Witness, err = sealing.PublicKey(witnessKey)
+	}
+	return keys, err
 }
 
 func printReport(out io.Writer, r *verify.Report) {

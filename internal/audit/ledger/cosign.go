@@ -198,13 +198,18 @@ func (y *yearLog) consistency(ctx context.Context, old, size uint64) ([][]byte, 
 	if old == 0 || old == size {
 		return nil, nil
 	}
-	builder, err := client.NewProofBuilder(ctx, size, func(_ context.Context, level, index uint64, p uint8) ([]byte, error) {
-		return tiles.ReadTile(y.dir, level, index, int(p))
-	})
+	builder, err := y.proofs(ctx, size)
 	if err != nil {
 		return nil, fmt.Errorf("could not prove that the log only grew: %w", err)
 	}
 	return builder.ConsistencyProof(ctx, old, size)
+}
+
+// proofs builds proofs about the log at a size from its tiles.
+func (y *yearLog) proofs(ctx context.Context, size uint64) (*client.ProofBuilder, error) {
+	return client.NewProofBuilder(ctx, size, func(_ context.Context, level, index uint64, p uint8) ([]byte, error) {
+		return tiles.ReadTile(y.dir, level, index, int(p))
+	})
 }
 
 // confirmed waits until the witness has signed a checkpoint that covers the entry.

@@ -9,7 +9,6 @@ import (
 	"fmt"
 
 	"github.com/transparency-dev/merkle/rfc6962"
-	"github.com/transparency-dev/tessera/client"
 
 	"github.com/fairway-cloud/fairway/internal/audit"
 	"github.com/fairway-cloud/fairway/internal/audit/tiles"
@@ -46,9 +45,7 @@ func (y *yearLog) receipt(ctx context.Context, at uint64, c *checkpoint) (audit.
 	if err != nil {
 		return fail(err)
 	}
-	builder, err := client.NewProofBuilder(ctx, c.Size, func(_ context.Context, level, index uint64, p uint8) ([]byte, error) {
-		return tiles.ReadTile(y.dir, level, index, int(p))
-	})
+	builder, err := y.proofs(ctx, c.Size)
 	if err != nil {
 		return fail(err)
 	}
