@@ -4,18 +4,15 @@
 package main
 
 import (
-	"context"
 	"maps"
 	"slices"
 
 	"k8s.io/utils/clock"
 
-	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/approval/itsm"
 	approvalserver "github.com/fairway-cloud/fairway/internal/approval/server"
 	windowserver "github.com/fairway-cloud/fairway/internal/approval/window/server"
 	auditserver "github.com/fairway-cloud/fairway/internal/audit/server"
-	"github.com/fairway-cloud/fairway/internal/identity"
 	"github.com/fairway-cloud/fairway/internal/identity/register"
 	doorserver "github.com/fairway-cloud/fairway/internal/identity/server"
 	placementserver "github.com/fairway-cloud/fairway/internal/placement/server"
@@ -32,7 +29,7 @@ func (h *house) rooms(authority server.Authority, desk *approvalserver.Desk, peo
 		h.auditRoutes(authority, kinds),
 		windowserver.Routes(&windowserver.Desk{Hub: h.mgr.GetClient(), Clock: clock.RealClock{}}),
 		approvalserver.Routes(desk),
-		placementserver.Routes(&placementserver.Desk{Hub: h.mgr.GetClient(), Direct: h.mgr.GetAPIReader(), Readers: fleetReaders{authority}, Clock: clock.RealClock{}}),
+		placementserver.Routes(&placementserver.Desk{Hub: h.mgr.GetClient(), Direct: h.mgr.GetAPIReader(), Authority: authority, Clock: clock.RealClock{}}),
 		itsm.Routes(h.itsm),
 	)
 }
@@ -44,11 +41,4 @@ func roomSchemas() map[string]any {
 		maps.Copy(out, schemas)
 	}
 	return out
-}
-
-// fleetReaders asks the hub who may look at the Placements of the whole fleet.
-type fleetReaders struct{ authority server.Authority }
-
-func (r fleetReaders) MayReadAll(ctx context.Context, person identity.Person) (bool, error) {
-	return r.authority.May(ctx, person, server.Question{Verb: "list", Group: placementv1.GroupVersion.Group, Resource: "placements"})
 }

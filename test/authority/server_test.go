@@ -156,13 +156,6 @@ func (r readers) MayRead(ctx context.Context, person identity.Person, namespace 
 	return r.authority.May(ctx, person, server.Question{Verb: "list", Group: "approval.fairway.cloud", Resource: "approvalrequests", Namespace: namespace})
 }
 
-// fleetReaders asks the hub who may look at the whole fleet.
-type fleetReaders struct{ authority server.Authority }
-
-func (r fleetReaders) MayReadAll(ctx context.Context, person identity.Person) (bool, error) {
-	return r.authority.May(ctx, person, server.Question{Verb: "list", Group: "placement.fairway.cloud", Resource: "placements"})
-}
-
 // site is a server with those checks.
 type site struct {
 	url    string
@@ -249,7 +242,7 @@ func start(t *testing.T, c checks) site {
 			auditserver.Routes(auditserver.Deps{Index: evidence, Log: told{}, Authority: authority, Recorder: c.recorder, Kinds: served, Logger: log, Key: signing{signer}, PublicKey: public}),
 			approvalserver.Routes(&approvalserver.Desk{Hub: reader, Cases: of, Strict: of, Authority: readers{authority}}),
 			windowserver.Routes(&windowserver.Desk{Hub: reader, Clock: clock.RealClock{}}),
-			placementserver.Routes(&placementserver.Desk{Hub: reader, Direct: reader, Clock: clock.RealClock{}, Readers: fleetReaders{authority}}), itsm.Routes(nil)),
+			placementserver.Routes(&placementserver.Desk{Hub: reader, Direct: reader, Clock: clock.RealClock{}, Authority: authority}), itsm.Routes(nil)),
 	})
 	must(err)
 	handler, err := api.Handler()

@@ -154,17 +154,16 @@ func (p *Placer) store(ctx context.Context, r *releasev1.Release, revision *appv
 func specOf(application, revision string, d placement.Decision) (placementv1.PlacementSpec, error) {
 	spec := placementv1.PlacementSpec{Application: application, Revision: revision, Assignments: []placementv1.Assignment{}}
 	for _, a := range d.Assignments {
-		spec.Assignments = append(spec.Assignments, placementv1.Assignment{
+		one := placementv1.Assignment{
 			Component: a.Component, Template: a.Template, Cell: placementv1.Cell(a.Cell), Block: a.Block,
 			Seats: append([]int32{}, a.Seats...), Hosts: append([]string{}, a.Hosts...),
 			CPU:    *resource.NewMilliQuantity(a.Size.CPU, resource.DecimalSI),
 			Memory: *resource.NewQuantity(a.Size.Memory, resource.BinarySI), Architectures: a.Archs,
-		})
-	}
-	for i, a := range d.Assignments {
-		if a.OnePerHost {
-			spec.Assignments[i].MaxPerHost = 1
 		}
+		if a.OnePerHost {
+			one.MaxPerHost = 1
+		}
+		spec.Assignments = append(spec.Assignments, one)
 	}
 	digest, err := canonical.DigestOf(map[string]any{"application": application, "revision": revision, "assignments": spec.Assignments})
 	if err != nil {

@@ -83,8 +83,7 @@ func hostKindOf(tenant string, pools []placement.Pool) placement.HostKind {
 // previous is what seats and numbers stay with: the newest Placement that a
 // Release of the application uses, and the numbers of those before it.
 func previous(held []placementv1.Placement) []placement.Assignment {
-	used := slices.DeleteFunc(slices.Clone(held), func(p placementv1.Placement) bool { return p.Status.Release == "" })
-	slices.SortFunc(used, newestFirst)
+	used := usedBy(held)
 	var out []placement.Assignment
 	type owner struct {
 		component string
@@ -107,6 +106,11 @@ func previous(held []placementv1.Placement) []placement.Assignment {
 	return out
 }
 
-func newestFirst(a, b placementv1.Placement) int {
-	return cmp.Or(b.CreationTimestamp.Compare(a.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
+// usedBy are the Placements that Releases use, the newest first.
+func usedBy(held []placementv1.Placement) []placementv1.Placement {
+	used := slices.DeleteFunc(slices.Clone(held), func(p placementv1.Placement) bool { return p.Status.Release == "" })
+	slices.SortFunc(used, func(a, b placementv1.Placement) int {
+		return cmp.Or(b.CreationTimestamp.Compare(a.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
+	})
+	return used
 }

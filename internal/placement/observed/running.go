@@ -19,14 +19,13 @@ import (
 	"github.com/fairway-cloud/fairway/internal/placement"
 )
 
-// InForce is the Placement that an application runs by: the newest that a Release
-// uses and that holds its room; nil: none.
-func (w World) InForce(namespace, application string, now time.Time) *placementv1.Placement {
-	used := slices.DeleteFunc(w.Of(namespace, application, now), func(p placementv1.Placement) bool { return p.Status.Release == "" })
+// InForce is the Placement that an application runs by, among those that hold its room:
+// the newest that a Release uses; nil: none.
+func InForce(held []placementv1.Placement) *placementv1.Placement {
+	used := usedBy(held)
 	if len(used) == 0 {
 		return nil
 	}
-	slices.SortFunc(used, newestFirst)
 	return &used[0]
 }
 
@@ -34,22 +33,24 @@ func (w World) InForce(namespace, application string, now time.Time) *placementv
 // Revision that its Placement in force was made for, and what it has as Previous.
 // Revisions and tenants come from the given reader. What cannot be read is left out
 // and named.
-func (w World) Running(ctx context.Context, reader client.Reader, now time.Time) (requests []placement.Request, left []string, err error) {
-	type key struct{ namespace, application string }
-	seen := map[key]bool{}
-	pools := w.Snapshot(now).Pools
-	for _, p := range w.Placements.Items {
-		k := key{p.Namespace, p.Spec.Application}
-		if seen[k] {
+func (w World) Running(ctx context.Context, reader client.Reader, pools []placement.Pool, now time.Time) (requests []placement.Request, left []string, err error) {
+	held, order := map[client.ObjectKey][]placementv1.Placement{}, []client.ObjectKey{}
+	for i := range w.Placements.Items {
+		p := &w.Placements.Items[i]
+		if !Holds(p, now) {
 			continue
 		}
-		seen[k] = true
-		inForce := w.InForce(k.namespace, k.application, now)
-		if inForce == nil {
+		application := client.ObjectKey{Namespace: p.Namespace, Name: p.Spec.Application}
+		if held[application] == nil {
+			order = append(order, application)
+		}
+		held[application] = append(held[application], *p)
+	}
+	for _, application := range order {
+		if InForce(held[application]) == nil {
 			continue
 		}
-		name := k.namespace + "/" + k.application
-		request, why, err := w.request(ctx, reader, inForce, name, pools, now)
+		request, why, err := running(ctx, reader, application.Namespace+"/"+application.Name, held[application], pools)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -63,9 +64,11 @@ func (w World) Running(ctx context.Context, reader client.Reader, now time.Time)
 	return requests, left, nil
 }
 
-func (w World) request(ctx context.Context, reader client.Reader, inForce *placementv1.Placement, name string, pools []placement.Pool, now time.Time) (placement.Request, string, error) {
+// running asks for the room of one application; why says what of it is gone.
+func running(ctx context.Context, reader client.Reader, name string, held []placementv1.Placement, pools []placement.Pool) (request placement.Request, why string, err error) {
+	inForce := InForce(held)
 	var revision appv1.Revision
-	err := reader.Get(ctx, client.ObjectKey{Namespace: inForce.Namespace, Name: inForce.Spec.Revision}, &revision)
+	err = reader.Get(ctx, client.ObjectKey{Namespace: inForce.Namespace, Name: inForce.Spec.Revision}, &revision)
 	if apierrors.IsNotFound(err) {
 		return placement.Request{}, fmt.Sprintf("application %s: its revision %q is gone", name, inForce.Spec.Revision), nil
 	}
@@ -83,5 +86,5 @@ func (w World) request(ctx context.Context, reader client.Reader, inForce *place
 		}
 		return placement.Request{}, "", fmt.Errorf("could not read tenant %q: %w", content.Tenant, err)
 	}
-	return RequestOf(content, name, &tenant, pools, w.Of(inForce.Namespace, inForce.Spec.Application, now)), "", nil
+	return RequestOf(content, name, &tenant, pools, held), "", nil
 }

@@ -16,22 +16,18 @@ import (
 
 	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/app"
-	"github.com/fairway-cloud/fairway/internal/identity"
 	"github.com/fairway-cloud/fairway/internal/placement"
 	"github.com/fairway-cloud/fairway/internal/placement/observed"
+	"github.com/fairway-cloud/fairway/internal/server"
 )
-
-// Readers says whether a person may look at the Placements of the whole fleet.
-type Readers interface {
-	MayReadAll(ctx context.Context, person identity.Person) (bool, error)
-}
 
 // Desk answers from what is on the hub.
 type Desk struct {
 	// Hub reads through a cache, and Direct past it.
 	Hub, Direct client.Reader
-	Readers     Readers
-	Clock       clock.PassiveClock
+	// Authority says who may look at the Placements of the whole fleet.
+	Authority server.Authority
+	Clock     clock.PassiveClock
 }
 
 // Outcome is what would follow of a change.
@@ -65,11 +61,12 @@ func (d *Desk) Simulate(ctx context.Context, change placement.WhatIf) (Outcome, 
 		return Outcome{}, err
 	}
 	now := d.Clock.Now()
-	requests, left, err := world.Running(ctx, d.Hub, now)
+	snapshot := world.Snapshot(now)
+	requests, left, err := world.Running(ctx, d.Hub, snapshot.Pools, now)
 	if err != nil {
 		return Outcome{}, err
 	}
-	found, err := placement.Simulate(world.Snapshot(now), requests, change, placement.DefaultPolicy())
+	found, err := placement.Simulate(snapshot, requests, change, placement.DefaultPolicy())
 	if err != nil {
 		return Outcome{}, &badChange{err}
 	}

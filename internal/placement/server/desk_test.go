@@ -32,6 +32,7 @@ import (
 	"github.com/fairway-cloud/fairway/internal/placement/server"
 	"github.com/fairway-cloud/fairway/internal/platform/httpapi"
 	"github.com/fairway-cloud/fairway/internal/release/releasetest"
+	apiserver "github.com/fairway-cloud/fairway/internal/server"
 )
 
 type readers struct {
@@ -39,7 +40,9 @@ type readers struct {
 	err error
 }
 
-func (r readers) MayReadAll(context.Context, identity.Person) (bool, error) { return r.may, r.err }
+func (r readers) May(context.Context, identity.Person, apiserver.Question) (bool, error) {
+	return r.may, r.err
+}
 
 // running is a desk over a fleet in which mobile-bank runs with five instances.
 func running(t *testing.T) *server.Desk {
@@ -51,7 +54,7 @@ func running(t *testing.T) *server.Desk {
 	if _, err := placer.Place(t.Context(), releasetest.New("r1", revision.Name, func(r *releasev1.Release) { r.Spec.Application = "mobile-bank" }), revision); err != nil {
 		t.Fatal(err)
 	}
-	return &server.Desk{Hub: hub, Direct: hub, Clock: clock, Readers: readers{may: true}}
+	return &server.Desk{Hub: hub, Direct: hub, Clock: clock, Authority: readers{may: true}}
 }
 
 func TestSimulate(t *testing.T) {
@@ -118,9 +121,9 @@ func TestRoutes(t *testing.T) {
 		return errors.New("connection refused")
 	}})
 	stranger := running(t)
-	stranger.Readers = readers{}
+	stranger.Authority = readers{}
 	unsure := running(t)
-	unsure.Readers = readers{err: errors.New("connection refused")}
+	unsure.Authority = readers{err: errors.New("connection refused")}
 	for name, c := range map[string]struct {
 		desk   *server.Desk
 		method string

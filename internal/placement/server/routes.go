@@ -9,9 +9,11 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/resource"
 
+	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/identity"
 	"github.com/fairway-cloud/fairway/internal/placement"
 	"github.com/fairway-cloud/fairway/internal/platform/httpapi"
+	"github.com/fairway-cloud/fairway/internal/server"
 )
 
 const (
@@ -93,7 +95,7 @@ func (d *Desk) admitted(r *http.Request) error {
 		return httpapi.NewProblem(httpapi.CodeUnavailable, "could not look at the fleet now")
 	}
 	person, _ := identity.FromContext(r.Context())
-	may, err := d.Readers.MayReadAll(r.Context(), person)
+	may, err := d.Authority.May(r.Context(), person, server.Question{Verb: "list", Group: placementv1.GroupVersion.Group, Resource: "placements"})
 	if err != nil {
 		return unavailable(err)
 	}
