@@ -15,12 +15,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/yaml"
 
 	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/cli"
+	"github.com/fairway-cloud/fairway/internal/placement/observed"
 )
 
 func init() { commands = append(commands, newPlacementCommand) }
@@ -68,12 +70,12 @@ the fleet may have changed since.`,
 	return command
 }
 
-// inForce is the Placement that an application runs by: the newest that a Release uses.
+// inForce is the Placement that an application runs by.
 func inForce(ctx context.Context, api *cli.Client, application string) (*placementv1.Placement, error) {
 	if api.Namespace() == "" {
 		return nil, cli.Usage("name the namespace with -n")
 	}
-	var newest *placementv1.Placement
+	var held []placementv1.Placement
 	query := url.Values{"limit": {"200"}, "fieldSelector": {"spec.application=" + application}}
 	for {
 		answer, err := api.Do(ctx, cli.Request{Method: http.MethodGet, Path: "/api/v1/placement/placements/" + url.PathEscape(api.Namespace()), Query: query})
@@ -90,12 +92,8 @@ func inForce(ctx context.Context, api *cli.Client, application string) (*placeme
 			return nil, err
 		}
 		for i := range list.Items {
-			p := &list.Items[i]
-			if p.Spec.Application != application || p.Status.Release == "" {
-				continue
-			}
-			if newest == nil || newest.CreationTimestamp.Before(&p.CreationTimestamp) {
-				newest = p
+			if observed.Holds(&list.Items[i], time.Now()) {
+				held = append(held, list.Items[i])
 			}
 		}
 		if list.Metadata.Continue == "" {
@@ -103,10 +101,11 @@ func inForce(ctx context.Context, api *cli.Client, application string) (*placeme
 		}
 		query.Set("continue", list.Metadata.Continue)
 	}
-	if newest == nil {
+	found := observed.InForce(held)
+	if found == nil {
 		return nil, fmt.Errorf("could not find a placement of application %q in %q that a release uses: start one with \"fairway release start %s\"", application, api.Namespace(), application)
 	}
-	return newest, nil
+	return found, nil
 }
 
 // explain writes a Placement as a person reads it.
