@@ -6,7 +6,6 @@ package placement
 import (
 	"fmt"
 	"slices"
-	"strings"
 )
 
 // machines counts the component's instances of a DCN on virtual machines.
@@ -107,8 +106,8 @@ func (n *numbers) fillOneCell(count Count) {
 const mostTold = 6
 
 func (n *numbers) tell(count Count, kept int32, onMachines int) {
-	var where strings.Builder
-	slices.SortFunc(n.cells, func(a, b *numbered) int { return a.compare(b.Cell) })
+	n.sort()
+	text := n.fleet.scratch.text[:0]
 	named, more := 0, 0
 	for _, c := range n.cells {
 		switch {
@@ -118,22 +117,23 @@ func (n *numbers) tell(count Count, kept int32, onMachines int) {
 			more++
 			continue
 		case named > 0:
-			where.WriteString("; ")
+			text = append(text, "; "...)
 		}
 		named++
-		where.WriteString(seatRange(c.seats))
-		where.WriteString(" in cell ")
-		where.WriteString(c.Key())
+		text = appendRange(text, c.seats)
+		text = append(text, " in cell "...)
+		text = c.appendKey(text)
 	}
 	switch {
 	case named == 0:
-		where.WriteString("none anywhere")
+		text = append(text, "none anywhere"...)
 	case more > 0:
-		fmt.Fprintf(&where, "; and %d cells more", more)
+		text = fmt.Appendf(text, "; and %d cells more", more)
 	}
+	n.fleet.scratch.text = text
 	machines := ""
 	if onMachines > 0 {
 		machines = fmt.Sprintf("%d on virtual machines, ", onMachines)
 	}
-	n.say(n.component, count.DCN, "Count", "%s asked for, %s%d kept, %d new: %s", instances(int64(count.Count)), machines, kept, max(n.total(count.DCN)-kept, 0), where.String())
+	n.say(n.component, count.DCN, "Count", "%s asked for, %s%d kept, %d new: %s", instances(int64(count.Count)), machines, kept, max(n.total(count.DCN)-kept, 0), text)
 }

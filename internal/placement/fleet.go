@@ -186,6 +186,7 @@ func (f *Fleet) settle(r *room) {
 		site = c.DataCenter
 	}
 	r.domain = f.rackOf(site, r.rack)
+	r.zone = f.racks[r.domain].zone
 }
 
 // Hold says what an application holds from now on, in place of what it held.

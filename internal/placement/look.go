@@ -56,6 +56,21 @@ type scratch struct {
 	// zones that are searched, and their places by number.
 	zones  []zoned
 	zoneAt map[int]int
+	// blanks are cells for decisions to use, of which so many are in use.
+	blanks [][]numbered
+	used   int
+	// text that is being put together.
+	text []byte
+}
+
+// blank is a cell for the decision that is being made.
+func (s *scratch) blank() *numbered {
+	const each = 64
+	if s.used == len(s.blanks)*each {
+		s.blanks = append(s.blanks, make([]numbered, each))
+	}
+	s.used++
+	return &s.blanks[(s.used-1)/each][(s.used-1)%each]
 }
 
 // look is the search for the best cells of one component in one DCN.
@@ -64,13 +79,20 @@ type look struct {
 	*scratch
 	dcn string
 	lot lot
-	// pools of the spots, and how many instances more their quotas allow.
-	pools []string
-	quota []int64
+	// pools of the spots.
+	pools []ranked
 	// tags says that the policy prices the component's tags.
 	tags bool
 	// moved says that instances were moved for the number of racks.
 	moved bool
+}
+
+// ranked is a pool that is looked at: its rank among those that the component prefers,
+// and how many instances more its quota allows.
+type ranked struct {
+	name        string
+	rank, quota int64
+	pack        bool
 }
 
 // spot is a room that is looked at.
@@ -81,6 +103,8 @@ type spot struct {
 	cell *numbered
 	zone int
 	pool int
+	// queue is the place of its zone among those that are searched.
+	queue int
 	// left is how many more fit; -1: not found out yet.
 	left int64
 }
@@ -93,17 +117,17 @@ func (n *numbers) look(dcn string) *look {
 	may := f.mayUse(dcn)
 	near, nearZone := n.called(dcn)
 	k.spots = k.spots[:0]
+	last, pool := "", 0
 	for _, r := range n.offered(n.component, dcn) {
-		if len(r.names) == 0 || k.lot.archs != 0 && r.hosts.number(k.lot.archs) == 0 || may != nil && !may[r.domain] {
+		if r.archs == 0 || !k.lot.archs.onto(r.archs) || may != nil && !may[r.domain] {
 			continue
 		}
-		k.spots = append(k.spots, spot{room: r, pool: k.poolOf(r.pool), zone: f.racks[r.domain].zone, left: -1})
-		s := &k.spots[len(k.spots)-1]
-		s.Rank = int64(len(n.component.Pools))
-		if i := slices.Index(n.component.Pools, r.pool); i >= 0 {
-			s.Rank = int64(i)
+		if r.pool != last {
+			last, pool = r.pool, k.poolOf(r.pool)
 		}
-		s.Pack = f.pools[r.pool].Pack
+		k.spots = append(k.spots, spot{room: r, pool: pool, zone: r.zone, left: -1})
+		s := &k.spots[len(k.spots)-1]
+		s.Rank, s.Pack = k.pools[pool].rank, k.pools[pool].pack
 		s.Filled = r.filled(Amount{}, 0)
 		if len(k.known) > 0 {
 			s.cell = k.known[r]
@@ -152,13 +176,15 @@ func (k *look) count(rack int, by int64) {
 
 // poolOf is the number of a pool among those of the spots.
 func (k *look) poolOf(name string) int {
-	i := slices.Index(k.pools, name)
-	if i < 0 {
-		i = len(k.pools)
-		k.pools = append(k.pools, name)
-		k.quota = append(k.quota, k.quotaLeft(name, k.component.Size))
+	if i := slices.IndexFunc(k.pools, func(p ranked) bool { return p.name == name }); i >= 0 {
+		return i
 	}
-	return i
+	rank := slices.Index(k.component.Pools, name)
+	if rank < 0 {
+		rank = len(k.component.Pools)
+	}
+	k.pools = append(k.pools, ranked{name: name, rank: int64(rank), quota: k.quotaLeft(name, k.component.Size), pack: k.fleet.pools[name].Pack})
+	return len(k.pools) - 1
 }
 
 // mayUse are the racks that a DCN may use; nil: any.
@@ -239,7 +265,7 @@ func (k *look) roomFor(i int, missing int64) int64 {
 		}
 		s.left = s.room.most(k.lot, min(upTo, SeatsPerBlock), k.policy, &k.held)
 	}
-	return min(s.left, k.quota[s.pool])
+	return min(s.left, k.pools[s.pool].quota)
 }
 
 // byPrice are the spots, the cheapest first.

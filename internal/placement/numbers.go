@@ -24,8 +24,6 @@ type numbers struct {
 	// owned are the blocks that the component has, and next the lowest that may be free.
 	owned map[int32]bool
 	next  int32
-	// blank is memory for cells.
-	blank []numbered
 }
 
 // numbered is a cell in which a component owns seat numbers.
@@ -54,8 +52,13 @@ func newNumbers(b *board, c *Component) *numbers {
 		cell.before = slices.Sorted(slices.Values(a.Seats))
 		cell.hosts = slices.Sorted(slices.Values(a.Hosts))
 	}
-	slices.SortFunc(n.cells, func(a, b *numbered) int { return a.compare(b.Cell) })
+	n.sort()
 	return n
+}
+
+// sort brings the cells into the order of their names.
+func (n *numbers) sort() {
+	slices.SortFunc(n.cells, func(a, b *numbered) int { return a.compare(b.Cell) })
 }
 
 // at returns a cell of the component, one without numbers yet if it is new.
@@ -70,11 +73,7 @@ func (n *numbers) at(r *room, c Cell) *numbered {
 
 // open adds a cell that the component has no numbers in.
 func (n *numbers) open(r *room, c Cell) *numbered {
-	if len(n.blank) == 0 {
-		n.blank = make([]numbered, 8)
-	}
-	made := &n.blank[0]
-	n.blank = n.blank[1:]
+	made := n.fleet.scratch.blank()
 	*made = numbered{Cell: c, room: r, block: -1}
 	n.cells = append(n.cells, made)
 	return made
@@ -161,7 +160,7 @@ func (n *numbers) total(dcn string) int32 {
 // assigned adds what was decided, cells without seats included: they keep their
 // numbers for the component.
 func (n *numbers) assigned(out []Assignment) []Assignment {
-	slices.SortFunc(n.cells, func(a, b *numbered) int { return a.compare(b.Cell) })
+	n.sort()
 	for _, c := range n.cells {
 		if c.block < 0 {
 			continue
@@ -182,14 +181,16 @@ func (n *numbers) assigned(out []Assignment) []Assignment {
 }
 
 // seatRange says numbers as "0-2, 5".
-func seatRange(seats []int32) string {
-	var out []byte
+func seatRange(seats []int32) string { return string(appendRange(nil, seats)) }
+
+func appendRange(out []byte, seats []int32) []byte {
+	first := len(out)
 	for i := 0; i < len(seats); {
 		j := i
 		for j+1 < len(seats) && seats[j+1] == seats[j]+1 {
 			j++
 		}
-		if i > 0 {
+		if len(out) > first {
 			out = append(out, ", "...)
 		}
 		out = strconv.AppendInt(out, int64(seats[i]), 10)
@@ -199,5 +200,5 @@ func seatRange(seats []int32) string {
 		}
 		i = j + 1
 	}
-	return string(out)
+	return out
 }

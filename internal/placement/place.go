@@ -69,6 +69,7 @@ func (f *Fleet) decide(r Request, p Policy) Decision {
 // begin takes what the Request's own assignments stand in for out of the fleet.
 func (f *Fleet) begin(r *Request, p Policy) *board {
 	b := &board{fleet: f, request: r, policy: p, spent: map[string]Amount{}}
+	f.scratch.used = 0
 	f.move(f.holding[r.Application], -1)
 	b.beside(1)
 	components := slices.Clone(r.Components)

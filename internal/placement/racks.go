@@ -42,7 +42,7 @@ func (k *look) toEmptyRack() []move {
 		if k.inRack.at(k.spots[i].room.domain) > 0 || k.space(i) == 0 {
 			continue
 		}
-		from := k.crowded(k.spots[i].pool, k.quota[k.spots[i].pool] > 0)
+		from := k.crowded(k.spots[i].pool, k.pools[k.spots[i].pool].quota > 0)
 		if from == nil {
 			continue
 		}
@@ -80,7 +80,7 @@ func (k *look) chain() []move {
 			if s.room.domain != now.rack || k.space(i) == 0 {
 				continue
 			}
-			if from := k.crowded(s.pool, k.quota[s.pool] > 0); from != nil {
+			if from := k.crowded(s.pool, k.pools[s.pool].quota > 0); from != nil {
 				return append(slices.Clone(now.moves), move{from, i})
 			}
 			for _, c := range k.cells {
@@ -107,7 +107,7 @@ func (k *look) space(i int) int64 {
 func (k *look) crowded(pool int, anyPool bool) *numbered {
 	var worst *numbered
 	for _, c := range k.cells {
-		if c.DCN != k.dcn || len(c.seats) == 0 || k.inRack.at(c.room.domain) < 2 || !anyPool && c.Pool != k.pools[pool] {
+		if c.DCN != k.dcn || len(c.seats) == 0 || k.inRack.at(c.room.domain) < 2 || !anyPool && c.Pool != k.pools[pool].name {
 			continue
 		}
 		if worst == nil || k.rather(c, worst) {
@@ -159,8 +159,8 @@ func (k *look) lift(c *numbered) {
 	if i := k.spotOf(c); i >= 0 {
 		k.spots[i].left = -1
 	}
-	if i := slices.Index(k.pools, c.Pool); i >= 0 {
-		k.quota[i]++
+	if i := slices.IndexFunc(k.pools, func(p ranked) bool { return p.name == c.Pool }); i >= 0 {
+		k.pools[i].quota++
 	}
 }
 
@@ -202,7 +202,7 @@ func (k *look) better(c *numbered, want int64) (move, int64) {
 	gain := int64(0)
 	for i := range k.spots {
 		s := &k.spots[i]
-		if i == from || s.pool != k.spots[from].pool && k.quota[s.pool] == 0 || k.space(i) == 0 {
+		if i == from || s.pool != k.spots[from].pool && k.pools[s.pool].quota == 0 || k.space(i) == 0 {
 			continue
 		}
 		if after := have + 1; k.inRack.at(s.room.domain) > 0 && have < want || after < want {

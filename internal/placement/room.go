@@ -20,16 +20,19 @@ func (k roomKey) compare(o roomKey) int {
 
 // room is those hosts, and what is held on them, whether it runs yet or not.
 type room struct {
+	// What every search reads of every room stands together: domain is the number of the
+	// rack that the room lies in, zone that of its availability zone, and archs are the
+	// processors of its hosts.
+	domain, zone int
+	archs        archs
+	total, load  Amount
+
 	roomKey
-	// domain is the number of the rack that the room lies in.
-	domain int
-	names  []string
-	hosts  hosts
+	names []string
+	hosts hosts
 	// lean are the hosts without one, for each class that it may be of.
-	lean  []hosts
-	total Amount
-	held  []held
-	load  Amount
+	lean []hosts
+	held []held
 }
 
 // furnish gives the room its hosts.
@@ -40,8 +43,9 @@ func (r *room) furnish(list []Host) {
 		r.total = r.total.Plus(h.Room)
 	}
 	slices.Sort(r.names)
-	r.hosts = classify(list)
-	for k := range r.hosts.classes {
+	r.hosts, r.archs = classify(list), 0
+	for k, c := range r.hosts.classes {
+		r.archs |= c.arch
 		r.lean = append(r.lean, r.hosts.without(k))
 	}
 }

@@ -170,6 +170,16 @@ func (c Cell) Key() string {
 	return c.Cluster + "/" + c.Pool + "/" + c.Zone + "/" + c.Rack + "/" + c.DCN
 }
 
+func (c Cell) appendKey(out []byte) []byte {
+	for i, part := range [...]string{c.Cluster, c.Pool, c.Zone, c.Rack, c.DCN} {
+		if i > 0 {
+			out = append(out, '/')
+		}
+		out = append(out, part...)
+	}
+	return out
+}
+
 // Assignment puts seats of one component into one cell.
 type Assignment struct {
 	Component string

@@ -75,24 +75,18 @@ func (k *look) spread(missing int64) int64 {
 	}
 	tops.heapify()
 	for missing > 0 && len(tops) > 0 {
-		z := &zones[k.zoneAt[k.spots[tops[0].spot].zone]]
-		p, ok := k.cheapest(z, missing)
-		switch {
-		case !ok:
-			tops = tops.drop()
-		case p != tops[0]:
-			// Since it was looked at, the quota of its pool was used up elsewhere.
+		// Nothing that was given in another zone made it dearer; but the quota of its pool
+		// may have been used up there.
+		s := &k.spots[tops[0].spot]
+		if k.pools[s.pool].quota > 0 {
+			k.give(tops[0].spot)
+			missing--
+		}
+		if p, ok := k.cheapest(&zones[s.queue], missing); ok {
 			tops[0] = p
 			tops.sink(0)
-		default:
-			k.give(p.spot)
-			missing--
-			if p, ok := k.cheapest(z, missing); ok {
-				tops[0] = p
-				tops.sink(0)
-			} else {
-				tops = tops.drop()
-			}
+		} else {
+			tops = tops.drop()
 		}
 	}
 	return missing
@@ -110,6 +104,7 @@ func (k *look) byZone() []zoned {
 			zones = slices.Grow(zones, 1)[:z+1]
 			zones[z].zone, zones[z].base, zones[z].spots = k.spots[i].zone, k.inZone.at(k.spots[i].zone), zones[z].spots[:0]
 		}
+		k.spots[i].queue = z
 		zones[z].spots = append(zones[z].spots, priced{k.price(i, zones[z].base), i})
 	}
 	for i := range zones {
@@ -145,6 +140,6 @@ func (k *look) give(i int) {
 	}
 	k.add(s.cell)
 	s.left--
-	k.quota[s.pool]--
+	k.pools[s.pool].quota--
 	k.count(s.room.domain, 1)
 }
