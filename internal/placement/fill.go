@@ -19,6 +19,25 @@ func (n *numbers) machines(dcn string) int {
 	return sum
 }
 
+// inRacks is over how many racks of a DCN the component's instances lie, if it matters.
+func (n *numbers) inRacks(dcn string) int64 {
+	if n.component.MinRacks < 2 {
+		return int64(n.component.MinRacks)
+	}
+	racks := map[int]bool{}
+	for _, c := range n.cells {
+		if c.DCN == dcn && c.Zone == n.component.Zone && len(c.seats) > 0 {
+			racks[c.room.domain] = true
+		}
+	}
+	for _, m := range n.fleet.machines[instanceOf{n.request.Application, n.component.Name}] {
+		if m.DCN == dcn {
+			racks[n.fleet.rackOf(m.DataCenter, m.Rack)] = true
+		}
+	}
+	return int64(len(racks))
+}
+
 // fill meets the counts: what is missing is added one by one in the best cell.
 func (n *numbers) fill() {
 	for _, count := range n.counts {
@@ -34,7 +53,8 @@ func (n *numbers) fillDCN(count Count) {
 	kept := n.total(count.DCN)
 	onMachines := n.machines(count.DCN)
 	missing := int64(count.Count) - int64(kept) - int64(onMachines)
-	if missing > 0 || n.component.MinRacks > 1 {
+	racks := min(int64(n.component.MinRacks), int64(count.Count))
+	if missing > 0 || n.inRacks(count.DCN) < racks {
 		k := n.look(count.DCN)
 		if len(k.spots) == 0 && missing > 0 {
 			n.nowhere(n.component, count.DCN, missing)
@@ -44,7 +64,6 @@ func (n *numbers) fillDCN(count Count) {
 			n.noRoom(n.component, count.DCN, lacking, k.rooms(), k.lot)
 			return
 		}
-		racks := min(int64(n.component.MinRacks), int64(count.Count))
 		if !k.overRacks(racks, missing > 0) {
 			return
 		}

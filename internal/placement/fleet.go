@@ -301,6 +301,14 @@ func (f *Fleet) move(h *holding, way int64) {
 	for i := range h.list {
 		f.occupy(h.application, &h.list[i], way)
 	}
+	f.charge(h, way)
+}
+
+// charge counts what an application holds against its quotas, or with -1 no longer.
+func (f *Fleet) charge(h *holding, way int64) {
+	if h == nil {
+		return
+	}
 	for pool, a := range h.quotas {
 		k := share{h.tenant, h.environment, pool}
 		f.used[k] = f.used[k].Plus(a.Times(way))

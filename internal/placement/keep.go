@@ -26,13 +26,10 @@ func (n *numbers) keepSame() {
 		}
 		trim(stay, max(int(count.Count)-n.machines(count.DCN), 0))
 		for _, c := range stay {
-			if !c.same {
-				continue
+			if c.same && len(c.stay) > 0 {
+				c.seats, c.stay = c.stay, nil
+				n.take(c, int64(len(c.seats)))
 			}
-			for _, seat := range c.stay {
-				n.put(c, seat)
-			}
-			c.stay = nil
 		}
 	}
 }

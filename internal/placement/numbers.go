@@ -49,11 +49,18 @@ func newNumbers(b *board, c *Component) *numbers {
 		}
 		cell := n.at(b.fleet.room(a.Cell.room()), a.Cell)
 		cell.block, cell.same = a.Block, a.Template == c.Template
-		cell.before = slices.Sorted(slices.Values(a.Seats))
-		cell.hosts = slices.Sorted(slices.Values(a.Hosts))
+		cell.before, cell.hosts = ascending(a.Seats), ascending(a.Hosts)
 	}
 	n.sort()
 	return n
+}
+
+// ascending is a list in ascending order; it does not change the one it is given.
+func ascending[T cmp.Ordered](list []T) []T {
+	if slices.IsSorted(list) {
+		return list
+	}
+	return slices.Sorted(slices.Values(list))
 }
 
 // sort brings the cells into the order of their names.

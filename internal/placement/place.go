@@ -80,27 +80,47 @@ func (f *Fleet) begin(r *Request, p Policy) *board {
 	return b
 }
 
-// end brings the fleet back to what it was, and has it hold what was decided.
+// end has the fleet hold what was decided beside what the application held, or brings
+// it back to what it was.
 func (b *board) end() {
+	f, before := b.fleet, b.fleet.holding[b.request.Application]
+	if b.decision.Refused {
+		b.leave()
+		f.move(before, 1)
+		return
+	}
 	cells := 0
+	for _, n := range b.all {
+		cells += len(n.cells)
+	}
+	b.decision.Assignments = make([]Assignment, 0, cells)
+	for _, n := range b.all {
+		b.decision.Assignments = n.assigned(b.decision.Assignments)
+	}
+	now := b.holds(before, cells)
+	if before == nil {
+		// The rooms hold it already.
+		f.charge(now, 1)
+	} else {
+		b.leave()
+		f.move(now, 1)
+	}
+	f.holding[b.request.Application] = now
+	if now == nil {
+		delete(f.holding, b.request.Application)
+	}
+}
+
+// leave takes what was decided out of the fleet again, and what stood beside it.
+func (b *board) leave() {
 	for _, n := range b.all {
 		for _, c := range n.cells {
 			if len(c.seats) > 0 {
 				n.take(c, -int64(len(c.seats)))
 			}
 		}
-		cells += len(n.cells)
 	}
 	b.beside(-1)
-	b.fleet.move(b.fleet.holding[b.request.Application], 1)
-	if b.decision.Refused {
-		return
-	}
-	b.decision.Assignments = make([]Assignment, 0, cells)
-	for _, n := range b.all {
-		b.decision.Assignments = n.assigned(b.decision.Assignments)
-	}
-	b.reserve(cells)
 }
 
 // beside holds what changes by standing side by side, or with -1 gives it back: it
@@ -117,12 +137,9 @@ func (b *board) beside(way int64) {
 	}
 }
 
-// reserve has the application hold what was decided beside what it held.
-func (b *board) reserve(cells int) {
-	f, r := b.fleet, b.request
-	before := f.holding[r.Application]
-	f.move(before, -1)
-	now := &holding{application: r.Application, tenant: r.Tenant, environment: r.Environment, list: make([]hold, 0, cells)}
+// holds is what was decided together with what the application held before.
+func (b *board) holds(before *holding, cells int) *holding {
+	now := &holding{application: b.request.Application, tenant: b.request.Tenant, environment: b.request.Environment, list: make([]hold, 0, cells)}
 	if before != nil {
 		now.list = append(now.list, before.list...)
 	}
@@ -137,15 +154,13 @@ func (b *board) reserve(cells int) {
 		}
 	}
 	if len(now.list) == 0 {
-		delete(f.holding, r.Application)
-		return
+		return nil
 	}
 	if before != nil {
 		now.list = together(now.list, true)
 	}
 	now.count()
-	f.holding[r.Application] = now
-	f.move(now, 1)
+	return now
 }
 
 // standsIn reports whether the Request's own assignments replace a reservation
