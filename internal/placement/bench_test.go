@@ -271,6 +271,14 @@ func BenchmarkPlaceBank(b *testing.B) {
 		}
 		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*10_000), "ns/instance")
 	})
+	b.Run("explained", func(b *testing.B) {
+		p := placement.DefaultPolicy()
+		p.Explain = true
+		for b.Loop() {
+			full.Place(requests[:10], p)
+		}
+		b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*10), "µs/application")
+	})
 	again := slices.Clone(requests[100:200])
 	for i, d := range full.Place(again, placement.DefaultPolicy()) {
 		again[i].Previous = d.Assignments

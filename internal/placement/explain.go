@@ -94,14 +94,14 @@ func (k *look) excluded() {
 	}
 	var rules []*rule
 	for _, r := range k.closed(k.component, k.dcn) {
-		i := slices.IndexFunc(rules, func(x *rule) bool { return x.name == r.Rule })
+		i := slices.IndexFunc(rules, func(x *rule) bool { return x.name == r.rule })
 		if i < 0 {
 			i = len(rules)
-			rules = append(rules, &rule{name: r.Rule})
+			rules = append(rules, &rule{name: r.rule})
 		}
-		rules[i].cells++
-		if !slices.Contains(rules[i].causes, r.Message) {
-			rules[i].causes = append(rules[i].causes, r.Message)
+		rules[i].cells += r.cells
+		if !slices.Contains(rules[i].causes, r.why) {
+			rules[i].causes = append(rules[i].causes, r.why)
 		}
 	}
 	order := k.order()

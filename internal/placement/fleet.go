@@ -33,7 +33,7 @@ type Fleet struct {
 	machines map[instanceOf][]Machine
 	profiles map[instanceOf]*Profile
 
-	offers map[offerKey][]*room
+	offers map[offerKey]*offer
 	owners map[ownerKey]int32
 	// paired are the DCNs that share their site with their partner.
 	paired  map[string]bool
@@ -61,7 +61,7 @@ func Open(s Snapshot) *Fleet {
 		domains: newDomains(s.DataCenters),
 		holding: map[string]*holding{}, used: map[share]Amount{},
 		machines: map[instanceOf][]Machine{}, profiles: map[instanceOf]*Profile{},
-		offers: map[offerKey][]*room{}, owners: map[ownerKey]int32{}, paired: map[string]bool{}, scratch: scratch{known: map[*room]*numbered{}, zoneAt: map[int]int{}},
+		offers: map[offerKey]*offer{}, owners: map[ownerKey]int32{}, paired: map[string]bool{}, scratch: scratch{known: map[*room]*numbered{}, zoneAt: map[int]int{}},
 	}
 	for _, d := range s.DCNs {
 		if p := f.dcns[d.Partner]; p != nil && p.DataCenter == d.DataCenter {

@@ -119,7 +119,7 @@ func (n *numbers) look(dcn string) *look {
 	k.spots = k.spots[:0]
 	last, pool := "", 0
 	for _, r := range n.offered(n.component, dcn) {
-		if r.archs == 0 || !k.lot.archs.onto(r.archs) || may != nil && !may[r.domain] {
+		if !r.takesSome(k.lot.archs) || may != nil && !may[r.domain] {
 			continue
 		}
 		if r.pool != last {

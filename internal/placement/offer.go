@@ -19,53 +19,83 @@ type offerKey struct {
 	volumes                               string
 }
 
-// offered are the rooms that may take new instances of a component in a DCN, by key.
-func (b *board) offered(c *Component, dcn string) []*room {
-	f := b.fleet
-	key := offerKey{
+// offer is which rooms may take new instances, by key, and why others may not.
+type offer struct {
+	open   []*room
+	closed []closed
+	// told says that closed has been found out.
+	told bool
+}
+
+// closed is cells that a rule keeps instances away from, for one cause.
+type closed struct {
+	rule, why string
+	cells     int
+}
+
+func (b *board) keyOf(c *Component, dcn string) offerKey {
+	return offerKey{
 		tenant: b.request.Tenant, environment: b.request.Environment, dcn: dcn, zone: c.Zone, level: c.Level,
 		kind: b.request.HostKind, volumes: strings.Join(c.Volumes, " "),
 	}
-	if found, ok := f.offers[key]; ok {
-		return found
+}
+
+// offered are the rooms that may take new instances of a component in a DCN.
+func (b *board) offered(c *Component, dcn string) []*room {
+	f, key := b.fleet, b.keyOf(c, dcn)
+	if found := f.offers[key]; found != nil {
+		return found.open
 	}
-	var open []*room
+	made := &offer{}
 	for _, pool := range f.byTenant[b.request.Tenant] {
-		// Nearly all rooms of a pool fall to the same filters in the same cluster.
-		last, verdict := "", false
-		for _, r := range f.inPool[pool] {
-			if r.cluster != last {
-				rule, _ := b.refusedBy(b.candidate(c, cellOf(r, c.Zone, dcn)), false)
-				last, verdict = r.cluster, rule == ""
+		b.eachCluster(pool, func(rooms []*room) {
+			if rule, _ := b.refusedBy(b.candidate(c, cellOf(rooms[0], c.Zone, dcn)), false); rule == "" {
+				made.open = append(made.open, rooms...)
 			}
-			if verdict {
-				open = append(open, r)
-			}
-		}
+		})
 	}
-	slices.SortFunc(open, func(a, b *room) int { return a.compare(b.roomKey) })
-	f.offers[key] = open
-	return open
+	slices.SortFunc(made.open, func(a, b *room) int { return a.compare(b.roomKey) })
+	f.offers[key] = made
+	return made.open
+}
+
+// eachCluster goes through a pool's rooms cluster by cluster: no filter tells the racks
+// of a cluster apart.
+func (b *board) eachCluster(pool string, do func([]*room)) {
+	for rooms := b.fleet.inPool[pool]; len(rooms) > 0; {
+		n := 1
+		for n < len(rooms) && rooms[n].cluster == rooms[0].cluster {
+			n++
+		}
+		do(rooms[:n])
+		rooms = rooms[n:]
+	}
 }
 
 func cellOf(r *room, zone, dcn string) Cell {
 	return Cell{Cluster: r.cluster, Pool: r.pool, Zone: zone, Rack: r.rack, DCN: dcn}
 }
 
-// closed says, for every room of the fleet that takes no instances of a component in
-// a DCN, which filter keeps them away.
-func (b *board) closed(c *Component, dcn string) []Reason {
+// closed says which cells of the fleet take no instances of a component in a DCN, and
+// which rule keeps them away.
+func (b *board) closed(c *Component, dcn string) []closed {
 	f := b.fleet
-	var out []Reason
-	for _, pool := range slices.Sorted(maps.Keys(f.inPool)) {
-		for _, r := range f.inPool[pool] {
-			rule, why := b.refusedBy(b.candidate(c, cellOf(r, c.Zone, dcn)), false)
-			if rule == "" && r.hosts.number(archsOf(c.Archs)) == 0 {
-				rule, why = "HostsReady", fmt.Sprintf("no host of pool %s on rack %s of cluster %s is ready%s", r.pool, r.rack, r.cluster, forArchs(c.Archs))
-			}
-			if rule != "" {
-				out = append(out, Reason{Component: c.Name, DCN: dcn, Rule: rule, Message: why})
-			}
+	open := b.offered(c, dcn)
+	made := f.offers[b.keyOf(c, dcn)]
+	if !made.told {
+		made.told = true
+		for _, pool := range slices.Sorted(maps.Keys(f.inPool)) {
+			b.eachCluster(pool, func(rooms []*room) {
+				if rule, why := b.refusedBy(b.candidate(c, cellOf(rooms[0], c.Zone, dcn)), false); rule != "" {
+					made.closed = append(made.closed, closed{rule, why, len(rooms)})
+				}
+			})
+		}
+	}
+	out := slices.Clip(made.closed)
+	for _, r := range open {
+		if !r.takesSome(archsOf(c.Archs)) {
+			out = append(out, closed{"HostsReady", fmt.Sprintf("no host of pool %s on rack %s of cluster %s is ready%s", r.pool, r.rack, r.cluster, forArchs(c.Archs)), 1})
 		}
 	}
 	return out
@@ -91,21 +121,21 @@ func (b *board) order() map[string]int {
 // those last in the order of the filters first, since they are the nearest misses.
 func (b *board) nowhere(c *Component, dcn string, missing int64) {
 	order := b.order()
-	closed := b.closed(c, dcn)
-	slices.SortStableFunc(closed, func(x, y Reason) int {
-		return cmp.Or(cmp.Compare(order[y.Rule], order[x.Rule]), cmp.Compare(x.Message, y.Message))
+	all := slices.Clone(b.closed(c, dcn))
+	slices.SortStableFunc(all, func(x, y closed) int {
+		return cmp.Or(cmp.Compare(order[y.rule], order[x.rule]), cmp.Compare(x.why, y.why))
 	})
 	var causes []string
 	said := map[string]bool{}
-	for _, r := range closed {
-		if !said[r.Message] {
-			said[r.Message] = true
-			causes = append(causes, r.Message)
+	for _, r := range all {
+		if !said[r.why] {
+			said[r.why] = true
+			causes = append(causes, r.why)
 		}
 	}
 	rule := "NoPool"
-	if len(closed) > 0 {
-		rule = closed[0].Rule
+	if len(all) > 0 {
+		rule = all[0].rule
 	}
 	const most = 6
 	if rest := len(causes) - most; rest > 0 {

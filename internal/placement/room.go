@@ -50,6 +50,10 @@ func (r *room) furnish(list []Host) {
 	}
 }
 
+// takesSome reports whether the room has a host that instances for these processors
+// may use.
+func (r *room) takesSome(a archs) bool { return r.archs != 0 && a.onto(r.archs) }
+
 // take holds n instances of a lot, whether or not they fit; a negative n gives them
 // back.
 func (r *room) take(l lot, n int64) {
