@@ -187,9 +187,7 @@ func (n *numbers) assigned(out []Assignment) []Assignment {
 	return out
 }
 
-// seatRange says numbers as "0-2, 5".
-func seatRange(seats []int32) string { return string(appendRange(nil, seats)) }
-
+// appendRange says numbers as "0-2, 5".
 func appendRange(out []byte, seats []int32) []byte {
 	first := len(out)
 	for i := 0; i < len(seats); {
