@@ -49,7 +49,26 @@ type board struct {
 	all []*numbers
 }
 
+// decide decides about one Request. A component that finds no room after the others goes
+// before them in another try, as often as that brings one to the front that was not
+// there yet. If no try does, the first one's reasons tell what lacks.
 func (f *Fleet) decide(r Request, p Policy) Decision {
+	decision, late := f.try(r, p, nil)
+	for first := []string{}; late != "" && !slices.Contains(first, late); {
+		first = slices.Insert(first, 0, late)
+		again, next := f.try(r, p, first)
+		if !again.Refused {
+			return again
+		}
+		late = next
+	}
+	return decision
+}
+
+// try decides once, with new instances of some components before those of the others.
+// late is the component that was refused first; "" if none was, or if it was the first
+// of all.
+func (f *Fleet) try(r Request, p Policy, first []string) (d Decision, late string) {
 	b := f.begin(&r, p)
 	// What is there goes first, and of it what does not change: nothing new may
 	// take its room.
@@ -59,11 +78,35 @@ func (f *Fleet) decide(r Request, p Policy) Decision {
 	for _, n := range b.all {
 		n.keepChanged()
 	}
-	for _, n := range b.all {
+	refused := b.decision.Refused
+	for i, n := range b.inTurn(first) {
+		if i < len(first) {
+			b.say(n.component, "", "Turn", "went before the other components: after them it found no room")
+		}
 		n.fill()
+		if b.decision.Refused && !refused {
+			refused = true
+			if i > 0 {
+				late = n.component.Name
+			}
+		}
 	}
 	b.end()
-	return b.decision
+	return b.decision, late
+}
+
+// inTurn are the components' numbers, some components' before those of the others.
+func (b *board) inTurn(first []string) []*numbers {
+	if len(first) == 0 {
+		return b.all
+	}
+	turn := func(n *numbers) int {
+		if i := slices.Index(first, n.component.Name); i >= 0 {
+			return i
+		}
+		return len(first)
+	}
+	return slices.SortedStableFunc(slices.Values(b.all), func(a, b *numbers) int { return cmp.Compare(turn(a), turn(b)) })
 }
 
 // begin takes what the Request's own assignments stand in for out of the fleet.

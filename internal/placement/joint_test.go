@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package placement_test
+
+import (
+	"maps"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/fairway-cloud/fairway/internal/placement"
+)
+
+// with is the twin after n instances of a size went into its rooms.
+func (w twin) with(n []int, size placement.Amount) twin {
+	w.rooms, w.quota, w.machines = slices.Clone(w.rooms), maps.Clone(w.quota), map[string]int64{}
+	for i := range w.rooms {
+		r := &w.rooms[i]
+		r.held = slices.Concat(r.held, slices.Repeat([]placement.Amount{size}, n[i]))
+		w.quota[r.pool] -= int64(n[i])
+	}
+	return w
+}
+
+// TestJointOptimum compares applications of two components with every way to place both
+// together: a component goes after the other one, and may stand in its way.
+func TestJointOptimum(t *testing.T) {
+	var cases, refused, wrongly int
+	var ours, least int64
+	for range 20 { // a share of so few cases as rapid takes at once says nothing
+		rapid.Check(t, func(t *rapid.T) {
+			s, r, w := small(t)
+			s.Machines, w.machines = nil, map[string]int64{}
+			second := r.Components[0]
+			second.Name, second.Pools = "c1", nil
+			second.Size = rapid.SampledFrom([]placement.Amount{{CPU: 500, Memory: 1 << 30, Instances: 1}, {CPU: 1000, Memory: 4 << 30, Instances: 1}}).Draw(t, "second size")
+			second.Counts = []placement.Count{{DCN: "dcn", Count: int32(rapid.IntRange(1, 3).Draw(t, "second count"))}}
+			r.Components[0].Counts[0].Count = min(r.Components[0].Counts[0].Count, 3)
+			r.Components = append(r.Components, second)
+			policy := placement.DefaultPolicy()
+			policy.SpareFrom = w.spare
+			d := placement.Place(s, []placement.Request{r}, policy)[0]
+
+			best, possible := int64(0), false
+			w.each(int(r.Components[0].Counts[0].Count), func(n []int) {
+				first, ok := w.cost(n, r.Components[0].Size)
+				if !ok {
+					return
+				}
+				then := w.with(n, r.Components[0].Size)
+				then.pools = second.Pools
+				if rest, ok := then.best(int(second.Counts[0].Count), second.Size); ok && (!possible || first+rest < best) {
+					best, possible = first+rest, true
+				}
+			})
+			cases++
+			switch {
+			case d.Refused && !possible:
+				refused++
+			case d.Refused:
+				wrongly++
+			case !possible:
+				t.Fatalf("granted what is not possible: %v", d.Assignments)
+			default:
+				ours, least = ours+placement.Cost(s, r, d, policy), least+best
+			}
+		})
+	}
+	possible := cases - refused
+	t.Logf("%d cases, %d refused by both, %d refused that were possible, %.4f %% above the optimum in all", cases, refused, wrongly, 100*float64(ours-least)/float64(max(least, 1)))
+	if wrongly*100 > 5*possible {
+		t.Errorf("%d of %d that were possible were refused: more than 5 %%", wrongly, possible)
+	}
+	if float64(ours-least) > 0.015*float64(least) {
+		t.Errorf("decisions cost %d, the optimum is %d: more than 1.5 %% above", ours, least)
+	}
+}
+
+// each tries every distribution of instances over the rooms.
+func (w twin) each(count int, do func([]int)) {
+	n := make([]int, len(w.rooms))
+	var try func(i, left int)
+	try = func(i, left int) {
+		if i == len(n)-1 {
+			n[i] = left
+			do(n)
+			return
+		}
+		for k := 0; k <= left; k++ {
+			n[i] = k
+			try(i+1, left-k)
+		}
+	}
+	if len(n) > 0 {
+		try(0, count)
+	}
+}
