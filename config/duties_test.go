@@ -23,7 +23,7 @@ var duties = map[string][]string{
 	systemAdministrators: {
 		"create clusters.fleet.fairway.cloud", "delete pools.fleet.fairway.cloud", "create tenants.tenancy.fairway.cloud", "arrange tenants.tenancy.fairway.cloud",
 		"update securitylevels.tenancy.fairway.cloud", "order freezes.approval.fairway.cloud",
-		"list applications.app.fairway.cloud", "list releases.release.fairway.cloud", "list instances.delivery.fairway.cloud", "list events.",
+		"create placementpolicies.placement.fairway.cloud", "list applications.app.fairway.cloud", "list releases.release.fairway.cloud", "list instances.delivery.fairway.cloud", "list events.",
 	},
 	securityAdministrators: {
 		"create people.identity.fairway.cloud", "update people.identity.fairway.cloud", "delete groupmappings.identity.fairway.cloud", "delete sessions.identity.fairway.cloud",
@@ -39,7 +39,7 @@ var duties = map[string][]string{
 
 // What belongs to one duty belongs to no other; what nobody may is in neither.
 func TestDutiesAreSeparated(t *testing.T) {
-	everybodys := []string{"list approvalpolicies.approval.fairway.cloud", "list freezes.approval.fairway.cloud", "list environments.tenancy.fairway.cloud"}
+	everybodys := []string{"list approvalpolicies.approval.fairway.cloud", "list freezes.approval.fairway.cloud", "list environments.tenancy.fairway.cloud", "list placementpolicies.placement.fairway.cloud"}
 	never := []string{
 		"get secrets.", "create decisions.approval.fairway.cloud", "create approvalrequests.approval.fairway.cloud", "create records.audit.fairway.cloud", "delete records.audit.fairway.cloud",
 		"patch people/status.identity.fairway.cloud", "patch tenants/status.tenancy.fairway.cloud", "patch clusters/status.fleet.fairway.cloud", "create clusterroles.rbac.authorization.k8s.io",

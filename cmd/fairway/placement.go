@@ -113,6 +113,9 @@ func explain(out io.Writer, p *placementv1.Placement) error {
 	var text strings.Builder
 	fmt.Fprintf(&text, "%s runs revision %s by placement %s, decided %s for release %s\n", p.Spec.Application, p.Spec.Revision, p.Name,
 		p.CreationTimestamp.Local().Format("2006-01-02 15:04:05 -07:00"), p.Status.Release)
+	if by := p.Spec.Policy; by != nil {
+		fmt.Fprintf(&text, "decided with %s\n", policyWords(by))
+	}
 	type group struct{ component, dcn string }
 	var groups []group
 	see := func(g group) {
@@ -146,6 +149,22 @@ func explain(out io.Writer, p *placementv1.Placement) error {
 	}
 	_, err := io.WriteString(out, text.String())
 	return err
+}
+
+// policyWords says what a decision was made with.
+func policyWords(by *placementv1.DecidedBy) string {
+	var weights []string
+	for _, w := range by.Weights {
+		weights = append(weights, fmt.Sprintf("%s %d", w.Score, w.Weight))
+	}
+	text := fmt.Sprintf("placement policy %s (%s): weights %s", by.Name, by.Digest, strings.Join(weights, ", "))
+	if by.Generation > 0 {
+		text = fmt.Sprintf("placement policy %s, generation %d (%s): weights %s", by.Name, by.Generation, by.Digest, strings.Join(weights, ", "))
+	}
+	if by.SpareFrom > 0 {
+		text += fmt.Sprintf("; cells of %d hosts and more keep one free", by.SpareFrom)
+	}
+	return cli.Plain(text)
 }
 
 // simulated is the server's answer.

@@ -32,7 +32,11 @@ func (f *Fleet) Place(requests []Request, p Policy) []Decision {
 	})
 	decisions := make([]Decision, len(requests))
 	for _, i := range order {
-		decisions[i] = f.decide(requests[i], p)
+		policy := p
+		if own := requests[i].Policy; own != nil {
+			policy = *own
+		}
+		decisions[i] = f.decide(requests[i], policy)
 	}
 	return decisions
 }

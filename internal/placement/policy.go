@@ -3,6 +3,8 @@
 
 package placement
 
+import "slices"
+
 // Policy is how cells are ruled out and preferred.
 type Policy struct {
 	Filters []Filter
@@ -25,6 +27,17 @@ type Apart struct {
 	Tag, Other string
 	// Price per pair. The weight of the score Profile multiplies it.
 	Price int64
+}
+
+// Weighted is the policy with other weights for the scores that are named.
+func (p Policy) Weighted(weights map[string]int64) Policy {
+	p.Scores = slices.Clone(p.Scores)
+	for i := range p.Scores {
+		if w, ok := weights[p.Scores[i].Name]; ok {
+			p.Scores[i].Weight = w
+		}
+	}
+	return p
 }
 
 // DefaultPolicy is the policy of every Release that no other policy is set for.

@@ -19,6 +19,8 @@ type Request struct {
 	Quotas []tenancyv1.Quota
 	// HostKind asks for real or simulated hosts. Empty: real ones.
 	HostKind HostKind
+	// Policy that holds for the Request. nil: the one that Place was given.
+	Policy *Policy
 	// Priority decides who goes first when several are decided together and room is
 	// short: the higher one. Default: 0.
 	Priority int32

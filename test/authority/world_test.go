@@ -67,9 +67,10 @@ func (r role) platform() bool { return r.clusterRole == "" && r.short != "No" }
 var specs = map[string]string{
 	"Application": `{"identity":{"system":"S","code":"C","displayName":"x","owner":"o"},"securityLevel":"l3","availabilityClass":"a",
 		"components":[{"name":"web","kind":"Service","image":"registry.bank.example/web:1","zone":"business","instances":[{"dcn":"dcn-1","count":1}]}]}`,
-	"Revision":  `{"application":"shop","content":"{}","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"}`,
-	"Placement": `{"application":"shop","revision":"shop-0123456789","digest":"sha256:0","assignments":[],"expiresAt":"2030-01-01T00:00:00Z"}`,
-	"Release":   `{"application":"shop","kind":"Restart","seats":["web-1"],"reason":"test","ticket":"C-1"}`,
+	"Revision":        `{"application":"shop","content":"{}","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"}`,
+	"PlacementPolicy": `{}`,
+	"Placement":       `{"application":"shop","revision":"shop-0123456789","digest":"sha256:0","assignments":[],"expiresAt":"2030-01-01T00:00:00Z"}`,
+	"Release":         `{"application":"shop","kind":"Restart","seats":["web-1"],"reason":"test","ticket":"C-1"}`,
 	"Delivery": `{"application":"retail-prod/shop","namespace":"retail-prod-shop","intent":"Retire","release":"r1","releaseSequence":1,
 		"revision":"shop-0123456789","revisionDigest":"sha256:0","shared":[]}`,
 	"Rendering": `{"content":"{}","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"}`,

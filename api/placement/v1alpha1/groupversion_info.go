@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Fairway Authors
 
-// Package v1alpha1 holds the kinds of the placement room: the scheduler's decisions.
+// Package v1alpha1 holds the kinds of the placement room: the scheduler's decisions
+// and what it is told.
 //
 // +kubebuilder:object:generate=true
 // +groupName=placement.fairway.cloud
@@ -27,6 +28,7 @@ var (
 func addKnownTypes(scheme *runtime.Scheme) error {
 	scheme.AddKnownTypes(GroupVersion,
 		&Placement{}, &PlacementList{},
+		&PlacementPolicy{}, &PlacementPolicyList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil

@@ -51,7 +51,7 @@ type PlacementSpec struct {
 	// +required
 	// +kubebuilder:validation:MaxLength=63
 	Revision string `json:"revision"`
-	// digest of assignments and hosts, "sha256:…". The Placement's name contains it.
+	// digest of assignments, hosts and policy, "sha256:…". The Placement's name contains it.
 	// +required
 	// +kubebuilder:validation:MaxLength=80
 	Digest string `json:"digest"`
@@ -60,6 +60,9 @@ type PlacementSpec struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=4096
 	Assignments []Assignment `json:"assignments"`
+	// policy that the decision was made with. Left out by versions before it.
+	// +optional
+	Policy *DecidedBy `json:"policy,omitempty"`
 	// reasons say, in the order of the decision, why.
 	// +optional
 	// +listType=atomic

@@ -69,14 +69,14 @@ func (p *Placer) Place(ctx context.Context, r *releasev1.Release, revision *appv
 			return found, p.use(ctx, found, r.Name)
 		}
 	}
-	decision, err := p.decide(ctx, w, r, revision, held, now)
+	decision, by, err := p.decide(ctx, w, r, revision, held, now)
 	if err != nil {
 		return nil, err
 	}
 	if decision.Refused {
 		return nil, &release.Refusal{Reason: releasev1.ReasonNotPlaced, Message: lacks(decision)}
 	}
-	made, err := p.store(ctx, r, revision, decision, now)
+	made, err := p.store(ctx, r, revision, decision, by, now)
 	if err != nil {
 		return nil, err
 	}
@@ -89,20 +89,23 @@ func madeFor(p *placementv1.Placement, r *releasev1.Release) bool {
 	return p.Status.Release == r.Name || p.Status.Release == "" && p.Labels[LabelRelease] == r.Name
 }
 
-func (p *Placer) decide(ctx context.Context, w observed.World, r *releasev1.Release, revision *appv1.Revision, held []placementv1.Placement, now time.Time) (placement.Decision, error) {
+func (p *Placer) decide(ctx context.Context, w observed.World, r *releasev1.Release, revision *appv1.Revision, held []placementv1.Placement, now time.Time) (placement.Decision, placementv1.DecidedBy, error) {
 	content, err := app.Open(revision)
 	if err != nil {
-		return placement.Decision{}, &release.Refusal{Reason: releasev1.ReasonBadPlan, Message: err.Error()}
+		return placement.Decision{}, placementv1.DecidedBy{}, &release.Refusal{Reason: releasev1.ReasonBadPlan, Message: err.Error()}
 	}
 	var tenant tenancyv1.Tenant
 	if err := p.Hub.Get(ctx, client.ObjectKey{Name: content.Tenant}, &tenant); err != nil {
-		return placement.Decision{}, fmt.Errorf("could not read tenant %q: %w", content.Tenant, err)
+		return placement.Decision{}, placementv1.DecidedBy{}, fmt.Errorf("could not read tenant %q: %w", content.Tenant, err)
 	}
 	snapshot := w.Snapshot(now)
 	request := observed.RequestOf(content, r.Namespace+"/"+r.Spec.Application, &tenant, snapshot.Pools, held)
-	policy := placement.DefaultPolicy()
+	policy, by, err := w.Policy(content.Environment)
+	if err != nil {
+		return placement.Decision{}, by, err
+	}
 	policy.Explain = true
-	return placement.Place(snapshot, []placement.Request{request}, policy)[0], nil
+	return placement.Place(snapshot, []placement.Request{request}, policy)[0], by, nil
 }
 
 // lacks says what a refused decision lacks.
@@ -117,8 +120,8 @@ func lacks(d placement.Decision) string {
 }
 
 // store writes the decision as a Placement. The same decision has the same name.
-func (p *Placer) store(ctx context.Context, r *releasev1.Release, revision *appv1.Revision, d placement.Decision, now time.Time) (*placementv1.Placement, error) {
-	spec, err := specOf(r.Spec.Application, revision.Name, d)
+func (p *Placer) store(ctx context.Context, r *releasev1.Release, revision *appv1.Revision, d placement.Decision, by placementv1.DecidedBy, now time.Time) (*placementv1.Placement, error) {
+	spec, err := specOf(r.Spec.Application, revision.Name, d, by)
 	if err != nil {
 		return nil, err
 	}
@@ -151,8 +154,8 @@ func (p *Placer) store(ctx context.Context, r *releasev1.Release, revision *appv
 }
 
 // specOf is the decision as it is stored, without its expiry.
-func specOf(application, revision string, d placement.Decision) (placementv1.PlacementSpec, error) {
-	spec := placementv1.PlacementSpec{Application: application, Revision: revision, Assignments: []placementv1.Assignment{}}
+func specOf(application, revision string, d placement.Decision, by placementv1.DecidedBy) (placementv1.PlacementSpec, error) {
+	spec := placementv1.PlacementSpec{Application: application, Revision: revision, Policy: &by, Assignments: []placementv1.Assignment{}}
 	for _, a := range d.Assignments {
 		one := placementv1.Assignment{
 			Component: a.Component, Template: a.Template, Cell: placementv1.Cell(a.Cell), Block: a.Block,
@@ -165,7 +168,7 @@ func specOf(application, revision string, d placement.Decision) (placementv1.Pla
 		}
 		spec.Assignments = append(spec.Assignments, one)
 	}
-	digest, err := canonical.DigestOf(map[string]any{"application": application, "revision": revision, "assignments": spec.Assignments})
+	digest, err := canonical.DigestOf(map[string]any{"application": application, "revision": revision, "assignments": spec.Assignments, "policy": by})
 	if err != nil {
 		return spec, fmt.Errorf("could not digest the placement of %q: %w", application, err)
 	}

@@ -22,20 +22,22 @@ import (
 
 // World is the hub's objects that a decision looks at.
 type World struct {
-	Clusters   fleetv1.ClusterList
-	Pools      fleetv1.PoolList
-	Sites      fleetv1.DataCenterList
-	DCNs       fleetv1.DCNList
-	Zones      fleetv1.NetworkZoneList
-	Levels     tenancyv1.SecurityLevelList
-	Placements placementv1.PlacementList
+	Clusters     fleetv1.ClusterList
+	Pools        fleetv1.PoolList
+	Sites        fleetv1.DataCenterList
+	DCNs         fleetv1.DCNList
+	Zones        fleetv1.NetworkZoneList
+	Levels       tenancyv1.SecurityLevelList
+	Environments tenancyv1.EnvironmentList
+	Policies     placementv1.PlacementPolicyList
+	Placements   placementv1.PlacementList
 }
 
 // Read gathers the world. Placements come past the cache: what was reserved a
 // moment ago counts.
 func Read(ctx context.Context, cached, direct client.Reader) (World, error) {
 	var w World
-	for _, list := range []client.ObjectList{&w.Clusters, &w.Pools, &w.Sites, &w.DCNs, &w.Zones, &w.Levels} {
+	for _, list := range []client.ObjectList{&w.Clusters, &w.Pools, &w.Sites, &w.DCNs, &w.Zones, &w.Levels, &w.Environments, &w.Policies} {
 		if err := cached.List(ctx, list); err != nil {
 			return w, fmt.Errorf("could not read the fleet: %w", err)
 		}

@@ -66,6 +66,13 @@ func (d *Desk) Simulate(ctx context.Context, change placement.WhatIf) (Outcome, 
 	if err != nil {
 		return Outcome{}, err
 	}
+	for i := range requests {
+		policy, _, err := world.Policy(requests[i].Environment)
+		if err != nil {
+			return Outcome{}, err
+		}
+		requests[i].Policy = &policy
+	}
 	found, err := placement.Simulate(snapshot, requests, change, placement.DefaultPolicy())
 	if err != nil {
 		return Outcome{}, &badChange{err}
