@@ -325,6 +325,11 @@ func (f *Fleet) put(r *room, l lot, p *Profile, dcn string, n int64) {
 	if f.paired[dcn] {
 		f.serve(dcn, r.domain, n)
 	}
+	f.tag(r, p, n)
+}
+
+// tag counts n instances with what is known of them.
+func (f *Fleet) tag(r *room, p *Profile, n int64) {
 	if p == nil {
 		return
 	}
@@ -333,6 +338,28 @@ func (f *Fleet) put(r *room, l lot, p *Profile, dcn string, n int64) {
 	}
 	for _, t := range p.Tags {
 		f.tagged[r.domain][t] += n
+	}
+}
+
+// SetProfile takes over what is known of a component that is new or has changed. Without
+// tags and calls nothing is known of it.
+func (f *Fleet) SetProfile(p Profile) {
+	key := instanceOf{p.Application, p.Component}
+	before := f.profiles[key]
+	if len(p.Tags)+len(p.Calls) == 0 {
+		delete(f.profiles, key)
+	} else {
+		f.profiles[key] = &p
+	}
+	h := f.holding[p.Application]
+	if h == nil {
+		return
+	}
+	for i := range h.list {
+		if x := &h.list[i]; x.component == p.Component {
+			f.tag(x.room, before, -x.n)
+			f.tag(x.room, f.profiles[key], x.n)
+		}
 	}
 }
 

@@ -23,7 +23,7 @@ func TestAFleetThatFollows(t *testing.T) {
 		followed := placement.Open(s)
 		held := map[string][]placement.Reservation{}
 		for step := range rapid.IntRange(1, 8).Draw(t, "steps") {
-			switch rapid.IntRange(0, 4).Draw(t, "change") {
+			switch rapid.IntRange(0, 5).Draw(t, "change") {
 			case 0: // hosts of a rack come and go
 				p := &s.Pools[rapid.IntRange(0, len(s.Pools)-1).Draw(t, "pool")]
 				r := &p.Racks[rapid.IntRange(0, len(p.Racks)-1).Draw(t, "rack")]
@@ -48,6 +48,15 @@ func TestAFleetThatFollows(t *testing.T) {
 						followed.Hold(name, nil)
 					}
 				}
+			case 4: // more or less is known of a component
+				p := placement.Profile{
+					Application: rapid.SampledFrom([]string{"retail-prod/a", "retail-prod/b"}).Draw(t, "of"),
+					Component:   components[rapid.IntRange(0, len(components)-1).Draw(t, "component")].Name,
+					Tags:        rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"cpu-bound", "io-heavy", "latency-sensitive"}), 0, 2, rapid.ID).Draw(t, "tags"),
+				}
+				s.Profiles = slices.DeleteFunc(slices.Clone(s.Profiles), func(o placement.Profile) bool { return o.Application == p.Application && o.Component == p.Component })
+				s.Profiles = append(s.Profiles, p)
+				followed.SetProfile(p)
 			}
 			name := rapid.SampledFrom([]string{"retail-prod/a", "retail-prod/b"}).Draw(t, "application")
 			r := placement.Request{Application: name, Tenant: "retail", Environment: "prod", Components: changeComponents(t, components)}

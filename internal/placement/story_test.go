@@ -115,6 +115,9 @@ func (s *stage) do(verb string, w []string) []string {
 		s.request(w[0]).Priority = int32(n)
 	case "spare": // spare N: cells of N hosts and more keep one host's worth free
 		s.policy.SpareFrom, _ = strconv.Atoi(w[0])
+	case "weigh": // weigh SCORE WEIGHT: what a score counts for from now on
+		i := slices.IndexFunc(s.policy.Scores, func(x placement.Score) bool { return x.Name == w[0] })
+		s.policy.Scores[i].Weight, _ = strconv.ParseInt(w[1], 10, 64)
 	case "explain": // explain: decisions say why from now on
 		s.policy.Explain = true
 	case "together": // together TENANT/APP…

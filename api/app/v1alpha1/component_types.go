@@ -230,6 +230,37 @@ type Component struct {
 	// +kubebuilder:validation:Maximum=86400
 	// +optional
 	UnreachableSeconds *int64 `json:"unreachableSeconds,omitempty"`
+
+	// profile says what is known of the component's ways. The scheduler keeps look-alikes
+	// apart by it; changing it restarts nothing and moves nothing that runs (R51).
+	// +optional
+	Profile *ComponentProfile `json:"profile,omitempty"`
+}
+
+// ComponentProfile is what whoever describes the application knows of a component's ways.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.tags) || !has(self.without) || self.tags.all(t, !(t in self.without))",message="a tag is either in tags or in without: take it out of one of them"
+type ComponentProfile struct {
+	// tags are words for what the component is like, such as cpu-bound, io-heavy,
+	// latency-sensitive or peak-morning. Words are free; placement policies say which of
+	// them keep apart.
+	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=32
+	// +kubebuilder:validation:items:Pattern=`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`
+	// +listType=set
+	// +optional
+	Tags []string `json:"tags,omitempty"`
+
+	// without are tags that the component does not have, whatever imports and measurements
+	// say.
+	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=32
+	// +kubebuilder:validation:items:Pattern=`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`
+	// +listType=set
+	// +optional
+	Without []string `json:"without,omitempty"`
 }
 
 // User is the numeric identity a process runs as.

@@ -29,6 +29,8 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 	scheme.AddKnownTypes(GroupVersion,
 		&Placement{}, &PlacementList{},
 		&PlacementPolicy{}, &PlacementPolicyList{},
+		&Profile{}, &ProfileList{},
+		&TagRule{}, &TagRuleList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil
