@@ -9,6 +9,28 @@ import (
 	"strings"
 )
 
+// profileOf is what is known of a component that is placed: of its ways, and what its
+// Revision says.
+func (b *board) profileOf(c *Component) *Profile {
+	known := b.fleet.profiles[instanceOf{b.request.Application, c.Name}]
+	if len(c.Tags)+len(c.Without)+len(c.Calls) == 0 {
+		return known
+	}
+	p := &Profile{Application: b.request.Application, Component: c.Name, Tags: slices.Clone(c.Tags), Calls: c.Calls}
+	if known != nil {
+		for _, t := range known.Tags {
+			if !slices.Contains(p.Tags, t) && !slices.Contains(c.Without, t) {
+				p.Tags = append(p.Tags, t)
+			}
+		}
+		if len(p.Calls) == 0 {
+			p.Calls = known.Calls
+		}
+	}
+	slices.Sort(p.Tags)
+	return p
+}
+
 // apart says which tags kept a component's new instances away from whom: rack by rack,
 // those that took some first.
 func (k *look) apart() {

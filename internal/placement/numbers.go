@@ -41,7 +41,7 @@ type numbered struct {
 }
 
 func newNumbers(b *board, c *Component) *numbers {
-	n := &numbers{board: b, component: c, counts: slices.Clone(c.Counts), profile: b.fleet.profiles[instanceOf{b.request.Application, c.Name}], archs: archsOf(c.Archs)}
+	n := &numbers{board: b, component: c, counts: slices.Clone(c.Counts), profile: b.profileOf(c), archs: archsOf(c.Archs)}
 	slices.SortFunc(n.counts, func(a, b Count) int { return cmp.Compare(a.DCN, b.DCN) })
 	for _, a := range b.request.Previous {
 		if a.Component != c.Name {

@@ -103,6 +103,24 @@ func (s *stage) do(verb string, w []string) []string {
 		s.snapshot.Machines = slices.Delete(s.snapshot.Machines, i, i+1)
 	case "tags": // tags TENANT/APP COMPONENT TAG…
 		s.snapshot.Profiles = append(s.snapshot.Profiles, placement.Profile{Application: w[0], Component: w[1], Tags: w[2:]})
+	case "calls": // calls TENANT/APP COMPONENT OTHER…
+		for i := range s.request(w[0]).Components {
+			if c := &s.request(w[0]).Components[i]; c.Name == w[1] {
+				c.Calls = w[2:]
+			}
+		}
+	case "described": // described TENANT/APP COMPONENT TAG… -TAG…: tags of the Revision, and those that it is without
+		for i := range s.request(w[0]).Components {
+			if c := &s.request(w[0]).Components[i]; c.Name == w[1] {
+				for _, tag := range w[2:] {
+					if without, ok := strings.CutPrefix(tag, "-"); ok {
+						c.Without = append(c.Without, without)
+					} else {
+						c.Tags = append(c.Tags, tag)
+					}
+				}
+			}
+		}
 	case "spread": // spread TENANT/APP COMPONENT RACKS
 		for i := range s.request(w[0]).Components {
 			if c := &s.request(w[0]).Components[i]; c.Name == w[1] {

@@ -44,6 +44,14 @@ func componentOf(content app.Content, c appv1.Component, frozen app.FrozenCompon
 		}
 		out.Counts = append(out.Counts, placement.Count{DCN: n.DCN, Count: count})
 	}
+	if c.Profile != nil {
+		out.Tags, out.Without = c.Profile.Tags, c.Profile.Without
+	}
+	for _, d := range c.DependsOn {
+		if d.Component != "" && !slices.Contains(out.Calls, string(d.Component)) {
+			out.Calls = append(out.Calls, string(d.Component))
+		}
+	}
 	if c.MaxPerHost != nil {
 		out.MaxPerHost = *c.MaxPerHost
 	}

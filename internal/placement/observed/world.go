@@ -18,6 +18,7 @@ import (
 	tenancyv1 "github.com/fairway-cloud/fairway/api/tenancy/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/app"
 	"github.com/fairway-cloud/fairway/internal/placement"
+	"github.com/fairway-cloud/fairway/internal/placement/profile"
 )
 
 // World is the hub's objects that a decision looks at.
@@ -30,6 +31,7 @@ type World struct {
 	Levels       tenancyv1.SecurityLevelList
 	Environments tenancyv1.EnvironmentList
 	Policies     placementv1.PlacementPolicyList
+	Profiles     placementv1.ProfileList
 	Placements   placementv1.PlacementList
 }
 
@@ -37,7 +39,7 @@ type World struct {
 // moment ago counts.
 func Read(ctx context.Context, cached, direct client.Reader) (World, error) {
 	var w World
-	for _, list := range []client.ObjectList{&w.Clusters, &w.Pools, &w.Sites, &w.DCNs, &w.Zones, &w.Levels, &w.Environments, &w.Policies} {
+	for _, list := range []client.ObjectList{&w.Clusters, &w.Pools, &w.Sites, &w.DCNs, &w.Zones, &w.Levels, &w.Environments, &w.Policies, &w.Profiles} {
 		if err := cached.List(ctx, list); err != nil {
 			return w, fmt.Errorf("could not read the fleet: %w", err)
 		}
@@ -72,6 +74,9 @@ func (w World) Snapshot(now time.Time) placement.Snapshot {
 	}
 	for _, l := range w.Levels.Items {
 		s.Levels = append(s.Levels, placement.Level{Name: l.Name, NeedsGuard: l.Spec.PodAdmission != "Optional"})
+	}
+	for i := range w.Profiles.Items {
+		s.Profiles = append(s.Profiles, profile.Known(&w.Profiles.Items[i])...)
 	}
 	for _, p := range w.Placements.Items {
 		if Holds(&p, now) {

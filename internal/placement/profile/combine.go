@@ -153,33 +153,3 @@ func Known(p *placementv1.Profile) []placement.Profile {
 	}
 	return out
 }
-
-// Placed is what the scheduler goes by of an application that it places: what the
-// Revision says, which may differ from the Application as it is described now, with what
-// is known of it otherwise, and whom its components call.
-func Placed(application string, components []appv1.Component, known []placementv1.ProfileTag) []placement.Profile {
-	out := make([]placement.Profile, 0, len(components))
-	for _, c := range components {
-		p := placement.Profile{Application: application, Component: string(c.Name)}
-		var without []string
-		if c.Profile != nil {
-			p.Tags, without = slices.Clone(c.Profile.Tags), c.Profile.Without
-		}
-		for _, t := range known {
-			if t.Component == p.Component && t.From != placementv1.TagFromSpec && !slices.Contains(without, t.Tag) {
-				p.Tags = append(p.Tags, t.Tag)
-			}
-		}
-		slices.Sort(p.Tags)
-		p.Tags = slices.Compact(p.Tags)
-		for _, d := range c.DependsOn {
-			if d.Component != "" && !slices.Contains(p.Calls, string(d.Component)) {
-				p.Calls = append(p.Calls, string(d.Component))
-			}
-		}
-		if len(p.Tags)+len(p.Calls) > 0 {
-			out = append(out, p)
-		}
-	}
-	return out
-}

@@ -198,7 +198,9 @@ func (p *parser) header(header []string) {
 func (p *parser) json(raw []byte) {
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	decoder.UseNumber()
-	fail := func(err error) { p.faults.add(0, `could not read the JSON: %v; write {"tags": [{"application": …}]}`, err) }
+	fail := func(err error) {
+		p.faults.add(0, `could not read the JSON: %v; write {"tags": [{"application": …}]}`, err)
+	}
 	for _, want := range []json.Token{json.Delim('{'), "tags", json.Delim('[')} {
 		if got, err := decoder.Token(); err != nil || got != want {
 			fail(fmt.Errorf("it does not begin with a list of tags"))
