@@ -93,6 +93,8 @@ var specs = map[string]string{
 	"Environment":       `{"class":"Production"}`,
 	"SecurityLevel":     `{"rank":3}`,
 	"AvailabilityClass": `{"rank":3}`,
+	"Profile":           `{}`,
+	"TagRule":           `{"tag":"io-heavy","query":"vector(1)","enter":"1"}`,
 	"Person":            `{"displayName":"x"}`,
 	"GroupMapping":      `{"from":"CN=x","groups":["y"]}`,
 }
