@@ -92,6 +92,7 @@ var parts = []part{
 	{"identity.sync", (*house).addSync},
 	{"app.revisions", (*house).addApp},
 	{"placement.expiry", (*house).addExpiry},
+	{"placement.machines", (*house).addMachines},
 	{"approval", (*house).addApprovals},
 	{"release.stops", (*house).addStops},
 	{"release.steps", (*house).addReleases},

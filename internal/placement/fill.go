@@ -155,4 +155,5 @@ func (n *numbers) tell(count Count, kept int32, onMachines int) {
 		machines = fmt.Sprintf("%d on virtual machines, ", onMachines)
 	}
 	n.say(n.component, count.DCN, "Count", "%s asked for, %s%d kept, %d new: %s", instances(int64(count.Count)), machines, kept, max(n.total(count.DCN)-kept, 0), text)
+	n.tellMachines(count, onMachines)
 }

@@ -75,8 +75,7 @@ func Open(s Snapshot) *Fleet {
 		f.SetPool(p)
 	}
 	for _, m := range s.Machines {
-		f.machines[instanceOf{m.Application, m.Component}] = append(f.machines[instanceOf{m.Application, m.Component}], m)
-		f.serve(m.DCN, f.rackOf(m.DataCenter, m.Rack), 1)
+		f.addMachine(m)
 	}
 	reserved := map[string][]Reservation{}
 	for _, r := range s.Reserved {

@@ -24,6 +24,8 @@ type numbers struct {
 	// owned are the blocks that the component has, and next the lowest that may be free.
 	owned map[int32]bool
 	next  int32
+	// onMachines are the numbers that virtual machines have; nil where none has one.
+	onMachines map[int32]bool
 }
 
 // numbered is a cell in which a component owns seat numbers.
@@ -42,6 +44,7 @@ type numbered struct {
 
 func newNumbers(b *board, c *Component) *numbers {
 	n := &numbers{board: b, component: c, counts: slices.Clone(c.Counts), profile: b.profileOf(c), archs: archsOf(c.Archs)}
+	n.onMachines = b.fleet.machineSeats(b.request.Application, c.Name)
 	slices.SortFunc(n.counts, func(a, b Count) int { return cmp.Compare(a.DCN, b.DCN) })
 	for _, a := range b.request.Previous {
 		if a.Component != c.Name {
@@ -125,6 +128,11 @@ func (n *numbers) add(c *numbered) {
 		}
 		seat++
 	}
+	if len(n.onMachines) > 0 {
+		for n.onMachines[seat] || slices.Contains(c.seats, seat) {
+			seat++
+		}
+	}
 	n.put(c, seat)
 }
 
@@ -136,6 +144,10 @@ func (n *numbers) freeBlock() int32 {
 			if c.block >= 0 {
 				n.owned[c.block] = true
 			}
+		}
+		// Machines keep the numbers that the CMDB knows them by, each with its block.
+		for seat := range n.onMachines {
+			n.owned[blockOf(seat)] = true
 		}
 	}
 	for n.owned[n.next] {

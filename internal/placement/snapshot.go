@@ -64,21 +64,6 @@ type DataCenter struct {
 	Racks map[string]string
 }
 
-// Machine is an instance that runs on a virtual machine still (R50). It counts
-// towards its component's number in the DCN, and towards the spread over racks and
-// availability zones; it takes no room of a pool.
-type Machine struct {
-	// Application as "<namespace>/<name>", its component, and the DCN that it serves.
-	Application string
-	Component   string
-	DCN         string
-	// DataCenter and Rack that it runs in.
-	DataCenter string
-	Rack       string
-	// Stale says why nobody can be sure that it still runs there. Empty: it is sure.
-	Stale string
-}
-
 // Profile is what is known of a component's ways (R51).
 type Profile struct {
 	// Application as "<namespace>/<name>", and its component.

@@ -96,8 +96,20 @@ func (s *stage) do(verb string, w []string) []string {
 			d.Racks[rack] = zone
 		}
 		s.snapshot.DataCenters = append(s.snapshot.DataCenters, d)
-	case "machine": // machine TENANT/APP COMPONENT DCN DATACENTER RACK: an instance on a virtual machine
-		s.snapshot.Machines = append(s.snapshot.Machines, placement.Machine{Application: w[0], Component: w[1], DCN: w[2], DataCenter: w[3], Rack: w[4]})
+	case "machine": // machine TENANT/APP COMPONENT DCN DATACENTER RACK [SEAT]: an instance on a virtual machine
+		seat, _ := strconv.ParseInt(strings.Join(w[5:], ""), 10, 32)
+		s.snapshot.Machines = append(s.snapshot.Machines, placement.Machine{Application: w[0], Component: w[1], DCN: w[2], DataCenter: w[3], Rack: w[4], Seat: int32(seat)})
+	case "stale": // stale TENANT/APP WHY…: nobody is sure of its virtual machines any more
+		for i := range s.snapshot.Machines {
+			if s.snapshot.Machines[i].Application == w[0] {
+				s.snapshot.Machines[i].Stale = strings.Join(w[1:], " ")
+			}
+		}
+	case "unsure": // unsure TENANT/APP: what keeps automation off it
+		if why := placement.Unsure(s.snapshot.Machines, w[0]); why != "" {
+			return []string{why}
+		}
+		return []string{"nothing is in doubt"}
 	case "shut": // shut TENANT/APP COMPONENT RACK: a virtual machine is shut down
 		i := slices.IndexFunc(s.snapshot.Machines, func(m placement.Machine) bool { return m.Application == w[0] && m.Component == w[1] && m.Rack == w[2] })
 		s.snapshot.Machines = slices.Delete(s.snapshot.Machines, i, i+1)

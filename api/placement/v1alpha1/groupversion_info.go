@@ -31,6 +31,7 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&PlacementPolicy{}, &PlacementPolicyList{},
 		&Profile{}, &ProfileList{},
 		&TagRule{}, &TagRuleList{},
+		&MachineImport{}, &MachineImportList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil

@@ -32,6 +32,7 @@ type World struct {
 	Environments tenancyv1.EnvironmentList
 	Policies     placementv1.PlacementPolicyList
 	Profiles     placementv1.ProfileList
+	Machines     placementv1.MachineImportList
 	Placements   placementv1.PlacementList
 }
 
@@ -39,7 +40,7 @@ type World struct {
 // moment ago counts.
 func Read(ctx context.Context, cached, direct client.Reader) (World, error) {
 	var w World
-	for _, list := range []client.ObjectList{&w.Clusters, &w.Pools, &w.Sites, &w.DCNs, &w.Zones, &w.Levels, &w.Environments, &w.Policies, &w.Profiles} {
+	for _, list := range []client.ObjectList{&w.Clusters, &w.Pools, &w.Sites, &w.DCNs, &w.Zones, &w.Levels, &w.Environments, &w.Policies, &w.Profiles, &w.Machines} {
 		if err := cached.List(ctx, list); err != nil {
 			return w, fmt.Errorf("could not read the fleet: %w", err)
 		}
@@ -83,6 +84,7 @@ func (w World) Snapshot(now time.Time) placement.Snapshot {
 			s.Reserved = append(s.Reserved, reservations(p)...)
 		}
 	}
+	s.Machines = Machines(w.Machines.Items, w.Placements.Items, now)
 	return s
 }
 
