@@ -28,7 +28,9 @@ import (
 
 	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
 	approvalv1 "github.com/fairway-cloud/fairway/api/approval/v1alpha1"
+	fleetv1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
 	identityv1 "github.com/fairway-cloud/fairway/api/identity/v1alpha1"
+	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
 	releasev1 "github.com/fairway-cloud/fairway/api/release/v1alpha1"
 	tenancyv1 "github.com/fairway-cloud/fairway/api/tenancy/v1alpha1"
 	"github.com/fairway-cloud/fairway/config"
@@ -72,7 +74,7 @@ func TestMain(m *testing.M) {
 func scheme() *runtime.Scheme {
 	made := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
-		clientgoscheme.AddToScheme, appv1.AddToScheme, approvalv1.AddToScheme, identityv1.AddToScheme, releasev1.AddToScheme, tenancyv1.AddToScheme,
+		clientgoscheme.AddToScheme, appv1.AddToScheme, approvalv1.AddToScheme, fleetv1.AddToScheme, identityv1.AddToScheme, placementv1.AddToScheme, releasev1.AddToScheme, tenancyv1.AddToScheme,
 	} {
 		if err := add(made); err != nil {
 			panic(err)
@@ -242,7 +244,7 @@ func start(t *testing.T, c checks) site {
 			auditserver.Routes(auditserver.Deps{Index: evidence, Log: told{}, Authority: authority, Recorder: c.recorder, Kinds: served, Logger: log, Key: signing{signer}, PublicKey: public}),
 			approvalserver.Routes(&approvalserver.Desk{Hub: reader, Cases: of, Strict: of, Authority: readers{authority}}),
 			windowserver.Routes(&windowserver.Desk{Hub: reader, Clock: clock.RealClock{}}),
-			placementserver.Routes(&placementserver.Desk{Hub: reader, Direct: reader, Clock: clock.RealClock{}, Authority: authority}), itsm.Routes(nil)),
+			placementserver.Routes(&placementserver.Desk{Hub: reader, Direct: reader, Clock: clock.RealClock{}, Authority: authority, As: as}), itsm.Routes(nil)),
 	})
 	must(err)
 	handler, err := api.Handler()

@@ -28,6 +28,8 @@ type Desk struct {
 	// Authority says who may look at the Placements of the whole fleet.
 	Authority server.Authority
 	Clock     clock.PassiveClock
+	// As acts on the hub as the person who asks.
+	As func(ctx context.Context) (client.Client, error)
 }
 
 // Outcome is what would follow of a change.

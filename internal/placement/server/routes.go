@@ -5,7 +5,9 @@ package server
 
 import (
 	"errors"
+	"maps"
 	"net/http"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/api/resource"
 
@@ -24,7 +26,7 @@ const (
 
 // Routes of the placement room. desk may be nil where only the document is made.
 func Routes(desk *Desk) []httpapi.Route {
-	return []httpapi.Route{
+	return slices.Concat(desk.machineRoutes(), []httpapi.Route{
 		{Method: http.MethodPost, Pattern: "/api/v1/placement/simulate", Room: "placement", Verb: "simulate", Effect: httpapi.Reads, BodyLimit: bodyLimit, Handler: desk.simulate,
 			Doc: httpapi.Doc{Summary: "Says where applications would run if parts of the fleet were lost or hosts came. Nothing is written.", Request: "placement.Change", Response: "placement.Outcome"}},
 		{Method: http.MethodGet, Pattern: "/api/v1/placement/capacity", Room: "placement", Verb: "capacity", Effect: httpapi.Reads, Handler: desk.capacity,
@@ -32,7 +34,7 @@ func Routes(desk *Desk) []httpapi.Route {
 				Summary: "Says how full pools are, how much more fits, what a loss leaves and when they are full.", Response: "placement.Capacity",
 				Query: []httpapi.Parameter{{Name: "pool", Text: "Only this pool. Default: all."}},
 			}},
-	}
+	})
 }
 
 // Change of the fleet that somebody asks about.
@@ -168,7 +170,7 @@ func Schemas() map[string]any {
 	}
 	amount := object([]any{"cpu", "memory", "instances"}, map[string]any{"cpu": number("Thousandths of a core."), "memory": number("Bytes."), "instances": number("Instances by number.")})
 	ref := func(name string) map[string]any { return map[string]any{"$ref": "#/components/schemas/" + name} }
-	return map[string]any{
+	return merged(machineSchemas(), map[string]any{
 		"placement.Change": object(nil, map[string]any{
 			"lose": list(object([]any{"kind", "name"}, map[string]any{"kind": text("DataCenter, Cluster, Pool, Rack or Host."), "name": text("Its name; a rack's is <data centre>/<rack>, a host's <cluster>/<host>.")})),
 			"add": list(object([]any{"pool", "cluster", "rack", "count"}, map[string]any{
@@ -194,5 +196,14 @@ func Schemas() map[string]any {
 				"fullInDays": map[string]any{"type": "number", "description": "Days until the pool is full. Left out: nobody can tell, or it does not fill up."},
 			}),
 		}))}),
+	})
+}
+
+// merged are all schemas.
+func merged(parts ...map[string]any) map[string]any {
+	all := map[string]any{}
+	for _, part := range parts {
+		maps.Copy(all, part)
 	}
+	return all
 }
