@@ -66,10 +66,10 @@ func TestRoles(t *testing.T) {
 	} {
 		bind(t, namespace, role, group)
 	}
-	reads := []string{"list applications" + app, "get revisions" + app, "watch releases" + release, "list placements" + placement, "list instances" + delivery, "list events.",
+	reads := []string{"list applications" + app, "get revisions" + app, "watch releases" + release, "list placements" + placement, "list machineimports" + placement, "list instances" + delivery, "list events.",
 		"list approvalrequests" + approval, "get decisions" + approval}
 	evidence := []string{"get records" + audit, "list records" + audit}
-	writes := []string{"create applications" + app, "patch applications" + app, "delete applications" + app, "create releases" + release, "deploy releases" + release,
+	writes := []string{"create machineimports" + placement, "create applications" + app, "patch applications" + app, "delete applications" + app, "create releases" + release, "deploy releases" + release,
 		"restart releases" + release, "patch releases" + release, "get instances/log" + delivery}
 	// What nobody of a tenant may, nor the platform's administrators.
 	never := []string{
@@ -87,11 +87,11 @@ func TestRoles(t *testing.T) {
 		may, not []string
 	}{
 		"viewer": {"reads, and no logs", "v", append(reads, evidence...), append(writes, "create decisions"+approval)},
-		"developer": {"writes and releases, and decides on nothing", "d", append(reads, "create applications"+app, "create releases"+release, "deploy releases"+release, "get instances/log"+delivery),
+		"developer": {"writes and releases, and decides on nothing", "d", append(reads, "create applications"+app, "update machineimports"+placement, "create releases"+release, "deploy releases"+release, "get instances/log"+delivery),
 			append(evidence, "create decisions"+approval)},
 		"change requester": {"writes and asks, and lets nothing go on", "cr", append(reads, "create applications"+app, "patch applications"+app, "create releases"+release, "deploy releases"+release),
 			append(evidence, "create decisions"+approval, "patch releases"+release, "update releases"+release, "delete releases"+release, "delete applications"+app, "get instances/log"+delivery)},
-		"releaser": {"brings applications in", "r", append(reads, "update applications"+app, "create releases"+release, "retire releases"+release, "create decisions"+approval), evidence},
+		"releaser": {"brings applications in", "r", append(reads, "update applications"+app, "update machineimports"+placement, "create releases"+release, "retire releases"+release, "create decisions"+approval), evidence},
 		"duty operator": {"restarts, stops, reads logs", "o", append(reads, "create releases"+release, "patch releases"+release, "restart releases"+release, "get instances/log"+delivery),
 			[]string{"create applications" + app, "patch applications" + app, "deploy releases" + release, "rollback releases" + release, "retire releases" + release, "delete releases" + release}},
 		"business approver":   {"decides, and changes nothing", "ba", append(reads, "create decisions"+approval), append(writes, "order freezes"+approval)},

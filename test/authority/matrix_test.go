@@ -154,6 +154,11 @@ func (p *probe) request(r httpapi.Route, at target, who identity.Person) (method
 		body = []byte(`{"name":"m.account","person":"m-vi"}`)
 	case r.Verb == "import":
 		body = []byte("id\nm-import\n")
+	case r.Verb == "importMachines":
+		query += "observedAt=2026-01-01T00:00:00Z"
+		body = []byte("namespace,application,component,seat,dcn,dataCenter,rack,host,address\n" + at.namespace + ",shop,web,1,dcn-1,shared,r1,vm1,10.1.2.3\n")
+	case r.Verb == "listMachines":
+		query += "namespace=" + at.namespace
 	case r.Verb == "apply":
 		query += "force=true"
 	}

@@ -71,6 +71,10 @@ var specs = map[string]string{
 	"PlacementPolicy": `{}`,
 	"Placement":       `{"application":"shop","revision":"shop-0123456789","digest":"sha256:0","assignments":[],"expiresAt":"2030-01-01T00:00:00Z"}`,
 	"Release":         `{"application":"shop","kind":"Restart","seats":["web-1"],"reason":"test","ticket":"C-1"}`,
+	"Revision":      `{"application":"shop","content":"{}","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"}`,
+	"Placement":     `{"application":"shop","revision":"shop-0123456789","digest":"sha256:0","assignments":[],"expiresAt":"2030-01-01T00:00:00Z"}`,
+	"MachineImport": `{"application":"shop","source":"cmdb","observedAt":"2030-01-01T00:00:00Z","instances":[{"component":"web","seat":1,"dcn":"dcn-1","dataCenter":"shared","rack":"r1","host":"vm1","address":"10.1.2.3"}]}`,
+	"Release":       `{"application":"shop","kind":"Restart","seats":["web-1"],"reason":"test","ticket":"C-1"}`,
 	"Delivery": `{"application":"retail-prod/shop","namespace":"retail-prod-shop","intent":"Retire","release":"r1","releaseSequence":1,
 		"revision":"shop-0123456789","revisionDigest":"sha256:0","shared":[]}`,
 	"Rendering": `{"content":"{}","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"}`,
@@ -143,6 +147,8 @@ func named(k httpapi.Kind, tenant string) string {
 	switch {
 	case k.Kind == "Revision":
 		return "shop-0123456789"
+	case k.Kind == "MachineImport":
+		return "shop.cmdb"
 	case k.Namespaced:
 		return "shop"
 	case k.Kind == "Tenant":
