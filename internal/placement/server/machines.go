@@ -67,6 +67,17 @@ func (d *Desk) machineRoutes() []httpapi.Route {
 	}
 }
 
+// known refuses parameters that a route does not have: one that is misspelt would be left
+// out quietly.
+func known(values url.Values, names ...string) error {
+	for name := range values {
+		if !slices.Contains(names, name) {
+			return httpapi.NewProblem(httpapi.CodeBadRequest, "could not read the query: no such parameter %q", name)
+		}
+	}
+	return nil
+}
+
 // describeImport says for Gate and evidence what the import is about.
 func describeImport(r *http.Request) (httpapi.Act, error) {
 	act := httpapi.Act{Subject: "MachineImport"}
@@ -131,6 +142,9 @@ func (d *Desk) importMachines(w http.ResponseWriter, r *http.Request) error {
 		return httpapi.NewProblem(httpapi.CodeUnavailable, "could not import machines now")
 	}
 	values := r.URL.Query()
+	if err := known(values, "dryRun", "source", "observedAt", "validFor", "namespace", "none", "gone"); err != nil {
+		return err
+	}
 	options, err := importOptions(values)
 	if err != nil {
 		return err
@@ -309,6 +323,9 @@ func (d *Desk) listMachines(w http.ResponseWriter, r *http.Request) error {
 		return httpapi.NewProblem(httpapi.CodeUnavailable, "could not list machines now")
 	}
 	values := r.URL.Query()
+	if err := known(values, "namespace", "application", "limit", "continue"); err != nil {
+		return err
+	}
 	namespace, application := values.Get("namespace"), values.Get("application")
 	if namespace == "" {
 		return httpapi.NewProblem(httpapi.CodeBadRequest, "could not list machines: name the namespace")
