@@ -19,6 +19,7 @@ func TestPlacementPoliciesAreChecked(t *testing.T) {
 		"TwiceWeighed":   {"wrong", map[string]any{"weights": []any{map[string]any{"score": "Room", "weight": int64(1)}, map[string]any{"score": "Room", "weight": int64(2)}}}, "Duplicate value"},
 		"NoPrice":        {"wrong", map[string]any{"apart": []any{map[string]any{"tag": "a", "other": "b", "price": int64(0)}}}, "greater than or equal to 1"},
 		"UnknownClass":   {"wrong", map[string]any{"environmentClasses": []any{"Live"}}, "Unsupported value: \"Live\""},
+		"TooMuchSurge":   {"wrong", map[string]any{"surge": map[string]any{"hostsPercent": int64(51)}}, "less than or equal to 50"},
 		"TakenName":      {"built-in", map[string]any{}, "choose another name"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -26,6 +27,6 @@ func TestPlacementPoliciesAreChecked(t *testing.T) {
 		})
 	}
 	create(t, masters, object("PlacementPolicy", "", "bank", map[string]any{
-		"environments": []any{"prod"}, "weights": []any{map[string]any{"score": "Room", "weight": int64(0)}}, "spareFrom": int64(3),
+		"environments": []any{"prod"}, "weights": []any{map[string]any{"score": "Room", "weight": int64(0)}}, "spareFrom": int64(3), "surge": map[string]any{"hostsPercent": int64(10)},
 	}))
 }

@@ -162,7 +162,10 @@ func policyWords(by *placementv1.DecidedBy) string {
 		text = fmt.Sprintf("placement policy %s, generation %d (%s): weights %s", by.Name, by.Generation, by.Digest, strings.Join(weights, ", "))
 	}
 	if by.SpareFrom > 0 {
-		text += fmt.Sprintf("; cells of %d hosts and more keep one free", by.SpareFrom)
+		text += fmt.Sprintf("; cells of %d hosts and more keep one host's worth free", by.SpareFrom)
+	}
+	if by.SurgePercent > 0 {
+		text += fmt.Sprintf("; %d %% of hosts' worth is kept for releases", by.SurgePercent)
 	}
 	return cli.Plain(text)
 }
@@ -318,6 +321,9 @@ type pools struct {
 	Pools []struct {
 		Pool        string
 		Hosts       int
+		Packing     string
+		SpareHosts  int
+		SurgeHosts  int
 		Total, Held capacityAmount
 		More        []struct {
 			Size      string
@@ -381,6 +387,7 @@ func tellCapacity(out io.Writer, p pools) error {
 	var text strings.Builder
 	for _, one := range p.Pools {
 		fmt.Fprintf(&text, "%s: %d hosts, %s in all, %s reserved\n", one.Pool, one.Hosts, one.Total.words(), one.Held.words())
+		fmt.Fprintf(&text, "  new instances: %s; kept free: %d hosts' worth for lost hosts, %d for releases\n", map[string]string{"Pack": "fill hosts in use first"}[one.Packing]+map[string]string{"Spread": "go where most is free"}[one.Packing], one.SpareHosts, one.SurgeHosts)
 		var more []string
 		for _, m := range one.More {
 			more = append(more, fmt.Sprintf("%d %s", m.Instances, m.Size))

@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
 	fleetv1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
@@ -106,15 +107,38 @@ type Pod struct {
 	Reserved Amount
 }
 
-// PodOf reads a pod. ok is false where the pod takes no room: it has no host
-// yet, or has ended.
+// PodOf reads a pod. ok is false where the pod takes no room: nobody knows its host
+// yet, or it has ended.
 func PodOf(pod *corev1.Pod) (p Pod, ok bool) {
-	if pod.Spec.NodeName == "" || pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
+	host := hostOf(&pod.Spec)
+	if host == "" || pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
 		return Pod{}, false
 	}
 	return Pod{
-		Host: pod.Spec.NodeName, Ours: pod.Labels[appv1.LabelManagedBy] == appv1.ManagedBy, Reserved: reserved(&pod.Spec),
+		Host: host, Ours: pod.Labels[appv1.LabelManagedBy] == appv1.ManagedBy, Reserved: reserved(&pod.Spec),
 	}, true
+}
+
+// hostOf is the host that a pod runs on, or the only one that it may: a DaemonSet's pod
+// that waits for its host has it in its affinity.
+func hostOf(spec *corev1.PodSpec) string {
+	if spec.NodeName != "" || spec.Affinity == nil || spec.Affinity.NodeAffinity == nil || spec.Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution == nil {
+		return spec.NodeName
+	}
+	terms := spec.Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms
+	host := ""
+	for i := range terms {
+		for _, f := range terms[i].MatchFields {
+			if f.Key != metav1.ObjectNameField || f.Operator != corev1.NodeSelectorOpIn || len(f.Values) != 1 || host != "" && host != f.Values[0] {
+				return ""
+			}
+			host = f.Values[0]
+		}
+		if len(terms[i].MatchFields) == 0 {
+			return ""
+		}
+	}
+	return host
 }
 
 // reserved is what the scheduler counts for a pod: its containers together with

@@ -21,6 +21,17 @@ func requests(cpu, memory string) corev1.ResourceRequirements {
 	}}
 }
 
+// only is how a DaemonSet binds its pods: a term for each host by name.
+func only(hosts ...string) *corev1.Affinity {
+	selector := &corev1.NodeSelector{}
+	for _, h := range hosts {
+		selector.NodeSelectorTerms = append(selector.NodeSelectorTerms, corev1.NodeSelectorTerm{
+			MatchFields: []corev1.NodeSelectorRequirement{{Key: "metadata.name", Operator: corev1.NodeSelectorOpIn, Values: []string{h}}},
+		})
+	}
+	return &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: selector}}
+}
+
 func TestPodOf(t *testing.T) {
 	always := corev1.ContainerRestartPolicyAlways
 	whole := requests("2", "1Gi")
@@ -33,7 +44,13 @@ func TestPodOf(t *testing.T) {
 		none   bool
 	}{
 		"unscheduled": {reason: "it takes no room yet", none: true},
-		"ended":       {reason: "it takes no room any more", spec: corev1.PodSpec{NodeName: "h1"}, phase: corev1.PodSucceeded, none: true},
+		"waits for its host": {
+			reason: "a DaemonSet's pod names the only host that it may run on: its room is taken already",
+			spec:   corev1.PodSpec{Affinity: only("h1"), Containers: []corev1.Container{{Resources: requests("100m", "64Mi")}}},
+			want:   fleet.Pod{Host: "h1", Reserved: fleet.Amount{CPU: 100, Memory: 64 << 20, Instances: 1}},
+		},
+		"waits for one of two": {reason: "nobody knows which", spec: corev1.PodSpec{Affinity: only("h1", "h2")}, none: true},
+		"ended":                {reason: "it takes no room any more", spec: corev1.PodSpec{NodeName: "h1"}, phase: corev1.PodSucceeded, none: true},
 		"two containers": {
 			reason: "both run at once",
 			spec:   corev1.PodSpec{NodeName: "h1", Containers: []corev1.Container{{Resources: requests("500m", "64Mi")}, {Resources: requests("250m", "64Mi")}}},

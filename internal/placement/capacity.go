@@ -15,11 +15,17 @@ import (
 type PoolCapacity struct {
 	Pool  string
 	Hosts int
+	// Pack says that it fills hosts that are in use first.
+	Pack bool
+	// Spare is how many hosts' worth of room it keeps free for lost hosts, and Kept how many
+	// for successors.
+	Spare, Kept int
 	// Total is what its hosts could hold in all, Held what Placements reserve of it.
 	Total, Held Amount
 	// Classes counts hosts by size and processor, such as "4 CPU and 16 GiB, amd64".
 	Classes map[string]int64
-	// More is how many instances more of each size fit, host by host, each size on its own.
+	// More is how many instances more of each size fit, host by host, each size on its own,
+	// beside what is kept free.
 	More []More
 	// Losses say what is left free, for the whole pool, when its largest rack or data
 	// centre is lost and what it held has come to the rest. Negative: that much lacks.
@@ -48,13 +54,29 @@ type NamedSize struct {
 }
 
 // Capacity says, for each pool by name, what it holds and could hold.
-func Capacity(s Snapshot, sizes []NamedSize, p Policy) []PoolCapacity {
+func Capacity(s Snapshot, sizes []NamedSize, policy func(environment string) Policy) []PoolCapacity {
 	f := Open(s)
 	var out []PoolCapacity
+	policies := map[string]Policy{}
+	for _, r := range f.clusters {
+		if _, known := policies[r.Environment]; !known {
+			policies[r.Environment] = policy(r.Environment)
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(f.pools)) {
-		c := PoolCapacity{Pool: name, Classes: map[string]int64{}}
+		c := PoolCapacity{Pool: name, Pack: f.pools[name].Pack, Classes: map[string]int64{}}
+		for environment, p := range policies {
+			f.reserve([]string{name}, environment, p.Surge)
+		}
 		for _, r := range f.inPool[name] {
 			c.Hosts += len(r.names)
+			p := policies[f.environmentOf(r)]
+			if p.Surge > 0 && r.kept != nil {
+				c.Kept += int(r.kept.n)
+			}
+			if p.SpareFrom > 0 && len(r.names) >= p.SpareFrom {
+				c.Spare++
+			}
 			c.Total, c.Held = c.Total.Plus(r.total), c.Held.Plus(r.load)
 			for _, k := range r.hosts.classes {
 				c.Classes[k.words()] += k.count
@@ -63,6 +85,7 @@ func Capacity(s Snapshot, sizes []NamedSize, p Policy) []PoolCapacity {
 		for _, size := range sizes {
 			more := More{Size: size.Name}
 			for _, r := range f.inPool[name] {
+				p := policies[f.environmentOf(r)]
 				more.Instances += r.most(lot{size: size.Size}, r.hosts.capacity(lot{size: size.Size}), p, &f.scratch.held)
 			}
 			c.More = append(c.More, more)
@@ -71,6 +94,13 @@ func Capacity(s Snapshot, sizes []NamedSize, p Policy) []PoolCapacity {
 		out = append(out, c)
 	}
 	return out
+}
+
+func (f *Fleet) environmentOf(r *room) string {
+	if c := f.clusters[r.cluster]; c != nil {
+		return c.Environment
+	}
+	return ""
 }
 
 func (c class) words() string {

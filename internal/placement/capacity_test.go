@@ -28,7 +28,7 @@ func TestCapacity(t *testing.T) {
 			Component: "c", Cell: placement.Cell{Cluster: "east-1", Pool: "retail", Rack: "a"}, Seats: []int32{0, 1}, Size: placement.Amount{CPU: 1000, Memory: 1 << 30, Instances: 1},
 		}}},
 	}
-	got := placement.Capacity(s, []placement.NamedSize{{Name: "1c1g", Size: placement.Amount{CPU: 1000, Memory: 1 << 30, Instances: 1}}}, placement.DefaultPolicy())
+	got := placement.Capacity(s, []placement.NamedSize{{Name: "1c1g", Size: placement.Amount{CPU: 1000, Memory: 1 << 30, Instances: 1}}}, func(string) placement.Policy { return placement.DefaultPolicy() })
 	want := []placement.PoolCapacity{{
 		Pool: "retail", Hosts: 3, Total: placement.Amount{CPU: 12000, Memory: 48 << 30, Instances: 330}, Held: placement.Amount{CPU: 2000, Memory: 2 << 30, Instances: 2},
 		Classes: map[string]int64{"4 CPU and 16 GiB, amd64": 3}, More: []placement.More{{Size: "1c1g", Instances: 10}},

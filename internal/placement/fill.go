@@ -41,6 +41,7 @@ func (n *numbers) inRacks(dcn string) int64 {
 // fill meets the counts: what is missing is added one by one in the best cell.
 func (n *numbers) fill() {
 	for _, count := range n.counts {
+		n.growing(count.DCN)
 		if n.component.OneCell {
 			n.fillOneCell(count)
 			continue

@@ -35,6 +35,8 @@ type Fleet struct {
 
 	offers map[offerKey]*offer
 	owners map[ownerKey]int32
+	// kept is which share of their hosts pools keep for successors.
+	kept map[keptOf]int32
 	// paired are the DCNs that share their site with their partner.
 	paired  map[string]bool
 	scratch scratch
@@ -61,7 +63,7 @@ func Open(s Snapshot) *Fleet {
 		domains: newDomains(s.DataCenters),
 		holding: map[string]*holding{}, used: map[share]Amount{},
 		machines: map[instanceOf][]Machine{}, profiles: map[instanceOf]*Profile{},
-		offers: map[offerKey]*offer{}, owners: map[ownerKey]int32{}, paired: map[string]bool{}, scratch: scratch{known: map[*room]*numbered{}, zoneAt: map[int]int{}},
+		offers: map[offerKey]*offer{}, owners: map[ownerKey]int32{}, kept: map[keptOf]int32{}, paired: map[string]bool{}, scratch: scratch{known: map[*room]*numbered{}, zoneAt: map[int]int{}},
 	}
 	for _, d := range s.DCNs {
 		if p := f.dcns[d.Partner]; p != nil && p.DataCenter == d.DataCenter {
@@ -100,6 +102,7 @@ func (f *Fleet) SetCluster(c Cluster) {
 	before := f.clusters[c.Name]
 	f.clusters[c.Name] = &c
 	clear(f.offers)
+	clear(f.kept)
 	if before == nil || before.DataCenter != c.DataCenter {
 		for key, r := range f.rooms {
 			if key.cluster == c.Name {
@@ -118,6 +121,7 @@ func (f *Fleet) SetPool(p Pool) {
 	}
 	f.pools[p.Name] = &p
 	clear(f.offers)
+	f.unreserve(p.Name)
 	for _, t := range p.Tenants {
 		if i, there := slices.BinarySearch(f.byTenant[t], p.Name); !there {
 			f.byTenant[t] = slices.Insert(f.byTenant[t], i, p.Name)
@@ -147,6 +151,7 @@ func (f *Fleet) SetRack(pool string, rack Rack) {
 	key := roomKey{rack.Cluster, pool, rack.Name}
 	r := f.room(key)
 	r.furnish(sane(rack.Hosts))
+	f.unreserve(pool)
 	if i, there := slices.BinarySearchFunc(f.inPool[pool], key, func(a *room, k roomKey) int { return a.compare(k) }); !there {
 		f.inPool[pool] = slices.Insert(f.inPool[pool], i, r)
 		clear(f.offers)

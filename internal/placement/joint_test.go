@@ -40,7 +40,7 @@ func TestJointOptimum(t *testing.T) {
 			r.Components[0].Counts[0].Count = min(r.Components[0].Counts[0].Count, 3)
 			r.Components = append(r.Components, second)
 			policy := placement.DefaultPolicy()
-			policy.SpareFrom = w.spare
+			policy.SpareFrom, policy.Surge = w.spare, w.surge
 			d := placement.Place(s, []placement.Request{r}, policy)[0]
 
 			best, possible := int64(0), false

@@ -38,6 +38,7 @@ func (n *numbers) keepSame() {
 // find room there beside the old.
 func (n *numbers) keepChanged() {
 	for _, c := range n.cells {
+		n.growing(c.DCN)
 		for _, seat := range c.stay {
 			switch {
 			case n.takes(c):

@@ -179,13 +179,17 @@ func (b *board) lack(c *Component, r *room, l lot, missing int64) string {
 	if !ok || perHost(host.room, c.Size) == 0 {
 		return what + "; no host there is large enough for a single one"
 	}
-	for more := int64(1); more <= missing; more++ {
+	what += r.keeps(b.policy)
+	for more := int64(1); more <= b.mostMore(missing); more++ {
 		wider := *r
 		wider.hosts = r.hosts.with(host, more)
 		wider.names = append(slices.Clone(r.names), make([]string, more)...)
 		wider.lean = nil
 		for k := range wider.hosts.classes {
 			wider.lean = append(wider.lean, wider.hosts.without(k))
+		}
+		if r.kept != nil {
+			wider.kept = keeping(wider.hosts, r.kept.n+(more*int64(b.surge)+99)/100)
 		}
 		if wider.fits(l, missing, b.policy, &b.fleet.scratch.held) {
 			return what + "; " + hostsMore(more)

@@ -22,6 +22,7 @@ import (
 type twin struct {
 	rooms    []twinRoom
 	spare    int
+	surge    int32
 	quota    map[string]int64
 	machines map[string]int64  // by rack
 	zones    map[string]string // of racks
@@ -32,6 +33,7 @@ type twin struct {
 type twinRoom struct {
 	cluster, pool, rack, zone string
 	hosts                     []placement.Host
+	open                      []placement.Host // those that may be grown on
 	pack                      bool
 	held                      []placement.Amount // one per instance there
 }
@@ -41,6 +43,9 @@ type twinRoom struct {
 func (w twin) fitsAny(r twinRoom, more []placement.Amount) bool {
 	all := slices.Concat(r.held, more)
 	try := func(hosts []placement.Host) bool {
+		if len(hosts) == 0 {
+			return false
+		}
 		kinds := map[placement.Amount]bool{}
 		for _, a := range all {
 			kinds[a] = true
@@ -83,10 +88,10 @@ func (w twin) fitsAny(r twinRoom, more []placement.Amount) bool {
 		return true
 	}
 	if w.spare == 0 || len(r.hosts) < w.spare {
-		return try(r.hosts)
+		return try(r.open)
 	}
-	for i := range r.hosts {
-		if !try(slices.Delete(slices.Clone(r.hosts), i, i+1)) {
+	for i := range r.open {
+		if !try(slices.Delete(slices.Clone(r.open), i, i+1)) {
 			return false
 		}
 	}
@@ -243,7 +248,7 @@ func small(t *rapid.T) (placement.Snapshot, placement.Request, twin) {
 		Levels:      []placement.Level{{Name: "basic"}},
 		Clusters:    []placement.Cluster{{Name: "c0", DataCenter: "east", Environment: "prod"}, {Name: "c1", DataCenter: "east", Environment: "prod"}},
 	}
-	w := twin{quota: map[string]int64{}, machines: map[string]int64{}, zones: map[string]string{}, spare: rapid.SampledFrom([]int{0, 0, 2}).Draw(t, "spare")}
+	w := twin{quota: map[string]int64{}, machines: map[string]int64{}, zones: map[string]string{}, spare: rapid.SampledFrom([]int{0, 0, 2}).Draw(t, "spare"), surge: rapid.SampledFrom([]int32{0, 0, 20, 50}).Draw(t, "surge")}
 	r := placement.Request{Application: "retail-prod/pay", Tenant: "retail", Environment: "prod"}
 	racks := rapid.IntRange(1, 3).Draw(t, "racks")
 	for i := range racks {
@@ -293,6 +298,10 @@ func small(t *rapid.T) (placement.Snapshot, placement.Request, twin) {
 		c.Pools = []string{"pool-1"}
 	}
 	w.pools, w.minRacks = c.Pools, int64(c.MinRacks)
+	open := unkept(s, "prod", int(w.surge))
+	for i := range w.rooms {
+		w.rooms[i].open = open[roomName{w.rooms[i].cluster, w.rooms[i].pool, w.rooms[i].rack}]
+	}
 	r.Components = []placement.Component{c}
 	return s, r, w
 }
@@ -306,7 +315,7 @@ func TestOptimum(t *testing.T) {
 		rapid.Check(t, func(t *rapid.T) {
 			s, r, w := small(t)
 			policy := placement.DefaultPolicy()
-			policy.SpareFrom = w.spare
+			policy.SpareFrom, policy.Surge = w.spare, w.surge
 			d := placement.Place(s, []placement.Request{r}, policy)[0]
 			c := r.Components[0]
 			missing := int(c.Counts[0].Count) - len(s.Machines)

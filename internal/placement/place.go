@@ -45,7 +45,9 @@ func (f *Fleet) Place(requests []Request, p Policy) []Decision {
 type board struct {
 	fleet   *Fleet
 	request *Request
-	policy  Policy
+	// policy counts its reserve for successors only while a component grows: see surge.
+	policy Policy
+	surge  int32
 	// spent is what the decision takes of the quotas, by pool.
 	spent    map[string]Amount
 	decision Decision
@@ -115,7 +117,8 @@ func (b *board) inTurn(first []string) []*numbers {
 
 // begin takes what the Request's own assignments stand in for out of the fleet.
 func (f *Fleet) begin(r *Request, p Policy) *board {
-	b := &board{fleet: f, request: r, policy: p, spent: map[string]Amount{}}
+	b := &board{fleet: f, request: r, policy: p, surge: p.Surge, spent: map[string]Amount{}}
+	f.reserve(f.byTenant[r.Tenant], r.Environment, p.Surge)
 	f.scratch.used = 0
 	f.move(f.holding[r.Application], -1)
 	b.beside(1)

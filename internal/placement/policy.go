@@ -13,6 +13,9 @@ type Policy struct {
 	// new instances' sake: whichever host is lost, its instances come back on the
 	// others. 0: never.
 	SpareFrom int
+	// Surge is how many of each hundred hosts of a pool in a data centre keep their worth
+	// free for successors of what runs there. 0: none.
+	Surge int32
 	// Explain has decisions say why each cell was chosen, and which cells were excluded
 	// by which rule. It costs a look at the whole fleet for each component and DCN.
 	Explain bool
@@ -40,7 +43,8 @@ func (p Policy) Weighted(weights map[string]int64) Policy {
 	return p
 }
 
-// DefaultPolicy is the policy of every Release that no other policy is set for.
+// DefaultPolicy has the filters, scores and pairs that hold unless somebody says otherwise,
+// and keeps no room free.
 func DefaultPolicy() Policy {
 	return Policy{Filters: Filters(), Scores: Scores(), Apart: []Apart{
 		{Tag: "cpu-bound", Other: "cpu-bound", Price: 1}, {Tag: "io-heavy", Other: "io-heavy", Price: 2},

@@ -31,6 +31,7 @@ func hardRules(t *rapid.T) {
 	s, components := drawFleet(t)
 	policy := placement.DefaultPolicy()
 	policy.SpareFrom = rapid.SampledFrom([]int{0, 0, 1, 2, 3}).Draw(t, "spare from")
+	policy.Surge = rapid.SampledFrom([]int32{0, 0, 10, 34, 50}).Draw(t, "surge")
 	var previous []placement.Assignment
 	for round := range 3 {
 		r := placement.Request{Application: "retail-prod/pay", Tenant: "retail", Environment: "prod", Components: components, Previous: previous}
@@ -278,9 +279,12 @@ func stays(t *rapid.T, s placement.Snapshot, r placement.Request, c placement.Co
 // host that has room: nobody may be left over, old instances that still run while
 // new ones come included.
 func holds(t *rapid.T, s placement.Snapshot, r placement.Request, d placement.Decision, policy placement.Policy) {
-	type room struct{ cluster, pool, rack string }
+	type room = roomName
 	wanted := map[room][]wish{}
 	grown := map[room]bool{}
+	// spares are rooms in which something is new of what may use the reserve for successors.
+	spares := map[room]bool{}
+	open := unkept(s, "prod", int(policy.Surge))
 	add := func(a placement.Assignment, alone bool) {
 		k := room{a.Cell.Cluster, a.Cell.Pool, a.Cell.Rack}
 		w := wish{size: a.Size, archs: a.Archs}
@@ -308,6 +312,9 @@ func holds(t *rapid.T, s placement.Snapshot, r placement.Request, d placement.De
 		}
 		if len(a.Seats) > 0 && (p.Template != a.Template || len(a.Seats) > len(p.Seats)) {
 			grown[room{a.Cell.Cluster, a.Cell.Pool, a.Cell.Rack}] = true
+			if !grows(s, r, c, a.Cell.DCN) {
+				spares[room{a.Cell.Cluster, a.Cell.Pool, a.Cell.Rack}] = true
+			}
 		}
 	}
 	for _, p := range s.Pools {
@@ -319,7 +326,10 @@ func holds(t *rapid.T, s placement.Snapshot, r placement.Request, d placement.De
 			for seed := range 5 {
 				random := rand.New(rand.NewSource(int64(seed)))
 				hosts := slices.Clone(rack.Hosts)
-				if policy.SpareFrom > 0 && len(hosts) >= policy.SpareFrom {
+				if !spares[k] {
+					hosts = slices.Clone(open[k])
+				}
+				if policy.SpareFrom > 0 && len(rack.Hosts) >= policy.SpareFrom {
 					lost := random.Intn(len(hosts))
 					hosts = slices.Delete(hosts, lost, lost+1)
 				}
@@ -329,6 +339,30 @@ func holds(t *rapid.T, s placement.Snapshot, r placement.Request, d placement.De
 			}
 		}
 	}
+}
+
+// grows says whether a component asks for more, or for larger instances, than it has.
+func grows(s placement.Snapshot, r placement.Request, c placement.Component, dcn string) bool {
+	var had, wants int
+	for _, m := range s.Machines {
+		if m.Component == c.Name && m.DCN == dcn {
+			had++
+		}
+	}
+	for _, p := range r.Previous {
+		if p.Component == c.Name && p.Cell.DCN == dcn && len(p.Seats) > 0 {
+			had += len(p.Seats)
+			if c.Size.CPU > p.Size.CPU || c.Size.Memory > p.Size.Memory {
+				return true
+			}
+		}
+	}
+	for _, count := range c.Counts {
+		if count.DCN == dcn {
+			wants += int(count.Count)
+		}
+	}
+	return wants > had
 }
 
 // wish is one instance that looks for a host.

@@ -33,11 +33,13 @@ type room struct {
 	// lean are the hosts without one, for each class that it may be of.
 	lean []hosts
 	held []held
+	// kept is the room without the hosts that are kept for successors; nil: it keeps none.
+	kept *kept
 }
 
 // furnish gives the room its hosts.
 func (r *room) furnish(list []Host) {
-	r.names, r.lean, r.total = make([]string, len(list)), nil, Amount{}
+	r.names, r.lean, r.kept, r.total = make([]string, len(list)), nil, nil, Amount{}
 	for i, h := range list {
 		r.names[i] = h.Name
 		r.total = r.total.Plus(h.Room)
@@ -79,10 +81,11 @@ func (r *room) fits(l lot, n int64, p Policy, scratch *[]held) bool {
 		all = append(all, held{l, n})
 	}
 	*scratch = all
+	hosts, lean := r.open(p)
 	if p.SpareFrom <= 0 || len(r.names) < p.SpareFrom {
-		return r.hosts.anyOrder(all)
+		return hosts.anyOrder(all)
 	}
-	for _, h := range r.lean {
+	for _, h := range lean {
 		if !h.anyOrder(all) {
 			return false
 		}

@@ -148,6 +148,15 @@ func (s *stage) do(verb string, w []string) []string {
 	case "weigh": // weigh SCORE WEIGHT: what a score counts for from now on
 		i := slices.IndexFunc(s.policy.Scores, func(x placement.Score) bool { return x.Name == w[0] })
 		s.policy.Scores[i].Weight, _ = strconv.ParseInt(w[1], 10, 64)
+	case "surge": // surge N: N of each hundred hosts are kept for successors
+		n, _ := strconv.ParseInt(w[0], 10, 32)
+		s.policy.Surge = int32(n)
+	case "packs": // packs POOL: it fills hosts that are in use first
+		for i := range s.snapshot.Pools {
+			if s.snapshot.Pools[i].Name == w[0] {
+				s.snapshot.Pools[i].Pack = true
+			}
+		}
 	case "explain": // explain: decisions say why from now on
 		s.policy.Explain = true
 	case "together": // together TENANT/APP…

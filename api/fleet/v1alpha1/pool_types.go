@@ -44,7 +44,26 @@ type PoolSpec struct {
 	// +kubebuilder:default=Real
 	// +kubebuilder:validation:Enum=Real;Simulated
 	HostKind string `json:"hostKind,omitempty"`
+	// packing says how new instances fill the pool's hosts, once the component's own spread
+	// over zones and racks is as even as it can be: Spread puts them where most is free, Pack
+	// where least is, so that some hosts stay empty for large instances or can be switched
+	// off. What runs stays where it is. Default: Spread.
+	// +optional
+	// +kubebuilder:default=Spread
+	Packing Packing `json:"packing,omitempty"`
 }
+
+// Packing is how instances fill hosts.
+//
+// +kubebuilder:validation:Enum=Pack;Spread
+type Packing string
+
+const (
+	// PackingSpread puts instances where most is free.
+	PackingSpread Packing = "Spread"
+	// PackingPack fills hosts that are in use first.
+	PackingPack Packing = "Pack"
+)
 
 // PoolHosts names hosts of one cluster.
 type PoolHosts struct {

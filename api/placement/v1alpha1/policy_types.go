@@ -64,11 +64,15 @@ type PlacementPolicySpec struct {
 	Apart []Apart `json:"apart,omitempty"`
 	// spareFrom is from how many hosts on a cell keeps one host's worth free for new
 	// instances' sake: whichever host is lost, its instances come back on the others.
-	// 0: no cell does. Default: 0.
+	// 0: no cell does. Default: 3.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=1000
 	SpareFrom *int32 `json:"spareFrom,omitempty"`
+	// surge is room that only successors of running instances may take, so that a
+	// Release finds it. Default: none.
+	// +optional
+	Surge *Surge `json:"surge,omitempty"`
 }
 
 // Weight is how much a score counts.
@@ -105,6 +109,19 @@ type Apart struct {
 	Price int64 `json:"price"`
 }
 
+// Surge is room kept for successors. While a Release replaces instances side by side, old
+// and new ones both hold room.
+type Surge struct {
+	// hostsPercent is how many of each hundred hosts of a pool in a data centre keep
+	// their worth free, rounded up to whole hosts and spread over its racks. A rack never
+	// keeps its last host. Components that ask for more or for larger instances than they
+	// have find room beside it; all others may take it.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=50
+	HostsPercent int32 `json:"hostsPercent"`
+}
+
 // PlacementPolicy says how the scheduler weighs cells and what room it keeps free (布局策略,
 // R48, R53). It holds for decisions from then on: nothing that runs is moved by it, and
 // every Placement names the policy that it was decided with, and its content.
@@ -114,6 +131,7 @@ type Apart struct {
 // +kubebuilder:printcolumn:name="Environments",type=string,JSONPath=`.spec.environments`
 // +kubebuilder:printcolumn:name="Classes",type=string,JSONPath=`.spec.environmentClasses`
 // +kubebuilder:printcolumn:name="Spare from",type=integer,JSONPath=`.spec.spareFrom`
+// +kubebuilder:printcolumn:name="Surge %",type=integer,JSONPath=`.spec.surge.hostsPercent`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name != 'built-in'",message="built-in is the policy that holds where no other does: choose another name"
 type PlacementPolicy struct {
@@ -163,6 +181,10 @@ type DecidedBy struct {
 	// spareFrom is from how many hosts on a cell kept one host's worth free. 0: none did.
 	// +optional
 	SpareFrom int32 `json:"spareFrom,omitempty"`
+	// surgePercent is how many of each hundred hosts kept their worth free for
+	// successors. 0: none did.
+	// +optional
+	SurgePercent int32 `json:"surgePercent,omitempty"`
 }
 
 // DecidedWeight is how much a score counted. Scores of other versions of Fairway may have

@@ -203,6 +203,9 @@ func leanPod(object any) (any, error) {
 		Spec:       corev1.PodSpec{NodeName: pod.Spec.NodeName, Overhead: pod.Spec.Overhead, Resources: pod.Spec.Resources},
 		Status:     corev1.PodStatus{Phase: pod.Status.Phase},
 	}
+	if pod.Spec.NodeName == "" {
+		lean.Spec.Affinity = pod.Spec.Affinity
+	}
 	for _, c := range pod.Spec.Containers {
 		lean.Spec.Containers = append(lean.Spec.Containers, corev1.Container{Resources: corev1.ResourceRequirements{Requests: c.Resources.Requests}})
 	}

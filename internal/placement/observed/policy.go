@@ -14,6 +14,17 @@ import (
 	"github.com/fairway-cloud/fairway/internal/platform/canonical"
 )
 
+// spareFrom is from how many hosts on a cell keeps one host's worth free unless a
+// PlacementPolicy says otherwise. With two hosts it would be half of the cell.
+const spareFrom = 3
+
+// BuiltIn is the policy that holds where no PlacementPolicy does.
+func BuiltIn() placement.Policy {
+	p := placement.DefaultPolicy()
+	p.SpareFrom = spareFrom
+	return p
+}
+
 // PolicyFor is the PlacementPolicy that holds for an environment; nil: the built-in one
 // does. A policy that names the environment goes before one that names its class, and
 // that before one that names neither; of several the first by name holds.
@@ -51,7 +62,7 @@ func fits(s placementv1.PlacementPolicySpec, environment string, class tenancyv1
 // Policy is what the scheduler is told about an environment, and how a Placement names
 // it.
 func (w World) Policy(environment string) (placement.Policy, placementv1.DecidedBy, error) {
-	p := placement.DefaultPolicy()
+	p := BuiltIn()
 	by := placementv1.DecidedBy{Name: placementv1.PolicyBuiltIn}
 	if found := w.PolicyFor(environment); found != nil {
 		p = told(p, found.Spec)
@@ -63,8 +74,8 @@ func (w World) Policy(environment string) (placement.Policy, placementv1.Decided
 	for _, a := range p.Apart {
 		by.Apart = append(by.Apart, placementv1.Apart(a))
 	}
-	by.SpareFrom = int32(p.SpareFrom) //nolint:gosec // the schema bounds it
-	digest, err := canonical.DigestOf(map[string]any{"weights": by.Weights, "apart": by.Apart, "spareFrom": by.SpareFrom})
+	by.SpareFrom, by.SurgePercent = int32(p.SpareFrom), p.Surge //nolint:gosec // the schema bounds it
+	digest, err := canonical.DigestOf(map[string]any{"weights": by.Weights, "apart": by.Apart, "spareFrom": by.SpareFrom, "surgePercent": by.SurgePercent})
 	if err != nil {
 		return p, by, fmt.Errorf("could not digest placement policy %q: %w", by.Name, err)
 	}
@@ -90,6 +101,9 @@ func told(p placement.Policy, s placementv1.PlacementPolicySpec) placement.Polic
 	}
 	if s.SpareFrom != nil {
 		p.SpareFrom = int(*s.SpareFrom)
+	}
+	if s.Surge != nil {
+		p.Surge = s.Surge.HostsPercent
 	}
 	return p
 }

@@ -113,7 +113,7 @@ func clusterOf(c fleetv1.Cluster) placement.Cluster {
 func poolOf(p fleetv1.Pool) placement.Pool {
 	out := placement.Pool{
 		Name: p.Name, Level: p.Spec.SecurityLevel, Zones: p.Spec.Zones,
-		Tenants: p.Spec.SharedBy, Kind: placement.HostKind(p.Spec.HostKind),
+		Tenants: p.Spec.SharedBy, Kind: placement.HostKind(p.Spec.HostKind), Pack: p.Spec.Packing == fleetv1.PackingPack,
 	}
 	if p.Spec.Tenant != "" {
 		out.Tenants = []string{p.Spec.Tenant}

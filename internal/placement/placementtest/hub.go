@@ -44,6 +44,8 @@ func Hub(t *testing.T) *fake.ClientBuilder {
 		},
 		&fleetv1.DCN{ObjectMeta: metav1.ObjectMeta{Name: "dcn-east-1"}, Spec: fleetv1.DCNSpec{DataCenter: "dc-east", Environment: "prod"}},
 		&fleetv1.NetworkZone{ObjectMeta: metav1.ObjectMeta{Name: "business"}, Spec: fleetv1.NetworkZoneSpec{AcceptedLevels: []string{"level-3"}}},
+		// Nothing is kept free, so that tests count by hand.
+		&placementv1.PlacementPolicy{ObjectMeta: metav1.ObjectMeta{Name: "all"}, Spec: placementv1.PlacementPolicySpec{SpareFrom: new(int32)}},
 		&tenancyv1.SecurityLevel{ObjectMeta: metav1.ObjectMeta{Name: "level-3"}},
 		&tenancyv1.Tenant{ObjectMeta: metav1.ObjectMeta{Name: "retail"}, Spec: tenancyv1.TenantSpec{Quotas: []tenancyv1.Quota{{
 			Environment: "prod", Pool: "retail-business", Instances: 100, CPU: resource.MustParse("100"), Memory: resource.MustParse("1Ti"),

@@ -14,6 +14,7 @@ import (
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	fleetv1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
 	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/app"
 	"github.com/fairway-cloud/fairway/internal/placement"
@@ -75,7 +76,7 @@ func (d *Desk) Simulate(ctx context.Context, change placement.WhatIf) (Outcome, 
 		}
 		requests[i].Policy = &policy
 	}
-	found, err := placement.Simulate(snapshot, requests, change, placement.DefaultPolicy())
+	found, err := placement.Simulate(snapshot, requests, change, observed.BuiltIn())
 	if err != nil {
 		return Outcome{}, &badChange{err}
 	}
@@ -100,6 +101,12 @@ type badChange struct{ error }
 type Pool struct {
 	Pool  string `json:"pool"`
 	Hosts int    `json:"hosts"`
+	// Packing is how new instances fill the hosts: Spread or Pack.
+	Packing fleetv1.Packing `json:"packing"`
+	// SpareHosts is how many hosts' worth of room is kept free for lost hosts, and
+	// SurgeHosts how many for successors of what runs.
+	SpareHosts int `json:"spareHosts"`
+	SurgeHosts int `json:"surgeHosts"`
 	// Total is what the hosts could hold, Held what Placements reserve.
 	Total Amount `json:"total"`
 	Held  Amount `json:"held"`
@@ -156,11 +163,20 @@ func (d *Desk) Capacity(ctx context.Context, name string) ([]Pool, error) {
 		sizes = append(sizes, placement.NamedSize{Name: string(s.Class), Size: placement.Amount{CPU: s.Size.CPU.MilliValue(), Memory: s.Size.Memory.Value(), Instances: 1}})
 	}
 	out := []Pool{}
-	for _, c := range placement.Capacity(world.Snapshot(now), sizes, placement.DefaultPolicy()) {
+	policies := map[string]placement.Policy{}
+	for _, c := range world.Clusters.Items {
+		if policies[c.Spec.Environment], _, err = world.Policy(c.Spec.Environment); err != nil {
+			return nil, err
+		}
+	}
+	for _, c := range placement.Capacity(world.Snapshot(now), sizes, func(environment string) placement.Policy { return policies[environment] }) {
 		if name != "" && c.Pool != name {
 			continue
 		}
-		p := Pool{Pool: c.Pool, Hosts: c.Hosts, Total: Amount(c.Total), Held: Amount(c.Held), Classes: c.Classes, More: []More{}, Losses: []Left{}}
+		p := Pool{Pool: c.Pool, Hosts: c.Hosts, Packing: fleetv1.PackingSpread, SpareHosts: c.Spare, SurgeHosts: c.Kept, Total: Amount(c.Total), Held: Amount(c.Held), Classes: c.Classes, More: []More{}, Losses: []Left{}}
+		if c.Pack {
+			p.Packing = fleetv1.PackingPack
+		}
 		for _, m := range c.More {
 			p.More = append(p.More, More(m))
 		}

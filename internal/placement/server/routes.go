@@ -186,8 +186,10 @@ func Schemas() map[string]any {
 			"unplaced": list(object([]any{"application", "reasons"}, map[string]any{"application": text("An application that would not fit."), "reasons": list(text("What lacks."))})),
 		}),
 		"placement.Amount": amount,
-		"placement.Capacity": object([]any{"pools"}, map[string]any{"pools": list(object([]any{"pool", "hosts", "total", "held", "classes", "more", "losses", "trend"}, map[string]any{
-			"pool": text("Pool."), "hosts": number("Hosts that are ready."), "total": ref("placement.Amount"), "held": ref("placement.Amount"),
+		"placement.Capacity": object([]any{"pools"}, map[string]any{"pools": list(object([]any{"pool", "hosts", "packing", "spareHosts", "surgeHosts", "total", "held", "classes", "more", "losses", "trend"}, map[string]any{
+			"pool": text("Pool."), "hosts": number("Hosts that are ready."), "packing": text("How new instances fill them: Spread or Pack."),
+			"spareHosts": number("How many hosts' worth of room is kept free for lost hosts."), "surgeHosts": number("How many for successors of what runs."),
+			"total": ref("placement.Amount"), "held": ref("placement.Amount"),
 			"classes": map[string]any{"type": "object", "additionalProperties": map[string]any{"type": "integer"}, "description": "Hosts by size and processor."},
 			"more":    list(object([]any{"size", "instances"}, map[string]any{"size": text("Sizing class."), "instances": number("How many instances more of it fit, counted host by host.")})),
 			"losses":  list(object([]any{"kind", "name", "free"}, map[string]any{"kind": text("Rack or DataCenter."), "name": text("The largest one of the pool."), "free": ref("placement.Amount")})),
