@@ -34,6 +34,7 @@ var goLive = []struct {
 	check  func(*checking, func(component, format string, args ...any))
 }{
 	{"UnknownReference", alwaysError, checkReferences},
+	{"InvalidSplit", alwaysError, checkSplits},
 	{"ZoneLevel", alwaysError, checkZoneLevels},
 	{"PoolLevel", alwaysError, checkPools},
 	{"ForbiddenFlow", alwaysError, checkFlows},
@@ -57,6 +58,7 @@ var goLive = []struct {
 func Check(a *appv1.Application, w World) []appv1.Finding {
 	c := &checking{name: a.Name, spec: *a.Spec.DeepCopy(), world: w}
 	defaults(&c.spec, fill)
+	_ = resolveSplits(&c.spec) // checkSplits says why not
 	for _, g := range goLive {
 		severity := appv1.SeverityWarning
 		if g.weight == alwaysError || g.weight == byClass && w.EnvironmentClass == Production {

@@ -92,6 +92,9 @@ var ErrContentTooLarge = errors.New("content too large")
 func Freeze(a *appv1.Application, images map[string]string, w World) (Frozen, error) {
 	spec := a.Spec.DeepCopy()
 	defaults(spec, fill)
+	if err := resolveSplits(spec); err != nil {
+		return Frozen{}, fmt.Errorf("could not freeze application %q: %w", a.Name, err)
+	}
 	if err := sortMaps(spec); err != nil {
 		return Frozen{}, err
 	}
@@ -262,6 +265,7 @@ func sortMaps(spec *appv1.ApplicationSpec) error {
 			return fmt.Errorf("could not freeze the application: component %q is there twice; rename one", c.Name)
 		}
 		byKey(c.Instances, func(n appv1.InstanceCount) string { return n.DCN })
+		sortSplit(c.Split)
 		byKey(c.Ports, func(p appv1.Port) string { return string(p.Name) })
 		byKey(c.Env, func(e appv1.EnvVar) string { return e.Name })
 		byKey(c.Configuration, func(s appv1.ConfigurationSet) string { return s.Name })

@@ -185,7 +185,7 @@ func podPart(in appv1.Component) appv1.Component {
 		}
 	}
 	c.DisplayName, c.Zone, c.SecurityLevel, c.FixedIP = "", "", "", ""
-	c.Instances, c.Resources, c.Logs, c.Autoscaling, c.Schedule = nil, nil, nil, nil, nil
+	c.Instances, c.Split, c.Resources, c.Logs, c.Autoscaling, c.Schedule = nil, nil, nil, nil, nil, nil
 	c.DependsOn, c.Interfaces, c.UnreachableSeconds, c.Profile = nil, nil, nil, nil
 	return c
 }

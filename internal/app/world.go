@@ -38,6 +38,7 @@ type World struct {
 	Zones            []Zone
 	Pools            []Pool
 	DCNs             []DCN
+	Sites            []Site
 	// Images are facts that the registry told, by image as the application writes it.
 	// An image without an entry is not judged by them.
 	Images map[string]ImageFacts
@@ -105,6 +106,11 @@ type DCN struct {
 	Name, DataCenter, Environment string
 }
 
+// Site is a data centre and the region that it lies in.
+type Site struct {
+	Name, City string
+}
+
 // ImageFacts are what the registry says about an image.
 type ImageFacts struct {
 	// Digest is "sha256:…".
@@ -166,6 +172,20 @@ func (w World) pool(name string) (Pool, bool) {
 
 func (w World) dcn(name string) (DCN, bool) {
 	return named(w.DCNs, name, func(d DCN) string { return d.Name })
+}
+
+func (w World) site(name string) (Site, bool) {
+	return named(w.Sites, name, func(s Site) string { return s.Name })
+}
+
+// cities are the regions that data centres lie in, each once.
+func (w World) cities() []string {
+	var out []string
+	for _, s := range w.Sites {
+		out = append(out, s.City)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // size is a ready-made size (R09).

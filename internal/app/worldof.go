@@ -18,6 +18,7 @@ type Defined struct {
 	Zones       []fleetv1.NetworkZone
 	Pools       []fleetv1.Pool
 	DCNs        []fleetv1.DCN
+	Sites       []fleetv1.DataCenter
 }
 
 // WorldOf makes the World of a tenant's application from the objects on the hub.
@@ -56,6 +57,9 @@ func WorldOf(tenant string, d Defined, now time.Time) World {
 	}
 	for _, n := range d.DCNs {
 		w.DCNs = append(w.DCNs, DCN{Name: n.Name, DataCenter: n.Spec.DataCenter, Environment: n.Spec.Environment})
+	}
+	for _, s := range d.Sites {
+		w.Sites = append(w.Sites, Site{Name: s.Name, City: s.Spec.City})
 	}
 	return w
 }

@@ -45,11 +45,12 @@ const (
 //
 // +kubebuilder:validation:XValidation:rule="(has(self.kind) && self.kind == 'Cron') == has(self.schedule)",message="schedule and kind Cron belong together: give both or neither"
 // +kubebuilder:validation:XValidation:rule="!has(self.job) || (has(self.kind) && self.kind in ['Job', 'Cron'])",message="job holds only for kinds Job and Cron; remove it"
-// +kubebuilder:validation:XValidation:rule="!has(self.kind) || !(self.kind in ['Job', 'Cron']) || size(self.instances) == 1",message="a Job or Cron component runs in exactly one cell of the fleet: name one DCN in instances"
+// +kubebuilder:validation:XValidation:rule="!has(self.kind) || !(self.kind in ['Job', 'Cron']) || has(self.instances) && size(self.instances) == 1",message="a Job or Cron component runs in exactly one cell of the fleet: name one DCN in instances"
 // +kubebuilder:validation:XValidation:rule="!has(self.autoscaling) || !has(self.kind) || self.kind == 'Service'",message="only a component of kind Service can be autoscaled; remove autoscaling or change the kind"
 // +kubebuilder:validation:XValidation:rule="!has(self.autoscaling) || !has(self.identity) || self.identity == 'Replaceable'",message="a component whose instances have a fixed identity cannot be autoscaled; remove autoscaling or set identity to Replaceable"
 // +kubebuilder:validation:XValidation:rule="!has(self.kind) || self.kind != 'Stateful' || !has(self.identity) || self.identity == 'Fixed'",message="a component of kind Stateful has fixed identity; set identity to Fixed or leave it out"
 // +kubebuilder:validation:XValidation:rule="!has(self.volumes) || (has(self.kind) && self.kind == 'Stateful') || (has(self.identity) && self.identity == 'Fixed') || self.volumes.all(v, !(v.kind in ['Local', 'Block']) || (has(v.data) && v.data == 'Regenerable'))",message="a Local or Block volume belongs to one instance: use kind Stateful or identity Fixed, or say data Regenerable"
+// +kubebuilder:validation:XValidation:rule="!has(self.split) || !has(self.instances) || size(self.instances) == 0",message="give either instances, DCN by DCN, or split, a total that is divided by weight"
 type Component struct {
 	// name is the component's name within the application.
 	// +required
@@ -119,6 +120,10 @@ type Component struct {
 	// +listMapKey=dcn
 	// +optional
 	Instances []InstanceCount `json:"instances,omitempty"`
+
+	// split gives a total and how it is divided by weight, instead of instances.
+	// +optional
+	Split *Split `json:"split,omitempty"`
 
 	// resources is the size of one instance (R09).
 	// +optional

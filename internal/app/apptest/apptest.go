@@ -85,6 +85,7 @@ func Bank() app.World {
 			{Name: "dcn-east-1", DataCenter: "dc-east", Environment: "prod"},
 			{Name: "dcn-west-1", DataCenter: "dc-west", Environment: "prod"},
 		},
+		Sites:  []app.Site{{Name: "dc-east", City: "Shanghai"}, {Name: "dc-west", City: "Shanghai"}, {Name: "dc-remote", City: "Hefei"}},
 		Images: map[string]app.ImageFacts{},
 	}
 }

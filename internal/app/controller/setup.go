@@ -46,6 +46,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&fleetv1.NetworkZone{}, waiting, changed).
 		Watches(&fleetv1.Pool{}, waiting, changed).
 		Watches(&fleetv1.DCN{}, waiting, changed).
+		Watches(&fleetv1.DataCenter{}, waiting, changed).
 		WithOptions(controller.Options{MaxConcurrentReconciles: 8, RateLimiter: limiter}).
 		Complete(reconcile.AsReconciler(r.Hub, r))
 }
