@@ -29,7 +29,7 @@ func (h *house) rooms(authority server.Authority, desk *approvalserver.Desk, peo
 		h.auditRoutes(authority, kinds),
 		windowserver.Routes(&windowserver.Desk{Hub: h.mgr.GetClient(), Clock: clock.RealClock{}}),
 		approvalserver.Routes(desk),
-		placementserver.Routes(&placementserver.Desk{Hub: h.mgr.GetClient(), Direct: h.mgr.GetAPIReader(), Authority: authority, Clock: clock.RealClock{}, As: h.clientOf}),
+		placementserver.Routes(&placementserver.Desk{Hub: h.mgr.GetClient(), Direct: h.mgr.GetAPIReader(), Authority: authority, Clock: clock.RealClock{}, As: h.clientOf, Inventory: h.inventory, Replay: h.replayer()}),
 		itsm.Routes(h.itsm),
 	)
 }

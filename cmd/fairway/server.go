@@ -53,6 +53,7 @@ type serverOptions struct {
 	verbosity       int
 	itsmConfig      string
 	notifyConfig    string
+	cmdbConfig      string
 }
 
 func init() { commands = append(commands, newServerCommand) }
@@ -94,6 +95,7 @@ second server on the same folder refuses to start.`,
 	flags.StringSliceVar(&o.dnsNetworks, "dns-network", nil, "network of name servers that instances may ask besides the cluster's own; repeatable")
 	flags.DurationVar(&o.drain, "drain", 10*time.Second, "time that requests under way have to end when the server stops")
 	flags.StringVar(&o.itsmConfig, "itsm-config", "", "file that names the systems of the bank, such as its ITSM, that approval policies ask; empty: none")
+	flags.StringVar(&o.cmdbConfig, "cmdb-config", "", "file that names who is told which instances there are, such as the CMDB; empty: nobody")
 	flags.StringVar(&o.notifyConfig, "notify-config", "", "file that says how people are told of approvals, by mail and webhook; empty: nobody is told")
 	flags.IntVar(&o.verbosity, "verbosity", 0, "0: what changed; 1: and why")
 	for _, name := range []string{"kubeconfig", "tls-cert", "tls-key", "data-dir", "hooks"} {

@@ -30,6 +30,7 @@ import (
 	"github.com/fairway-cloud/fairway/internal/identity/rights"
 	"github.com/fairway-cloud/fairway/internal/images/registry"
 	placement "github.com/fairway-cloud/fairway/internal/placement/controller"
+	"github.com/fairway-cloud/fairway/internal/placement/inventory"
 	"github.com/fairway-cloud/fairway/internal/platform/database"
 	"github.com/fairway-cloud/fairway/internal/platform/leadership"
 	"github.com/fairway-cloud/fairway/internal/platform/members/connections"
@@ -66,6 +67,9 @@ type house struct {
 	outbox   *outbox.Outbox
 	itsm     *itsm.Receiver
 	stops    *kept.Stops
+
+	inventory *inventory.Store
+	publisher *inventory.Publisher
 
 	index      *index.Store
 	crosscheck *crosscheck.Watch
@@ -107,6 +111,7 @@ var parts = []part{
 	{"outbox", (*house).addOutbox},
 	{"approval.itsm", (*house).addITSM},
 	{"approval.notify", (*house).addNotify},
+	{"placement.inventory", (*house).addInventory},
 	{"server", (*house).addAPI},
 }
 

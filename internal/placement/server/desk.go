@@ -18,6 +18,7 @@ import (
 	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/app"
 	"github.com/fairway-cloud/fairway/internal/placement"
+	"github.com/fairway-cloud/fairway/internal/placement/inventory"
 	"github.com/fairway-cloud/fairway/internal/placement/observed"
 	"github.com/fairway-cloud/fairway/internal/server"
 )
@@ -31,6 +32,10 @@ type Desk struct {
 	Clock     clock.PassiveClock
 	// As acts on the hub as the person who asks.
 	As func(ctx context.Context) (client.Client, error)
+	// Inventory of all instances, and Replay, which has a receiver of it told anew; nil: there
+	// is none.
+	Inventory *inventory.Store
+	Replay    Replayer
 }
 
 // Outcome is what would follow of a change.

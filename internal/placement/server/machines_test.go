@@ -80,7 +80,9 @@ func bank(t *testing.T) (*server.Desk, client.Client, *clocktesting.FakePassiveC
 		eventually(func() error { return system.Create(t.Context(), o.DeepCopyObject().(client.Object)) })
 	}
 	person := hub.UserClient(t, "p1", "releasers")
-	eventually(func() error { return person.List(t.Context(), &placementv1.MachineImportList{}, client.InNamespace("retail-prod")) })
+	eventually(func() error {
+		return person.List(t.Context(), &placementv1.MachineImportList{}, client.InNamespace("retail-prod"))
+	})
 	clock := clocktesting.NewFakePassiveClock(time.Now().Truncate(time.Second))
 	t.Cleanup(func() { // each test begins without machines
 		var all placementv1.MachineImportList

@@ -117,6 +117,15 @@ func (o *Outbox) Forget(ctx context.Context, before time.Time) error {
 	return nil
 }
 
+// Erase forgets a message that has ended, where whoever put it in remembers itself that it
+// was taken. One that waits is left alone.
+func (o *Outbox) Erase(ctx context.Context, queue, id string) error {
+	if _, err := o.db.Exec(ctx, "DELETE FROM outbox WHERE queue = ? AND id = ? AND state <> ?", queue, id, string(Waiting)); err != nil {
+		return fmt.Errorf("could not forget message %q for %s: %w", id, queue, err)
+	}
+	return nil
+}
+
 // due returns messages whose time has come, the oldest first.
 func (o *Outbox) due(ctx context.Context, queue string, now time.Time, limit int) ([]Message, error) {
 	rows, err := o.db.Query(ctx, `SELECT id, body, made_at, until_at, attempts FROM outbox
