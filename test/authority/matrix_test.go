@@ -157,7 +157,9 @@ func (p *probe) request(r httpapi.Route, at target, who identity.Person) (method
 	case r.Verb == "importMachines":
 		query += "observedAt=2026-01-01T00:00:00Z"
 		body = []byte("namespace,application,component,seat,dcn,dataCenter,rack,host,address\n" + at.namespace + ",shop,web,1,dcn-1,shared,r1,vm1,10.1.2.3\n")
-	case r.Verb == "listMachines":
+	case r.Verb == "replayInventory":
+		body = []byte(`{"receiver":"cmdb","after":0}`)
+	case r.Verb == "listMachines", r.Verb == "inventory":
 		query += "namespace=" + at.namespace
 	case r.Verb == "apply":
 		query += "force=true"

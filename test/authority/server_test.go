@@ -53,6 +53,7 @@ import (
 	"github.com/fairway-cloud/fairway/internal/identity/seal"
 	identityserver "github.com/fairway-cloud/fairway/internal/identity/server"
 	"github.com/fairway-cloud/fairway/internal/identity/session"
+	"github.com/fairway-cloud/fairway/internal/placement/inventory"
 	placementserver "github.com/fairway-cloud/fairway/internal/placement/server"
 	"github.com/fairway-cloud/fairway/internal/platform/database"
 	"github.com/fairway-cloud/fairway/internal/platform/httpapi"
@@ -217,6 +218,14 @@ func start(t *testing.T, c checks) site {
 			UID: "uid-" + namespace, Pod: "shop-web-1", PodNamespace: namespace + "-shop",
 		}))
 	}
+	list, err := inventory.Open(t.Context(), db)
+	must(err)
+	for _, namespace := range []string{mine, yours} {
+		_, err := list.Apply(t.Context(), namespace, "shop", inventory.Truth(inventory.Seen{Namespace: namespace, Name: "shop", Imports: []placementv1.MachineImport{{Spec: placementv1.MachineImportSpec{
+			Source: "cmdb", Instances: []placementv1.MachineInstance{{Component: "web", Seat: 1}},
+		}}}}, time.Unix(1, 0)), time.Unix(1, 0))
+		must(err)
+	}
 	door := identityserver.New(identityserver.Config{
 		Providers: []identityserver.Provider{{Name: identity.Local, DisplayName: "Fairway", Passwords: accounts}},
 		Sessions:  sessions, Accounts: accounts, Lockout: attempts, Directory: people, Recorder: c.recorder, Key: key, Log: log,
@@ -244,7 +253,7 @@ func start(t *testing.T, c checks) site {
 			auditserver.Routes(auditserver.Deps{Index: evidence, Log: told{}, Authority: authority, Recorder: c.recorder, Kinds: served, Logger: log, Key: signing{signer}, PublicKey: public}),
 			approvalserver.Routes(&approvalserver.Desk{Hub: reader, Cases: of, Strict: of, Authority: readers{authority}}),
 			windowserver.Routes(&windowserver.Desk{Hub: reader, Clock: clock.RealClock{}}),
-			placementserver.Routes(&placementserver.Desk{Hub: reader, Direct: reader, Clock: clock.RealClock{}, Authority: authority, As: as}), itsm.Routes(nil)),
+			placementserver.Routes(&placementserver.Desk{Hub: reader, Direct: reader, Clock: clock.RealClock{}, Authority: authority, As: as, Inventory: list, Replay: func(context.Context, string, int64) error { return nil }}), itsm.Routes(nil)),
 	})
 	must(err)
 	handler, err := api.Handler()

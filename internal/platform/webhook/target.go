@@ -158,6 +158,9 @@ func (t *Target) Post(ctx context.Context, purpose, id string, body []byte) ([]b
 	if err != nil {
 		return nil, errors.New("could not make the request to the other system")
 	}
+	// Go's client would repeat a request with an Idempotency-Key by itself where the connection
+	// breaks: with the same nonce, which the other side has to refuse. A repetition is signed anew.
+	request.GetBody = nil
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("User-Agent", "fairway")
 	request.Header.Set("Idempotency-Key", id)
