@@ -121,6 +121,9 @@ func (c *CMDB) Config(t testing.TB) string {
 // serve takes a message as a CMDB has to.
 func (c *CMDB) serve(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return // whoever sent it is gone
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	trouble := Fine
@@ -136,10 +139,7 @@ func (c *CMDB) serve(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 		return
 	}
-	if err == nil {
-		err = c.take(r.Header, body)
-	}
-	if err != nil {
+	if err := c.take(r.Header, body); err != nil {
 		c.refused = append(c.refused, err.Error())
 		w.WriteHeader(http.StatusForbidden)
 		return
