@@ -82,7 +82,11 @@ func Capacity(s Snapshot, sizes []NamedSize, policy func(environment string) Pol
 				c.Classes[k.words()] += k.count
 			}
 		}
+		takes := f.pools[name].Sizes
 		for _, size := range sizes {
+			if len(takes) > 0 && !slices.Contains(takes, size) {
+				continue
+			}
 			more := More{Size: size.Name}
 			for _, r := range f.inPool[name] {
 				p := policies[f.environmentOf(r)]

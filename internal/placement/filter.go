@@ -42,6 +42,7 @@ func Filters() []Filter {
 		{Name: "TenantOwnsPool", Check: tenantOwnsPool, Lasting: true},
 		{Name: "HostKind", Check: hostKind, Lasting: true},
 		{Name: "LevelOfPool", Check: levelOfPool, Lasting: true},
+		{Name: "SizeOfPool", Check: sizeOfPool},
 		{Name: "ZoneOfPool", Check: zoneOfPool, Lasting: true},
 		{Name: "ZoneAcceptsLevel", Check: zoneAcceptsLevel, Lasting: true},
 		{Name: "PoolsGuarded", Check: poolsGuarded},
@@ -93,6 +94,20 @@ func levelOfPool(c *Candidate) string {
 		return fmt.Sprintf("pool %s carries security level %s, the component %s", c.Pool.Name, c.Pool.Level, c.Component.Level)
 	}
 	return ""
+}
+
+func sizeOfPool(c *Candidate) string {
+	if len(c.Pool.Sizes) == 0 {
+		return ""
+	}
+	var takes []string
+	for _, s := range c.Pool.Sizes {
+		if s.Size == c.Component.Size {
+			return ""
+		}
+		takes = append(takes, fmt.Sprintf("%s (%s)", s.Name, Amount{CPU: s.Size.CPU, Memory: s.Size.Memory}.words()))
+	}
+	return fmt.Sprintf("pool %s takes instances of size %s, the component's have %s", c.Pool.Name, sorted(takes), Amount{CPU: c.Component.Size.CPU, Memory: c.Component.Size.Memory}.words())
 }
 
 func zoneOfPool(c *Candidate) string {

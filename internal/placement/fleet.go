@@ -34,6 +34,8 @@ type Fleet struct {
 	profiles map[instanceOf]*Profile
 
 	offers map[offerKey]*offer
+	// sized says that some pool lists sizes, or did.
+	sized bool
 	owners map[ownerKey]int32
 	// kept is which share of their hosts pools keep for successors.
 	kept map[keptOf]int32
@@ -120,6 +122,7 @@ func (f *Fleet) SetPool(p Pool) {
 		}
 	}
 	f.pools[p.Name] = &p
+	f.sized = f.sized || len(p.Sizes) > 0
 	clear(f.offers)
 	f.unreserve(p.Name)
 	for _, t := range p.Tenants {

@@ -17,6 +17,8 @@ type offerKey struct {
 	tenant, environment, dcn, zone, level string
 	kind                                  HostKind
 	volumes                               string
+	// size matters where a pool lists sizes.
+	size Amount
 }
 
 // offer is which rooms may take new instances, by key, and why others may not.
@@ -34,10 +36,14 @@ type closed struct {
 }
 
 func (b *board) keyOf(c *Component, dcn string) offerKey {
-	return offerKey{
+	key := offerKey{
 		tenant: b.request.Tenant, environment: b.request.Environment, dcn: dcn, zone: c.Zone, level: c.Level,
 		kind: b.request.HostKind, volumes: strings.Join(c.Volumes, " "),
 	}
+	if b.fleet.sized {
+		key.size = c.Size
+	}
+	return key
 }
 
 // offered are the rooms that may take new instances of a component in a DCN.

@@ -105,6 +105,9 @@ func drawFleet(t *rapid.T) (placement.Snapshot, []placement.Component) {
 				p.Racks = append(p.Racks, rack)
 			}
 		}
+		for range rapid.SampledFrom([]int{0, 0, 0, 1, 2}).Draw(t, "sizes") {
+			p.Sizes = append(p.Sizes, placement.NamedSize{Name: fmt.Sprint(len(p.Sizes)), Size: drawSize(t)})
+		}
 		s.Pools = append(s.Pools, p)
 	}
 	var components []placement.Component
@@ -115,6 +118,9 @@ func drawFleet(t *rapid.T) (placement.Snapshot, []placement.Component) {
 			InPlace: rapid.Bool().Draw(t, "in place"), MaxPerHost: int32(rapid.IntRange(0, 2).Draw(t, "per host")),
 			MinRacks: int32(rapid.IntRange(0, 3).Draw(t, "racks")), Archs: rapid.SampledFrom([][]string{nil, nil, {"amd64"}, {"arm64", "amd64"}}).Draw(t, "archs"),
 		})
+		if sizes := s.Pools[0].Sizes; len(sizes) > 0 && rapid.Bool().Draw(t, "size of the pool") {
+			components[i].Size = sizes[0].Size
+		}
 	}
 	return s, components
 }
@@ -227,6 +233,9 @@ func permitted(t *rapid.T, s placement.Snapshot, c placement.Component, a placem
 	for _, p := range s.Pools {
 		if p.Name == a.Cell.Pool && (!slices.Contains(p.Tenants, "retail") || p.Level != c.Level || !slices.Contains(p.Zones, c.Zone)) {
 			t.Fatalf("%s is in pool %s, which it may not use", c.Name, p.Name)
+		}
+		if p.Name == a.Cell.Pool && len(p.Sizes) > 0 && len(a.Seats) > there && !slices.ContainsFunc(p.Sizes, func(n placement.NamedSize) bool { return n.Size == c.Size }) {
+			t.Fatalf("%s grows in pool %s, which takes other sizes", c.Name, p.Name)
 		}
 	}
 	for _, cluster := range s.Clusters {

@@ -96,7 +96,9 @@ type Pool struct {
 	Zones   []string
 	Kind    HostKind
 	// Pack fills hosts that are in use first; otherwise instances go where most is free.
-	Pack  bool
+	Pack bool
+	// Sizes that it takes instances of. None: every size.
+	Sizes []NamedSize
 	Racks []Rack
 }
 

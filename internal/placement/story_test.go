@@ -151,6 +151,12 @@ func (s *stage) do(verb string, w []string) []string {
 	case "surge": // surge N: N of each hundred hosts are kept for successors
 		n, _ := strconv.ParseInt(w[0], 10, 32)
 		s.policy.Surge = int32(n)
+	case "sizes": // sizes POOL NAME CPU MEMORY: it takes instances of these sizes alone
+		for i := range s.snapshot.Pools {
+			if p := &s.snapshot.Pools[i]; p.Name == w[0] {
+				p.Sizes = append(p.Sizes, placement.NamedSize{Name: w[1], Size: size(s.t, w[2], w[3])})
+			}
+		}
 	case "packs": // packs POOL: it fills hosts that are in use first
 		for i := range s.snapshot.Pools {
 			if s.snapshot.Pools[i].Name == w[0] {

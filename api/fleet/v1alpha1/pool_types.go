@@ -51,6 +51,15 @@ type PoolSpec struct {
 	// +optional
 	// +kubebuilder:default=Spread
 	Packing Packing `json:"packing,omitempty"`
+	// sizes lists the sizing classes (R09) of which the pool takes instances. Default: every
+	// size. Instances of one size fit exactly, in whatever order the member's scheduler takes
+	// them, so that a pool of one class can be filled to its last place; of several sizes,
+	// each host keeps room for the largest.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=6
+	// +kubebuilder:validation:items:Enum=XSmall;Small;Medium;Large;XLarge;XXLarge
+	Sizes []string `json:"sizes,omitempty"`
 }
 
 // Packing is how instances fill hosts.

@@ -88,6 +88,15 @@ func (w World) Snapshot(now time.Time) placement.Snapshot {
 	return s
 }
 
+// Sizes are the sizing classes (R09) as the scheduler counts them, the smallest first.
+func Sizes() []placement.NamedSize {
+	var out []placement.NamedSize
+	for _, s := range app.ReadySizes() {
+		out = append(out, placement.NamedSize{Name: string(s.Class), Size: placement.Amount{CPU: s.Size.CPU.MilliValue(), Memory: s.Size.Memory.Value(), Instances: 1}})
+	}
+	return out
+}
+
 func clusterOf(c fleetv1.Cluster) placement.Cluster {
 	out := placement.Cluster{
 		Name: c.Name, DataCenter: c.Spec.DataCenter, Environment: c.Spec.Environment,
@@ -120,6 +129,11 @@ func poolOf(p fleetv1.Pool) placement.Pool {
 	}
 	if out.Kind == "" {
 		out.Kind = placement.RealHosts
+	}
+	for _, s := range Sizes() {
+		if slices.Contains(p.Spec.Sizes, s.Name) {
+			out.Sizes = append(out.Sizes, s)
+		}
 	}
 	for _, r := range p.Status.Racks {
 		out.Racks = append(out.Racks, placement.Rack{Cluster: r.Cluster, Name: r.Rack, Hosts: hostsOf(r)})

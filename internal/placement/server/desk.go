@@ -16,7 +16,6 @@ import (
 
 	fleetv1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
 	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
-	"github.com/fairway-cloud/fairway/internal/app"
 	"github.com/fairway-cloud/fairway/internal/placement"
 	"github.com/fairway-cloud/fairway/internal/placement/inventory"
 	"github.com/fairway-cloud/fairway/internal/placement/observed"
@@ -163,10 +162,6 @@ func (d *Desk) Capacity(ctx context.Context, name string) ([]Pool, error) {
 		return nil, err
 	}
 	now := d.Clock.Now()
-	var sizes []placement.NamedSize
-	for _, s := range app.ReadySizes() {
-		sizes = append(sizes, placement.NamedSize{Name: string(s.Class), Size: placement.Amount{CPU: s.Size.CPU.MilliValue(), Memory: s.Size.Memory.Value(), Instances: 1}})
-	}
 	out := []Pool{}
 	policies := map[string]placement.Policy{}
 	for _, c := range world.Clusters.Items {
@@ -174,7 +169,7 @@ func (d *Desk) Capacity(ctx context.Context, name string) ([]Pool, error) {
 			return nil, err
 		}
 	}
-	for _, c := range placement.Capacity(world.Snapshot(now), sizes, func(environment string) placement.Policy { return policies[environment] }) {
+	for _, c := range placement.Capacity(world.Snapshot(now), observed.Sizes(), func(environment string) placement.Policy { return policies[environment] }) {
 		if name != "" && c.Pool != name {
 			continue
 		}
