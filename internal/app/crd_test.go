@@ -91,15 +91,17 @@ func TestRules(t *testing.T) {
 		change func(*appv1.Application)
 		want   string
 	}{
-		"Good":         {"the example is valid", func(*appv1.Application) {}, ""},
-		"Name":         {"a long name is refused", func(a *appv1.Application) { a.Name = strings.Repeat("a", 25) }, "at most 24 characters"},
-		"Letters":      {"a name begins with a letter", func(a *appv1.Application) { a.Name = "1bank" }, "begins with a letter"},
-		"Exposure":     {"an exposed component exists", func(a *appv1.Application) { a.Spec.Exposure[0].Component = "gone" }, "the application does not have"},
-		"Schedule":     {"a schedule needs kind Cron", set("account", func(c *appv1.Component) { c.Schedule = &appv1.Schedule{Cron: "0 1 * * *"} }), "belong together"},
-		"NoSchedule":   {"kind Cron needs a schedule", set("nightly", func(c *appv1.Component) { c.Schedule = nil }), "belong together"},
-		"Job":          {"job bounds need kind Job or Cron", set("account", func(c *appv1.Component) { c.Job = &appv1.JobBounds{} }), "only for kinds Job and Cron"},
-		"OneCell":      {"a job runs in one DCN", set("migrate", func(c *appv1.Component) { c.Instances = append(c.Instances, appv1.InstanceCount{DCN: "dcn-west-1"}) }), "name one DCN"},
-		"Both":         {"instances and split exclude each other", set("account", func(c *appv1.Component) { c.Split = &appv1.Split{Total: 2, DCNs: []appv1.DCNShare{{DCN: "d", Weight: 1}}} }), "give either instances"},
+		"Good":       {"the example is valid", func(*appv1.Application) {}, ""},
+		"Name":       {"a long name is refused", func(a *appv1.Application) { a.Name = strings.Repeat("a", 25) }, "at most 24 characters"},
+		"Letters":    {"a name begins with a letter", func(a *appv1.Application) { a.Name = "1bank" }, "begins with a letter"},
+		"Exposure":   {"an exposed component exists", func(a *appv1.Application) { a.Spec.Exposure[0].Component = "gone" }, "the application does not have"},
+		"Schedule":   {"a schedule needs kind Cron", set("account", func(c *appv1.Component) { c.Schedule = &appv1.Schedule{Cron: "0 1 * * *"} }), "belong together"},
+		"NoSchedule": {"kind Cron needs a schedule", set("nightly", func(c *appv1.Component) { c.Schedule = nil }), "belong together"},
+		"Job":        {"job bounds need kind Job or Cron", set("account", func(c *appv1.Component) { c.Job = &appv1.JobBounds{} }), "only for kinds Job and Cron"},
+		"OneCell":    {"a job runs in one DCN", set("migrate", func(c *appv1.Component) { c.Instances = append(c.Instances, appv1.InstanceCount{DCN: "dcn-west-1"}) }), "name one DCN"},
+		"Both": {"instances and split exclude each other", set("account", func(c *appv1.Component) {
+			c.Split = &appv1.Split{Total: 2, DCNs: []appv1.DCNShare{{DCN: "d", Weight: 1}}}
+		}), "give either instances"},
 		"NoParts":      {"a total is divided over something", set("account", func(c *appv1.Component) { c.Instances, c.Split = nil, &appv1.Split{Total: 2} }), "give one of regions, dataCenters and dcns"},
 		"Scaling":      {"a stateful component cannot be autoscaled", set("ledger", func(c *appv1.Component) { c.Autoscaling = &appv1.Autoscaling{Min: 1, Max: 2} }), "only a component of kind Service"},
 		"ScalingFixed": {"a component with identity cannot be autoscaled", set("channel", func(c *appv1.Component) { c.Identity = appv1.IdentityFixed }), "fixed identity"},

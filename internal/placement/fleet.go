@@ -35,7 +35,7 @@ type Fleet struct {
 
 	offers map[offerKey]*offer
 	// sized says that some pool lists sizes, or did.
-	sized bool
+	sized  bool
 	owners map[ownerKey]int32
 	// kept is which share of their hosts pools keep for successors.
 	kept map[keptOf]int32
