@@ -39,7 +39,14 @@ func newResolver(o serverOptions) (*registry.Resolver, error) {
 			known = append(known, r)
 		}
 	}
-	return registry.New(known...), nil
+	if o.registryLogin == "" {
+		return registry.New(known...), nil
+	}
+	logins, err := registry.OpenLogins(o.registryLogin)
+	if err != nil {
+		return nil, err
+	}
+	return registry.New(known...).WithLogins(logins), nil
 }
 
 // join takes a cluster in: the Cluster is written as the person, the Secret as

@@ -48,6 +48,7 @@ type serverOptions struct {
 	loopback        bool
 	registries      []string
 	plainRegistries []string
+	registryLogin   string
 	dnsNetworks     []string
 	drain           time.Duration
 	verbosity       int
@@ -92,6 +93,7 @@ second server on the same folder refuses to start.`,
 	flags.BoolVar(&o.loopback, "allow-loopback-members", false, "accept members on this machine's own addresses, as the sandbox has them")
 	flags.StringSliceVar(&o.registries, "registry", nil, "registry that is asked for image digests, name or name=host:port; no other is asked; repeatable")
 	flags.StringSliceVar(&o.plainRegistries, "plain-http-registry", nil, "the same, over plain HTTP; repeatable")
+	flags.StringVar(&o.registryLogin, "registry-login", "", "file with the logins at these registries, as docker writes it (config.json); read at each question; empty: asked without")
 	flags.StringSliceVar(&o.dnsNetworks, "dns-network", nil, "network of name servers that instances may ask besides the cluster's own; repeatable")
 	flags.DurationVar(&o.drain, "drain", 10*time.Second, "time that requests under way have to end when the server stops")
 	flags.StringVar(&o.itsmConfig, "itsm-config", "", "file that names the systems of the bank, such as its ITSM, that approval policies ask; empty: none")

@@ -39,6 +39,7 @@ var goLive = []struct {
 	{"PoolLevel", alwaysError, checkPools},
 	{"ForbiddenFlow", alwaysError, checkFlows},
 	{"InvalidValue", alwaysError, checkValues},
+	{"UnsupportedProcessor", alwaysError, checkProcessors},
 	{"MissingProbe", byClass, checkProbes},
 	{"NoResources", byClass, checkResources},
 	{"FloatingTag", byClass, checkTags},
@@ -48,6 +49,7 @@ var goLive = []struct {
 	{"TooFewInstances", byClass, checkInstances},
 	{"TooFewDataCenters", byClass, checkDataCenters},
 	{"Sizing", byClass, checkSizing},
+	{"MissingProcessor", alwaysWarning, checkMissingProcessors},
 	{"Overcommit", alwaysWarning, checkOvercommit},
 	{"SecretInEnv", byClass, checkSecretsInEnv},
 	{"ExpiredException", byClass, checkExceptions},
@@ -192,12 +194,8 @@ func checkPools(c *checking, found func(component, format string, args ...any)) 
 		if _, ok := c.world.zone(comp.Zone); !ok {
 			continue // said already
 		}
-		level := c.levelOf(comp)
-		fits := func(p Pool) bool {
-			return slices.Contains(p.Tenants, c.world.Tenant) && p.Level == level && slices.Contains(p.Zones, comp.Zone)
-		}
-		if !slices.ContainsFunc(c.world.Pools, fits) {
-			found(string(comp.Name), "no pool of tenant %q carries security level %q in zone %q; ask for such a pool, or change the component's level or zone", c.world.Tenant, level, comp.Zone)
+		if !slices.ContainsFunc(c.world.Pools, func(p Pool) bool { return c.fits(p, comp) }) {
+			found(string(comp.Name), "no pool of tenant %q carries security level %q in zone %q; ask for such a pool, or change the component's level or zone", c.world.Tenant, c.levelOf(comp), comp.Zone)
 		}
 	}
 }

@@ -54,6 +54,9 @@ type FrozenComponent struct {
 	TemplateDigest string `json:"templateDigest"`
 	// Level is the security level that counts for the component, as it was.
 	Level Level `json:"level"`
+	// Architectures are the processors that its image runs on, sorted, as the registry told
+	// when it was frozen (R10). None: any; Revisions made before images were asked have none.
+	Architectures []string `json:"architectures,omitempty"`
 	// Waived are the exceptions that held when it was frozen.
 	Waived []Exception `json:"waived,omitempty"`
 }
@@ -88,7 +91,8 @@ func RevisionName(application, digest string) string {
 var ErrContentTooLarge = errors.New("content too large")
 
 // Freeze makes the content of a Revision from an application. images maps each image, as
-// the application writes it, to its digest "sha256:…". The same input gives the same bytes.
+// the application writes it, to its digest "sha256:…"; what else is known of it is in w.Images.
+// The same input gives the same bytes.
 func Freeze(a *appv1.Application, images map[string]string, w World) (Frozen, error) {
 	spec := a.Spec.DeepCopy()
 	defaults(spec, fill)
@@ -113,6 +117,10 @@ func Freeze(a *appv1.Application, images map[string]string, w World) (Frozen, er
 		if err != nil {
 			return Frozen{}, fmt.Errorf("could not freeze component %q: %w", c.Name, err)
 		}
+		on, err := runsOn(c.Image, w.Images[c.Image])
+		if err != nil {
+			return Frozen{}, fmt.Errorf("could not freeze component %q: %w", c.Name, err)
+		}
 		c.Image = pinned
 		name := c.SecurityLevel
 		if name == "" {
@@ -123,7 +131,7 @@ func Freeze(a *appv1.Application, images map[string]string, w World) (Frozen, er
 			return Frozen{}, fmt.Errorf("could not freeze component %q: security level %q does not exist; name one that does", c.Name, name)
 		}
 		content.Components = append(content.Components, FrozenComponent{
-			Name: c.Name, Level: sorted(level), Waived: waived(level, w, a.Name, string(c.Name)),
+			Name: c.Name, Level: sorted(level), Architectures: on, Waived: waived(level, w, a.Name, string(c.Name)),
 		})
 		for _, secret := range secretsOf(*spec, *c) {
 			if version, ok := w.SecretVersions[secret]; ok {

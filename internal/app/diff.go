@@ -106,7 +106,7 @@ func Diff(before, after Content) ([]Change, error) {
 }
 
 func componentOf(path string) (string, bool) {
-	for _, prefix := range []string{"components[", "hardening["} {
+	for _, prefix := range []string{"components[", "hardening[", "processors["} {
 		if rest, ok := strings.CutPrefix(path, prefix); ok {
 			name, _, _ := strings.Cut(rest, "]")
 			return name, true
@@ -136,6 +136,9 @@ func flat(c Content) (map[string]string, error) {
 		rules := make([]string, 0, len(f.Level.Hardening))
 		for _, rule := range f.Rules() {
 			rules = append(rules, string(rule))
+		}
+		if len(f.Architectures) > 0 {
+			out["processors["+string(f.Name)+"]"] = strings.Join(f.Architectures, ", ")
 		}
 		out["hardening["+string(f.Name)+"]"] = strings.Join(rules, ", ")
 	}

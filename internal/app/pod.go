@@ -57,7 +57,7 @@ func (r *rendering) pod(c component, a Assignment, name, about string) (corev1.P
 		ServiceAccountName: r.serviceAccount(),
 		EnableServiceLinks: ptr.To(false),
 		SecurityContext:    &corev1.PodSecurityContext{},
-		Affinity:           &corev1.Affinity{NodeAffinity: cellAffinity(a.Cell)},
+		Affinity:           &corev1.Affinity{NodeAffinity: onProcessors(cellAffinity(a.Cell), c.frozen.Architectures)},
 		Tolerations:        tolerations(a, unreachable(c.Component, r.in.Content.Class)),
 	}
 	if secret := r.in.Content.Spec.PullSecret; secret != "" {

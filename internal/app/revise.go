@@ -17,8 +17,9 @@ import (
 
 // Resolver asks registries what an image is. Its adapter is internal/images/registry.
 type Resolver interface {
-	// Resolve returns the facts of an image as an application writes it. ErrImageNotFound
-	// and ErrRegistryRefused need a person; any other error may be gone the next time.
+	// Resolve returns the facts of an image as an application writes it. ErrImageNotFound,
+	// ErrRegistryRefused, ErrRegistryDenied and ErrImageUnreadable need a person; any other
+	// error may be gone the next time.
 	Resolve(ctx context.Context, image string) (ImageFacts, error)
 }
 
@@ -29,6 +30,14 @@ var ErrImageNotFound = errors.New("the registry does not have the image")
 // ErrRegistryRefused means that the registry may not be asked: correct the image's name, or
 // name the registry in the server's options.
 var ErrRegistryRefused = errors.New("the registry may not be asked")
+
+// ErrRegistryDenied means that the registry asks for a login that Fairway does not have, or
+// whose rights do not reach: give the server one, with --registry-login.
+var ErrRegistryDenied = errors.New("the registry does not let Fairway read it")
+
+// ErrImageUnreadable means that the registry answers with something that cannot be used: a
+// manifest that is no image, too large, or not what its digest promises. Push it again.
+var ErrImageUnreadable = errors.New("what the registry gives cannot be used")
 
 // ErrChecksFailed means that go-live checks found errors.
 var ErrChecksFailed = errors.New("go-live checks found errors")

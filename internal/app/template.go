@@ -26,6 +26,8 @@ type template struct {
 	Dependencies                     []target
 	SecretVersions                   map[string]string
 	PullSecret                       string
+	// Architectures are left out where there are none, as they were before images were asked.
+	Architectures []string `json:",omitempty"`
 }
 
 // target is a dependency, resolved.
@@ -132,7 +134,7 @@ func templateDigest(content Content, c appv1.Component, f FrozenComponent) (stri
 		Renderer: content.Renderer,
 		Tenant:   content.Tenant, Environment: content.Environment, Application: content.Application,
 		Rules: f.Rules(), LogFolders: logFolders(c), UnreachableSeconds: unreachable(c, content.Class),
-		PullSecret: content.Spec.PullSecret,
+		PullSecret: content.Spec.PullSecret, Architectures: f.Architectures,
 	}
 	if s, ok := SizeOf(c.Resources); ok {
 		t.Size = &s

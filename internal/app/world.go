@@ -99,6 +99,8 @@ type Pool struct {
 	Tenants []string
 	Level   string
 	Zones   []string
+	// Hosts counts its ready hosts by architecture; "" where a host does not say its own.
+	Hosts map[string]int
 }
 
 // DCN is a DCN with the site it lives in.
@@ -117,6 +119,10 @@ type ImageFacts struct {
 	Digest string
 	// User is the user in the image's configuration, "" when it names none (root).
 	User string
+	// Architectures are what it runs on, sorted, as Kubernetes names processors (amd64);
+	// those of another system than Linux bear its name (windows-amd64). None: neither the
+	// registry nor the image says it.
+	Architectures []string
 }
 
 // Allows says whether a connection from one zone to a port in another is permitted.

@@ -53,6 +53,14 @@ func WorldOf(tenant string, d Defined, now time.Time) World {
 		if p.Spec.Tenant != "" {
 			pool.Tenants = []string{p.Spec.Tenant}
 		}
+		for _, rack := range p.Status.Racks {
+			for _, h := range rack.Room {
+				if pool.Hosts == nil {
+					pool.Hosts = map[string]int{}
+				}
+				pool.Hosts[h.Architecture]++
+			}
+		}
 		w.Pools = append(w.Pools, pool)
 	}
 	for _, n := range d.DCNs {

@@ -30,6 +30,12 @@ const (
 	// ReasonRegistryRefused: an image names a registry that is not one of the platform's, or
 	// no registry at all; correct it.
 	ReasonRegistryRefused = "RegistryRefused"
+	// ReasonRegistryDenied: the registry does not let Fairway read an image; give the server a
+	// login that may.
+	ReasonRegistryDenied = "RegistryDenied"
+	// ReasonImageUnreadable: the registry gives something that is no image or not what its
+	// digest promises; push the image again.
+	ReasonImageUnreadable = "ImageUnreadable"
 	// ReasonNotFrozen: the spec could not be frozen; the message says what to correct.
 	ReasonNotFrozen = "NotFrozen"
 	// ReasonContentTooLarge: the snapshot is larger than a Revision can hold.

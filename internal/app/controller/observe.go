@@ -83,6 +83,12 @@ func resolve(ctx context.Context, resolver app.Resolver, a *appv1.Application) (
 				message: fmt.Sprintf("the registry does not have image %q; push it, or correct its name", images[i])}
 		case errors.Is(err, app.ErrRegistryRefused):
 			return nil, &refusal{reason: appv1.ReasonRegistryRefused, person: true, message: err.Error()}
+		case errors.Is(err, app.ErrRegistryDenied):
+			return nil, &refusal{reason: appv1.ReasonRegistryDenied, person: true, again: missing,
+				message: fmt.Sprintf("the registry does not let Fairway read image %q; let it be read, or give the server a login that may (--registry-login)", images[i])}
+		case errors.Is(err, app.ErrImageUnreadable):
+			return nil, &refusal{reason: appv1.ReasonImageUnreadable, person: true, again: missing,
+				message: err.Error() + "; push the image again"}
 		case away == nil:
 			away = &refusal{reason: appv1.ReasonRegistryUnreachable, err: err,
 				message: fmt.Sprintf("the registry of image %q does not answer; it is asked again", images[i])}

@@ -75,6 +75,7 @@ func (q Questions) Diff(ctx context.Context, a *appv1.Application) (Changes, err
 	if failed != nil {
 		return Changes{}, failed.asError()
 	}
+	world.Images = facts
 	digests := map[string]string{}
 	for image, fact := range facts {
 		digests[image] = fact.Digest

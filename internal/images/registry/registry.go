@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -60,9 +61,20 @@ type Resolver struct {
 	registries map[string]Registry
 	transport  http.RoundTripper
 	keychain   authn.Keychain
+	known      known
 }
 
 var _ app.Resolver = &Resolver{}
+
+// WithLogins has the Resolver log in at registries. Without, it asks without credentials.
+func (r *Resolver) WithLogins(logins *Logins) *Resolver {
+	logins.called = map[string]string{}
+	for _, one := range r.registries {
+		logins.called[one.Endpoint] = one.Name
+	}
+	r.keychain = logins
+	return r
+}
 
 // New returns a Resolver that asks these registries, without credentials.
 func New(registries ...Registry) *Resolver {
@@ -83,7 +95,8 @@ func New(registries ...Registry) *Resolver {
 }
 
 // Resolve implements app.Resolver. For an image of several platforms, the digest is that of
-// the whole index, and the user that of linux/amd64 or else of its first image.
+// the whole index, the architectures are those of all its Linux images (R10), and the user is
+// that of linux/amd64 or else of its first image.
 func (r *Resolver) Resolve(ctx context.Context, image string) (app.ImageFacts, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -95,15 +108,23 @@ func (r *Resolver) Resolve(ctx context.Context, image string) (app.ImageFacts, e
 		remote.WithContext(ctx), remote.WithTransport(r.transport), remote.WithAuthFromKeychain(r.keychain),
 		remote.WithUserAgent("fairway"), remote.WithRetryBackoff(remote.Backoff{Duration: 100 * time.Millisecond, Factor: 3, Steps: 2}),
 	}
+	if facts, ok := r.known.get(reference.Name()); ok {
+		return facts, nil
+	}
 	found, err := remote.Get(reference, options...)
 	if err != nil {
 		return app.ImageFacts{}, tell(image, err)
 	}
-	configured, err := configuration(found)
+	at := reference.Context().Digest(found.Digest.String()).Name()
+	if facts, ok := r.known.get(at); ok {
+		return facts, nil
+	}
+	facts, err := factsOf(found)
 	if err != nil {
 		return app.ImageFacts{}, tell(image, err)
 	}
-	return app.ImageFacts{Digest: found.Digest.String(), User: configured.Config.User}, nil
+	r.known.put(at, facts)
+	return facts, nil
 }
 
 func (r *Resolver) reference(image string) (name.Reference, error) {
@@ -126,58 +147,54 @@ func (r *Resolver) reference(image string) (name.Reference, error) {
 	return name.NewTag(at+":"+parsed.Identifier(), options...)
 }
 
-func configuration(found *remote.Descriptor) (*v1.ConfigFile, error) {
-	if !found.MediaType.IsIndex() {
-		image, err := found.Image()
-		if err != nil {
-			return nil, err
+// factsOf reads what an image is: of an index, of all images in it.
+func factsOf(found *remote.Descriptor) (app.ImageFacts, error) {
+	var p platforms
+	var err error
+	switch {
+	case found.MediaType.IsIndex():
+		var index v1.ImageIndex
+		if index, err = found.ImageIndex(); err == nil {
+			err = p.index(index, 1)
 		}
-		return image.ConfigFile()
-	}
-	index, err := found.ImageIndex()
-	if err != nil {
-		return nil, err
-	}
-	manifest, err := index.IndexManifest()
-	if err != nil {
-		return nil, err
-	}
-	var chosen *v1.Hash
-	for _, m := range manifest.Manifests {
-		if !m.MediaType.IsImage() {
-			continue
+	case found.MediaType.IsImage():
+		var image v1.Image
+		if image, err = found.Image(); err == nil {
+			err = p.image(image)
 		}
-		amd64 := m.Platform != nil && m.Platform.OS == "linux" && m.Platform.Architecture == "amd64"
-		if chosen == nil || amd64 {
-			chosen = &m.Digest
-		}
-		if amd64 {
-			break
-		}
+	default:
+		err = fmt.Errorf("it is %q and not an image: %w", found.MediaType, app.ErrImageUnreadable)
 	}
-	if chosen == nil {
-		return nil, errors.New("the index holds no image")
+	if err == nil && p.chosen == 0 {
+		err = fmt.Errorf("the index holds no image: %w", app.ErrImageUnreadable)
 	}
-	image, err := index.Image(*chosen)
-	if err != nil {
-		return nil, err
-	}
-	return image.ConfigFile()
+	return app.ImageFacts{Digest: found.Digest.String(), User: p.user, Architectures: p.architectures}, err
 }
 
-// tell says whether the registry lacks the image or could not be asked.
+// tell says whether the registry lacks the image, does not let it be read, gave an answer
+// that cannot be used, or could not be asked. It says nothing of credentials.
 func tell(image string, err error) error {
 	var answered *transport.Error
-	if errors.As(err, &answered) {
+	var network *url.Error
+	switch {
+	case errors.As(err, &answered):
 		switch answered.StatusCode {
 		case http.StatusNotFound:
 			return fmt.Errorf("could not resolve image %q: %w", image, app.ErrImageNotFound)
 		case http.StatusUnauthorized, http.StatusForbidden:
-			return fmt.Errorf("could not resolve image %q: the registry does not let Fairway read it: %w", image, app.ErrImageNotFound)
+			return fmt.Errorf("could not resolve image %q: %w", image, app.ErrRegistryDenied)
 		}
+		return fmt.Errorf("could not resolve image %q: its registry answered with status %d", image, answered.StatusCode)
+	case errors.Is(err, errLarge):
+		return fmt.Errorf("could not resolve image %q: %w: %w", image, errLarge, app.ErrImageUnreadable)
+	case errors.As(err, &network), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), errors.Is(err, app.ErrImageUnreadable):
+		return fmt.Errorf("could not resolve image %q: %w", image, err)
 	}
-	return fmt.Errorf("could not resolve image %q: %w", image, err)
+	return fmt.Errorf("could not resolve image %q: %w: %w", image, err, app.ErrImageUnreadable)
 }
+
+// errLarge is the failure to read an answer that goes on.
+var errLarge = fmt.Errorf("the registry's answer has more than %d MiB", answerLimit>>20)
 
 // fence lets requests reach the named hosts only, redirects included, and bounds answers.
 type fence struct {
@@ -194,11 +211,24 @@ func (f fence) RoundTrip(request *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	response.Body = bounded{Reader: io.LimitReader(response.Body, answerLimit), Closer: response.Body}
+	response.Body = &bounded{ReadCloser: response.Body, left: answerLimit}
 	return response, nil
 }
 
+// bounded fails where an answer goes on beyond its bound.
 type bounded struct {
-	io.Reader
-	io.Closer
+	io.ReadCloser
+	left int64
+}
+
+// Read implements io.Reader.
+func (b *bounded) Read(into []byte) (int, error) {
+	if int64(len(into)) > b.left+1 {
+		into = into[:b.left+1]
+	}
+	n, err := b.ReadCloser.Read(into)
+	if b.left -= int64(n); b.left < 0 {
+		return 0, errLarge
+	}
+	return n, err
 }

@@ -30,7 +30,7 @@ func componentOf(content app.Content, c appv1.Component, frozen app.FrozenCompon
 	out := placement.Component{
 		Name: string(c.Name), Template: frozen.TemplateDigest, Zone: c.Zone, Level: frozen.Level.Name,
 		Size:    placement.Amount{Instances: 1},
-		InPlace: app.HasIdentity(c),
+		InPlace: app.HasIdentity(c), Archs: frozen.Architectures,
 		OneCell: c.Kind == appv1.KindJob || c.Kind == appv1.KindCron,
 	}
 	if size, ok := app.SizeOf(c.Resources); ok {
