@@ -109,12 +109,10 @@ func (f *Fleet) environmentOf(r *room) string {
 
 func (c class) words() string {
 	text := Amount{CPU: c.room.CPU, Memory: c.room.Memory}.words()
-	for name, set := range map[string]archs{"amd64": 1, "arm64": 2, "loong64": 4} {
-		if c.arch == set {
-			return text + ", " + name
-		}
+	if c.arch == unknownArch {
+		return text
 	}
-	return text
+	return text + ", " + c.arch.words()
 }
 
 // losses finds the largest rack and data centre of a pool, by what they could hold.

@@ -101,22 +101,16 @@ func (b *board) closed(c *Component, dcn string) []closed {
 	out := slices.Clip(made.closed)
 	for _, r := range open {
 		if !r.takesSome(archsOf(c.Archs)) {
-			out = append(out, closed{"HostsReady", fmt.Sprintf("no host of pool %s on rack %s of cluster %s is ready%s", r.pool, r.rack, r.cluster, forArchs(c.Archs)), 1})
+			rule, why := r.idle(c.Archs)
+			out = append(out, closed{rule, why, 1})
 		}
 	}
 	return out
 }
 
-func forArchs(names []string) string {
-	if len(names) == 0 {
-		return ""
-	}
-	return " for " + sorted(names)
-}
-
 // order numbers the rules that close cells in the order in which they are asked.
 func (b *board) order() map[string]int {
-	order := map[string]int{"HostsReady": len(b.policy.Filters)}
+	order := map[string]int{"HostsReady": len(b.policy.Filters), "Processor": len(b.policy.Filters) + 1}
 	for i, f := range b.policy.Filters {
 		order[f.Name] = i
 	}
@@ -150,7 +144,7 @@ func (b *board) nowhere(c *Component, dcn string, missing int64) {
 	if len(causes) == 0 {
 		causes = []string{"no pool lists any host: add a Pool"}
 	}
-	b.refuse(c, dcn, rule, "no cell takes %s: %s", instances(missing), strings.Join(causes, "; "))
+	b.refuse(c, dcn, rule, "no cell takes %s: %s%s", instances(missing), strings.Join(causes, "; "), wouldDo(rule, c))
 }
 
 // noRoom says what each room that is open lacks for the missing instances. What
@@ -170,6 +164,11 @@ func (b *board) noRoom(c *Component, dcn string, missing int64, open []*room, l 
 		}
 		once("RoomHostByHost", fmt.Sprintf("pool %s in %s %s", r.pool, b.fleet.racks[r.domain].site, b.lack(c, r, l, missing)))
 	}
+	for _, r := range b.offered(c, dcn) {
+		if rule, why := r.idle(c.Archs); rule == "Processor" && !r.takesSome(l.archs) {
+			once(rule, why)
+		}
+	}
 }
 
 // lack says in numbers what a room lacks, and how many hosts would do.
@@ -181,7 +180,8 @@ func (b *board) lack(c *Component, r *room, l lot, missing int64) string {
 	if lacks := over.words(); lacks != "" {
 		what = fmt.Sprintf("lacks %s on rack %s for %s", lacks, r.rack, instances(missing))
 	}
-	host, ok := r.largest()
+	what += r.others(c)
+	host, ok := r.largest(l.archs)
 	if !ok || perHost(host.room, c.Size) == 0 {
 		return what + "; no host there is large enough for a single one"
 	}

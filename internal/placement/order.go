@@ -43,16 +43,28 @@ type class struct {
 // archs is a set of processor architectures.
 type archs uint8
 
+// noHost is the set of what runs on no host of the fleet.
+const noHost archs = 64
+
+// archsOf is what an image runs on. Of names that nobody knows, no host is one.
 func archsOf(names []string) archs {
 	var set archs
 	for _, n := range names {
-		set |= archOf(n)
+		if one := archOf(n); one != unknownArch {
+			set |= one
+		}
+	}
+	if set == 0 && len(names) > 0 {
+		return noHost
 	}
 	return set
 }
 
-// archOf is a set of one. An unknown name is a processor of its own that nothing
-// but what runs anywhere may use.
+// unknownArch is a host's that does not say what its processor is, or names one that
+// nobody knows: only what runs anywhere may use it.
+const unknownArch archs = 128
+
+// archOf is a host's processor, a set of one.
 func archOf(name string) archs {
 	switch name {
 	case "amd64":
@@ -62,11 +74,14 @@ func archOf(name string) archs {
 	case "loong64":
 		return 4
 	}
-	return 128
+	return unknownArch
 }
 
 // onto reports whether what runs on these may use a host.
 func (a archs) onto(host archs) bool { return a == 0 || a&host != 0 }
+
+// meets reports whether what runs on these may find itself on one host with others.
+func (a archs) meets(other archs) bool { return a == 0 || other == 0 || a&other != 0 }
 
 // hosts are a room's hosts by class, in ascending order of each respect.
 type hosts struct {
@@ -226,6 +241,13 @@ func (h hosts) finds(x held, total Amount, all []held) bool {
 		kept, less = x.n-1, x.n
 	}
 	others := total.Plus(x.size.Times(-less))
+	if x.archs != 0 {
+		for i := range all {
+			if !x.archs.meets(all[i].archs) {
+				others = others.Plus(all[i].size.Times(-all[i].n))
+			}
+		}
+	}
 	hosts := h.number(x.archs)
 	blocked := kept
 	for i := range respects {
@@ -254,6 +276,9 @@ func (h hosts) wholes(x held, less int64, all []held) int64 {
 	}
 	var sum float64
 	for _, o := range all {
+		if !x.archs.meets(o.archs) {
+			continue
+		}
 		n := o.n
 		if o.lot == x.lot {
 			n -= less

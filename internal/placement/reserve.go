@@ -157,7 +157,7 @@ func (b *board) mostMore(missing int64) int64 {
 	if b.policy.Surge > 0 {
 		return 2 * missing
 	}
-	return missing
+	return missing + 1 // one of them may be the spare
 }
 
 // keeps says what a policy keeps free in a room, for whom; "" if nothing.

@@ -129,12 +129,12 @@ func (r *room) filled(size Amount, n int64) int64 {
 	return max(most, 0)
 }
 
-// largest returns the largest kind of host, by CPU, memory and instances.
-func (r *room) largest() (class, bool) {
-	if len(r.hosts.classes) == 0 {
+// largest returns the largest kind of host that may take what runs on these processors, by
+// CPU, memory and instances.
+func (r *room) largest(on archs) (class, bool) {
+	classes := slices.DeleteFunc(slices.Clone(r.hosts.classes), func(c class) bool { return !on.onto(c.arch) })
+	if len(classes) == 0 {
 		return class{}, false
 	}
-	return slices.MaxFunc(r.hosts.classes, func(a, b class) int {
-		return cmp.Or(cmp.Compare(a.room.CPU, b.room.CPU), cmp.Compare(a.room.Memory, b.room.Memory), cmp.Compare(a.room.Instances, b.room.Instances), cmp.Compare(a.arch, b.arch))
-	}), true
+	return slices.MaxFunc(classes, compareClass), true
 }

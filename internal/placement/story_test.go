@@ -179,7 +179,13 @@ func (s *stage) do(verb string, w []string) []string {
 			p.Kind = placement.HostKind(w[4])
 		}
 		s.snapshot.Pools = append(s.snapshot.Pools, p)
-	case "host": // host POOL CLUSTER RACK NAME CPU MEMORY
+	case "runs": // runs TENANT/APP COMPONENT PROCESSOR…: what its image runs on
+		for i := range s.request(w[0]).Components {
+			if c := &s.request(w[0]).Components[i]; c.Name == w[1] {
+				c.Archs = w[2:]
+			}
+		}
+	case "host": // host POOL CLUSTER RACK NAME CPU MEMORY [PROCESSOR]
 		s.host(w)
 	case "lose": // lose HOST
 		for i := range s.snapshot.Pools {
@@ -225,7 +231,7 @@ func (s *stage) host(w []string) {
 		}
 		room := size(s.t, w[4], w[5])
 		room.Instances = 110
-		h := placement.Host{Name: w[3], Room: room}
+		h := placement.Host{Name: w[3], Room: room, Arch: strings.Join(w[6:], "")}
 		for j := range p.Racks {
 			if p.Racks[j].Cluster == w[1] && p.Racks[j].Name == w[2] {
 				p.Racks[j].Hosts = append(p.Racks[j].Hosts, h)
