@@ -233,6 +233,13 @@ func TestNoRevision(t *testing.T) {
 			[]string{"Revised False RegistryUnreachable", "Stalled False NothingStalled"}, "does not answer", false, true},
 		"Foreign": {"a registry that may not be asked needs a person", func(h *hub) { h.registry.Fail(app.ErrRegistryRefused) },
 			[]string{"Revised False RegistryRefused", "Stalled True RegistryRefused"}, "may not be asked", false, false},
+		"Denied": {"a registry that wants a login needs a person, and is asked again", func(h *hub) { h.registry.Fail(app.ErrRegistryDenied) },
+			[]string{"Revised False RegistryDenied", "Stalled True RegistryDenied"}, "--registry-login", true, false},
+		"Unreadable": {"what cannot be used needs a person, and is asked again", func(h *hub) { h.registry.Fail(app.ErrImageUnreadable) },
+			[]string{"Revised False ImageUnreadable", "Stalled True ImageUnreadable"}, "push the image again", true, false},
+		"Processor": {"an image for processors that Fairway does not place on", func(h *hub) {
+			h.registry.Push("registry.bank:5000/mobile-bank/account:1.0", app.ImageFacts{Digest: apptest.Digest("1"), User: "1", Architectures: []string{"sw_64"}})
+		}, []string{"Revised False ChecksFailed", "Stalled True ChecksFailed"}, "runs on sw_64", false, false},
 		"Checks": {"errors of the checks are told", func(h *hub) { h.edit(apptest.With("account", func(c *appv1.Component) { c.Probes = nil })) },
 			[]string{"Revised False ChecksFailed", "Stalled True ChecksFailed"}, "account: there is no readiness probe", false, false},
 		"Root": {"an image that runs as root is found by what the registry says", func(h *hub) {

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	ggcr "github.com/google/go-containerregistry/pkg/registry"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -83,8 +84,8 @@ func TestResolve(t *testing.T) {
 	for label, tc := range cases {
 		t.Run(label, func(t *testing.T) {
 			got, err := resolver.Resolve(context.Background(), tc.image)
-			if got != tc.want {
-				t.Errorf("%s: got %+v, want %+v", tc.reason, got, tc.want)
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
 			}
 			if (err == nil) != (tc.is == nil && tc.says == "") || tc.is != nil && !errors.Is(err, tc.is) || err != nil && !strings.Contains(err.Error(), tc.says) {
 				t.Errorf("%s: %v, want %v %q", tc.reason, err, tc.is, tc.says)
