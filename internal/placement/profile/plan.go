@@ -7,11 +7,11 @@ import (
 	"cmp"
 	"maps"
 	"slices"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
 	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
 )
 
@@ -20,9 +20,9 @@ const mostImported = 512
 
 // Hub is what an import meets. Both go by "<namespace>/<name>".
 type Hub struct {
-	// Components that each application has.
-	Components map[string][]string
-	Profiles   map[string]*placementv1.Profile
+	// Applications that are there.
+	Applications map[string]*appv1.Application
+	Profiles     map[string]*placementv1.Profile
 }
 
 // Action is one Profile to write.
@@ -46,12 +46,12 @@ func Plan(rows []Row, hub Hub) (actions []Action, unchanged int, faults Faults) 
 	tags := map[string][]placementv1.ImportedTag{}
 	for _, r := range rows {
 		key := named{r.Application, r.Component, r.Tag, r.Source}
-		components, there := hub.Components[r.Application]
+		a, there := hub.Applications[r.Application]
 		switch {
 		case !there:
 			faults.add(r.Line, "there is no application %q", r.Application)
 			continue
-		case !slices.Contains(components, r.Component):
+		case !slices.ContainsFunc(a.Spec.Components, func(c appv1.Component) bool { return string(c.Name) == r.Component }):
 			faults.add(r.Line, "application %q has no component %q", r.Application, r.Component)
 			continue
 		case lines[key] > 0:
@@ -80,7 +80,8 @@ func Plan(rows []Row, hub Hub) (actions []Action, unchanged int, faults Faults) 
 		if before != nil {
 			after = before.DeepCopy()
 		} else {
-			after.Namespace, after.Name, _ = strings.Cut(application, "/")
+			of := hub.Applications[application]
+			after.Namespace, after.Name, after.OwnerReferences = of.Namespace, of.Name, []metav1.OwnerReference{Owner(of)}
 		}
 		after.TypeMeta = metav1.TypeMeta{APIVersion: placementv1.GroupVersion.String(), Kind: "Profile"}
 		after.Spec.Imported = append(slices.DeleteFunc(after.Spec.Imported, func(t placementv1.ImportedTag) bool {
@@ -115,4 +116,9 @@ func same(a, b []placementv1.ImportedTag) bool {
 		return cmp.Or(cmp.Compare(a.Component, b.Component), cmp.Compare(a.Tag, b.Tag), cmp.Compare(a.Source, b.Source))
 	})
 	return equality.Semantic.DeepEqual(sorted, b)
+}
+
+// Owner has a Profile go with its Application.
+func Owner(a *appv1.Application) metav1.OwnerReference {
+	return metav1.OwnerReference{APIVersion: appv1.GroupVersion.String(), Kind: "Application", Name: a.Name, UID: a.UID}
 }

@@ -59,13 +59,50 @@ type Target struct {
 
 // NewTarget checks the options. It dials nothing.
 func NewTarget(o TargetOptions) (*Target, error) {
-	u, err := url.Parse(o.URL)
+	u, err := address(o.URL)
+	if err != nil {
+		return nil, err
+	}
+	if o.Key.ID == "" {
+		return nil, fmt.Errorf("could not use %q: a key that signs is needed", u.Redacted())
+	}
+	client, err := NewClient(ClientOptions{URL: o.URL, CAFile: o.CAFile, Networks: o.Networks, Within: postWithin})
+	if err != nil {
+		return nil, err
+	}
+	if o.Clock == nil {
+		o.Clock = clock.RealClock{}
+	}
+	return &Target{url: u.String(), key: o.Key, clock: o.Clock, client: client}, nil
+}
+
+// address reads the address of another system.
+func address(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || (u.Scheme != "https" && u.Scheme != "http") {
 		// The address may hold a password: it is not repeated.
 		return nil, errors.New("could not use the address of the other system: write https://host/path, without user and query")
 	}
-	if o.Key.ID == "" {
-		return nil, fmt.Errorf("could not use %q: a key that signs is needed", u.Redacted())
+	return u, nil
+}
+
+// ClientOptions are how another system is asked that messages are not posted to.
+type ClientOptions struct {
+	// URL, CAFile and Networks as those of TargetOptions.
+	URL, CAFile string
+	Networks    []string
+	// Within bounds a whole exchange.
+	Within time.Duration
+	// Idle is how many connections are kept for the next questions. 0: one.
+	Idle int
+}
+
+// NewClient returns a client that dials the networks of the other system and nothing
+// else, follows no redirect and uses no proxy. It dials nothing yet.
+func NewClient(o ClientOptions) (*http.Client, error) {
+	u, err := address(o.URL)
+	if err != nil {
+		return nil, err
 	}
 	networks, err := parseNetworks(o.Networks)
 	if err != nil {
@@ -75,20 +112,17 @@ func NewTarget(o TargetOptions) (*Target, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Clock == nil {
-		o.Clock = clock.RealClock{}
-	}
 	allowed := guard{networks: networks, plain: u.Scheme == "http"}
-	dialer := &net.Dialer{Timeout: postWithin, Control: allowed.control}
-	return &Target{url: u.String(), key: o.Key, clock: o.Clock, client: &http.Client{
-		Timeout:       postWithin,
+	dialer := &net.Dialer{Timeout: o.Within, Control: allowed.control}
+	return &http.Client{
+		Timeout:       o.Within,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
 			Proxy: nil, DialContext: dialer.DialContext, MaxResponseHeaderBytes: mostAnswer, DisableCompression: true,
-			TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, TLSHandshakeTimeout: postWithin,
-			MaxIdleConns: 1, IdleConnTimeout: 30 * time.Second,
+			TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, TLSHandshakeTimeout: o.Within,
+			MaxIdleConns: max(o.Idle, 1), MaxIdleConnsPerHost: max(o.Idle, 1), IdleConnTimeout: 30 * time.Second,
 		},
-	}}, nil
+	}, nil
 }
 
 func readRoots(path string) (*x509.CertPool, error) {
