@@ -15,6 +15,7 @@ import (
 	auditserver "github.com/fairway-cloud/fairway/internal/audit/server"
 	"github.com/fairway-cloud/fairway/internal/identity/register"
 	doorserver "github.com/fairway-cloud/fairway/internal/identity/server"
+	profileserver "github.com/fairway-cloud/fairway/internal/placement/profile/server"
 	placementserver "github.com/fairway-cloud/fairway/internal/placement/server"
 	"github.com/fairway-cloud/fairway/internal/platform/httpapi"
 	"github.com/fairway-cloud/fairway/internal/server"
@@ -30,6 +31,7 @@ func (h *house) rooms(authority server.Authority, desk *approvalserver.Desk, peo
 		windowserver.Routes(&windowserver.Desk{Hub: h.mgr.GetClient(), Clock: clock.RealClock{}}),
 		approvalserver.Routes(desk),
 		placementserver.Routes(&placementserver.Desk{Hub: h.mgr.GetClient(), Direct: h.mgr.GetAPIReader(), Authority: authority, Clock: clock.RealClock{}, As: h.clientOf, Inventory: h.inventory, Replay: h.replayer()}),
+		profileserver.Routes(&profileserver.Desk{Hub: h.mgr.GetClient(), Direct: h.mgr.GetAPIReader(), As: h.clientOf, Authority: authority, Clock: clock.RealClock{}}),
 		itsm.Routes(h.itsm),
 	)
 }
@@ -37,7 +39,7 @@ func (h *house) rooms(authority server.Authority, desk *approvalserver.Desk, peo
 // roomSchemas are what the documents of these routes name.
 func roomSchemas() map[string]any {
 	out := map[string]any{}
-	for _, schemas := range []map[string]any{doorserver.Schemas(), register.Schemas(), auditserver.Schemas(), windowserver.Schemas(), approvalserver.Schemas(), placementserver.Schemas(), itsm.Schemas()} {
+	for _, schemas := range []map[string]any{doorserver.Schemas(), register.Schemas(), auditserver.Schemas(), windowserver.Schemas(), approvalserver.Schemas(), placementserver.Schemas(), profileserver.Schemas(), itsm.Schemas()} {
 		maps.Copy(out, schemas)
 	}
 	return out

@@ -55,6 +55,8 @@ type serverOptions struct {
 	itsmConfig      string
 	notifyConfig    string
 	cmdbConfig      string
+	// prometheusConfig says which Prometheus TagRules ask.
+	prometheusConfig string
 }
 
 func init() { commands = append(commands, newServerCommand) }
@@ -99,6 +101,7 @@ second server on the same folder refuses to start.`,
 	flags.StringVar(&o.itsmConfig, "itsm-config", "", "file that names the systems of the bank, such as its ITSM, that approval policies ask; empty: none")
 	flags.StringVar(&o.cmdbConfig, "cmdb-config", "", "file that names who is told which instances there are, such as the CMDB; empty: nobody")
 	flags.StringVar(&o.notifyConfig, "notify-config", "", "file that says how people are told of approvals, by mail and webhook; empty: nobody is told")
+	flags.StringVar(&o.prometheusConfig, "prometheus-config", "", "file that says which Prometheus the tag rules of profiles ask; empty: none")
 	flags.IntVar(&o.verbosity, "verbosity", 0, "0: what changed; 1: and why")
 	for _, name := range []string{"kubeconfig", "tls-cert", "tls-key", "data-dir", "hooks"} {
 		if err := command.MarkFlagRequired(name); err != nil {

@@ -97,6 +97,7 @@ var parts = []part{
 	{"app.revisions", (*house).addApp},
 	{"placement.expiry", (*house).addExpiry},
 	{"placement.machines", (*house).addMachines},
+	{"placement.profiles", (*house).addProfiles},
 	{"approval", (*house).addApprovals},
 	{"release.stops", (*house).addStops},
 	{"release.steps", (*house).addReleases},

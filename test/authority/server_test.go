@@ -54,6 +54,7 @@ import (
 	identityserver "github.com/fairway-cloud/fairway/internal/identity/server"
 	"github.com/fairway-cloud/fairway/internal/identity/session"
 	"github.com/fairway-cloud/fairway/internal/placement/inventory"
+	profileserver "github.com/fairway-cloud/fairway/internal/placement/profile/server"
 	placementserver "github.com/fairway-cloud/fairway/internal/placement/server"
 	"github.com/fairway-cloud/fairway/internal/platform/database"
 	"github.com/fairway-cloud/fairway/internal/platform/httpapi"
@@ -238,7 +239,7 @@ func start(t *testing.T, c checks) site {
 	}
 	of := &cases.Reader{Direct: reader, People: func(ctx context.Context) (approval.People, error) { return people.People(ctx) }, Logins: noLogins{}, Now: time.Now}
 	schemas := map[string]any{}
-	for _, of := range []map[string]any{identityserver.Schemas(), register.Schemas(), auditserver.Schemas(), approvalserver.Schemas(), windowserver.Schemas(), placementserver.Schemas(), itsm.Schemas()} {
+	for _, of := range []map[string]any{identityserver.Schemas(), register.Schemas(), auditserver.Schemas(), approvalserver.Schemas(), windowserver.Schemas(), placementserver.Schemas(), profileserver.Schemas(), itsm.Schemas()} {
 		maps.Copy(schemas, of)
 	}
 	api, err := server.New(server.Config{
@@ -253,6 +254,7 @@ func start(t *testing.T, c checks) site {
 			auditserver.Routes(auditserver.Deps{Index: evidence, Log: told{}, Authority: authority, Recorder: c.recorder, Kinds: served, Logger: log, Key: signing{signer}, PublicKey: public}),
 			approvalserver.Routes(&approvalserver.Desk{Hub: reader, Cases: of, Strict: of, Authority: readers{authority}}),
 			windowserver.Routes(&windowserver.Desk{Hub: reader, Clock: clock.RealClock{}}),
+			profileserver.Routes(&profileserver.Desk{Hub: reader, Direct: reader, As: as, Clock: clock.RealClock{}, Authority: authority}),
 			placementserver.Routes(&placementserver.Desk{Hub: reader, Direct: reader, Clock: clock.RealClock{}, Authority: authority, As: as, Inventory: list, Replay: func(context.Context, string, int64) error { return nil }}), itsm.Routes(nil)),
 	})
 	must(err)
