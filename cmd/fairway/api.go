@@ -5,7 +5,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -27,6 +26,7 @@ import (
 	approvalserver "github.com/fairway-cloud/fairway/internal/approval/server"
 	"github.com/fairway-cloud/fairway/internal/platform/httpapi"
 	"github.com/fairway-cloud/fairway/internal/platform/readmodel"
+	"github.com/fairway-cloud/fairway/internal/platform/sealing"
 	"github.com/fairway-cloud/fairway/internal/server"
 )
 
@@ -193,16 +193,15 @@ func (h *house) synced(ctx context.Context) error {
 // listenAPI serves the REST API over TLS. The certificate is read again when its
 // file changes, so that it is renewed without a restart.
 func (h *house) listenAPI(handler http.Handler) error {
-	pair := &certificate{certFile: h.options.certFile, keyFile: h.options.keyFile}
-	if _, err := pair.get(nil); err != nil {
+	sealed, err := sealing.Server{CertFile: h.options.certFile, KeyFile: h.options.keyFile, Protocols: sealing.HTTP, Clients: h.clientCertificates()}.Open()
+	if err != nil {
 		return err
 	}
 	return h.serve(&http.Server{
 		Addr: h.options.listen, Handler: handler,
-		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: pair.get, NextProtos: []string{"h2", "http/1.1"}, ClientAuth: h.clientAuth()},
 		// Slow clients hold nothing for long; answers that stream set their own deadlines.
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
-	})
+	}, sealed)
 }
 
 // listenPlain serves a handler over plain HTTP on a loopback address.
@@ -217,12 +216,12 @@ func (h *house) listenPlain(address string, handler http.Handler) error {
 	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
 		return fmt.Errorf("could not listen on %q: metrics and profiles without a token are served on a loopback address only, such as 127.0.0.1:9443", address)
 	}
-	return h.serve(&http.Server{Addr: address, Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute})
+	return h.serve(&http.Server{Addr: address, Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute}, nil)
 }
 
 // serve listens now, so that a taken address is told at the start, and serves
-// with the manager, on every replica.
-func (h *house) serve(s *http.Server) error {
+// with the manager, on every replica. Without sealed it serves plain HTTP.
+func (h *house) serve(s *http.Server, sealed *sealing.Acceptor) error {
 	listener, err := net.Listen("tcp", s.Addr)
 	if err != nil {
 		return fmt.Errorf("could not listen on %q: %w", s.Addr, err)
@@ -236,8 +235,8 @@ func (h *house) serve(s *http.Server) error {
 		defer cancel()
 		s.BaseContext = func(net.Listener) context.Context { return live }
 		go func() {
-			if s.TLSConfig != nil {
-				ended <- s.ServeTLS(listener, "", "")
+			if sealed != nil {
+				ended <- sealed.Serve(s, listener)
 				return
 			}
 			ended <- s.Serve(listener)

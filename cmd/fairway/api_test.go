@@ -6,11 +6,12 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
+	"github.com/fairway-cloud/fairway/internal/platform/sealing"
 	"github.com/fairway-cloud/fairway/internal/sandbox/pki"
 )
 
@@ -61,9 +63,12 @@ func TestMistakesOfClientsAreDetails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	certificate, err := tls.X509KeyPair(pair.Cert, pair.Key)
-	if err != nil {
-		t.Fatal(err)
+	folder := t.TempDir()
+	certFile, keyFile := filepath.Join(folder, "tls.crt"), filepath.Join(folder, "tls.key")
+	for file, content := range map[string][]byte{certFile: pair.Cert, keyFile: pair.Key} {
+		if err := os.WriteFile(file, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for reason, tc := range map[string]struct {
 		level slog.Level
@@ -76,8 +81,11 @@ func TestMistakesOfClientsAreDetails(t *testing.T) {
 			log, mgr := &lines{}, &runner{}
 			h := &house{log: slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: tc.level})), mgr: mgr, options: serverOptions{drain: time.Second}}
 			address := freeAddress(t)
-			server := &http.Server{Addr: address, TLSConfig: &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}}
-			if err := h.serve(server); err != nil {
+			sealed, err := sealing.Server{CertFile: certFile, KeyFile: keyFile, Protocols: sealing.HTTP}.Open()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := h.serve(&http.Server{Addr: address}, sealed); err != nil {
 				t.Fatal(err)
 			}
 			ctx, stop := context.WithCancel(t.Context())

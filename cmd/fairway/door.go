@@ -5,7 +5,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -30,6 +29,7 @@ import (
 	"github.com/fairway-cloud/fairway/internal/identity/session"
 	"github.com/fairway-cloud/fairway/internal/identity/tokenfile"
 	"github.com/fairway-cloud/fairway/internal/platform/httpapi"
+	"github.com/fairway-cloud/fairway/internal/platform/sealing"
 	"github.com/fairway-cloud/fairway/internal/server"
 )
 
@@ -239,11 +239,11 @@ func (d *door) asFront() httpapi.Front {
 	return d.front
 }
 
-// clientAuth asks clients for a certificate where the front is known by one. Whose
+// clientCertificates asks clients for a certificate where the front is known by one. Whose
 // it has to be is looked at with each request.
-func (d *door) clientAuth() tls.ClientAuthType {
+func (d *door) clientCertificates() sealing.Clients {
 	if d.front != nil && d.front.WantsCertificates() {
-		return tls.RequestClientCert
+		return sealing.ClientsMay
 	}
-	return tls.NoClientCert
+	return sealing.ClientsNever
 }

@@ -6,14 +6,11 @@ package main
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
-	"os"
 	"path/filepath"
 	"sync/atomic"
 	"time"
@@ -80,32 +77,16 @@ func (o evidenceOptions) readWitness() (*ledger.Witness, error) {
 	if err != nil {
 		return nil, err
 	}
-	pool, err := authorities(o.witnessCA)
+	sealed, err := sealing.Client{CAFile: o.witnessCA}.HTTP(&http.Transport{MaxIdleConns: 2, IdleConnTimeout: time.Minute})
 	if err != nil {
 		return nil, err
 	}
 	// The witness has one address: no proxy and no redirect leads elsewhere.
 	return &ledger.Witness{URL: o.witness, Key: key, Client: &http.Client{
 		Timeout:       10 * time.Second,
-		Transport:     &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, MaxIdleConns: 2, IdleConnTimeout: time.Minute},
+		Transport:     sealed,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}, nil
-}
-
-// authorities reads a file of certificates; without one the machine's are used.
-func authorities(file string) (*x509.CertPool, error) {
-	if file == "" {
-		return nil, nil
-	}
-	raw, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("could not read certificate authority %q: %w", file, err)
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(raw) {
-		return nil, fmt.Errorf("could not read certificate authority %q: it holds no certificate in PEM", file)
-	}
-	return pool, nil
 }
 
 // production says which acts happen in production. The hub is known only once the

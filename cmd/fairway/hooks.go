@@ -6,7 +6,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -29,6 +28,7 @@ import (
 	"github.com/fairway-cloud/fairway/internal/cli"
 	"github.com/fairway-cloud/fairway/internal/identity/tokenfile"
 	"github.com/fairway-cloud/fairway/internal/platform/admission"
+	"github.com/fairway-cloud/fairway/internal/platform/sealing"
 	"github.com/fairway-cloud/fairway/internal/server"
 	"github.com/fairway-cloud/fairway/internal/server/hooked"
 )
@@ -106,7 +106,7 @@ func (h *house) hook(hub *server.Hub, decisions *desk.Desk, api http.Handler) (h
 	if err != nil {
 		return nil, err
 	}
-	clients, err := authorities(h.options.hook.clientCA)
+	clients, err := sealing.ReadSigners(h.options.hook.clientCA)
 	if err != nil {
 		return nil, err
 	}
@@ -130,12 +130,12 @@ func (h *house) hook(hub *server.Hub, decisions *desk.Desk, api http.Handler) (h
 	}), nil
 }
 
-// clientAuth asks for a client certificate where somebody looks at it.
-func (h *house) clientAuth() tls.ClientAuthType {
+// clientCertificates asks for a client certificate where somebody looks at it.
+func (h *house) clientCertificates() sealing.Clients {
 	if h.options.hook.clientCA != "" {
-		return tls.RequestClientCert
+		return sealing.ClientsMay
 	}
-	return h.door.clientAuth()
+	return h.door.clientCertificates()
 }
 
 // look reads an object of the hub as it is.
@@ -180,7 +180,7 @@ account writes these kinds.`,
 			if err != nil {
 				return coded(cli.Usage("could not read the server's certificate authority: %v", err))
 			}
-			if _, err := authorities(caFile); err != nil {
+			if _, err := sealing.ReadSigners(caFile); err != nil {
 				return coded(cli.Usage("%v", err))
 			}
 			made, err := hooked.Configuration(admission.Server{URL: at, Token: token, CA: ca})

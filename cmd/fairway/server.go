@@ -24,6 +24,7 @@ import (
 	"github.com/fairway-cloud/fairway/internal/platform/database"
 	"github.com/fairway-cloud/fairway/internal/platform/members/connections"
 	"github.com/fairway-cloud/fairway/internal/platform/readmodel"
+	"github.com/fairway-cloud/fairway/internal/platform/sealing"
 	"github.com/fairway-cloud/fairway/internal/release/kept"
 )
 
@@ -167,7 +168,7 @@ func runServer(ctx context.Context, o serverOptions) (err error) {
 	if err := h.wire(ctx); err != nil {
 		return err
 	}
-	logger.Info("the server starts", "version", version, "listen", o.listen, "data", o.dataDir)
+	logger.Info("the server starts", "version", version, "listen", o.listen, "data", o.dataDir, "sealing", sealing.Build())
 	if err := mgr.Start(ctx); err != nil {
 		return fmt.Errorf("the server stopped: %w", err)
 	}

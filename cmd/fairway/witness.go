@@ -5,7 +5,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -88,26 +87,21 @@ func runWitness(ctx context.Context, o witnessOptions) (err error) {
 	defer func() { err = errors.Join(err, w.Close()) }()
 	s := &http.Server{Handler: w, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, MaxHeaderBytes: 8 << 10,
 		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelDebug)}
+	serve := s.Serve
 	if o.certFile != "" {
-		pair := &certificate{certFile: o.certFile, keyFile: o.keyFile}
-		if _, err := pair.get(nil); err != nil {
+		sealed, err := sealing.Server{CertFile: o.certFile, KeyFile: o.keyFile, Protocols: sealing.HTTP}.Open()
+		if err != nil {
 			return err
 		}
-		s.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: pair.get}
+		serve = func(l net.Listener) error { return sealed.Serve(s, l) }
 	}
 	listener, err := net.Listen("tcp", o.listen)
 	if err != nil {
 		return fmt.Errorf("could not listen on %q: %w", o.listen, err)
 	}
-	logger.Info("the witness starts", "version", version, "listen", o.listen, "dir", o.dir, "key", w.PublicKey(), "logs", len(keys))
+	logger.Info("the witness starts", "version", version, "listen", o.listen, "dir", o.dir, "key", w.PublicKey(), "logs", len(keys), "sealing", sealing.Build())
 	ended := make(chan error, 1)
-	go func() {
-		if s.TLSConfig != nil {
-			ended <- s.ServeTLS(listener, "", "")
-			return
-		}
-		ended <- s.Serve(listener)
-	}()
+	go func() { ended <- serve(listener) }()
 	select {
 	case err := <-ended:
 		return fmt.Errorf("the witness ended: %w", err)

@@ -6,8 +6,6 @@ package cli
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,6 +18,7 @@ import (
 	"time"
 
 	"github.com/fairway-cloud/fairway/internal/identity/tokenfile"
+	"github.com/fairway-cloud/fairway/internal/platform/sealing"
 )
 
 // Client calls the REST API.
@@ -61,19 +60,14 @@ func NewStranger(access Access) (*Client, error) {
 	if base.Scheme == "http" && !loopback(base.Hostname()) {
 		return nil, Usage("could not use server address %q: a token goes over https only", access.Server)
 	}
-	config := &tls.Config{MinVersion: tls.VersionTLS12}
-	if access.CAFile != "" {
-		pem, err := os.ReadFile(access.CAFile)
-		if err != nil {
-			return nil, Usage("could not read CA file %q: %v", access.CAFile, err)
-		}
-		config.RootCAs = x509.NewCertPool()
-		if !config.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, Usage("could not read CA file %q: it holds no certificate", access.CAFile)
-		}
+	sealed, err := sealing.Client{CAFile: access.CAFile}.HTTP(&http.Transport{
+		ForceAttemptHTTP2: true, Proxy: http.ProxyFromEnvironment, ResponseHeaderTimeout: 90 * time.Second,
+	})
+	if err != nil {
+		return nil, Usage("%v; see --ca-file", err)
 	}
 	return &Client{access: access, base: base, http: &http.Client{
-		Transport: &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: true, Proxy: http.ProxyFromEnvironment, ResponseHeaderTimeout: 90 * time.Second},
+		Transport: sealed,
 		// The token must not follow a redirect to somewhere else.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}, nil
@@ -262,7 +256,7 @@ func (c *Client) unreachable(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return &Failure{Exit: ExitInterrupted, Cause: "ended by you"}
 	}
-	var unknown *tls.CertificateVerificationError
+	var unknown *sealing.Untrusted
 	if errors.As(err, &unknown) {
 		return &Failure{Exit: ExitUnavailable, Cause: fmt.Sprintf("could not trust the server at %s: %v", c.base.Host, unknown.Err), Next: "name the file of its CA with --ca-file"}
 	}

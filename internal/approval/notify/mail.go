@@ -7,8 +7,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -27,6 +25,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/fairway-cloud/fairway/internal/platform/outbox"
+	"github.com/fairway-cloud/fairway/internal/platform/sealing"
 )
 
 // MailConfig is the bank's mail server.
@@ -48,7 +47,7 @@ type Mail struct {
 	from         mail.Address
 	user         string
 	password     string
-	roots        *x509.CertPool
+	sealer       *sealing.Dialer
 	clock        clock.PassiveClock
 }
 
@@ -73,16 +72,12 @@ func (c MailConfig) open(folder string, now clock.PassiveClock) (*Mail, error) {
 			return nil, err
 		}
 	}
-	if c.CAFile == "" {
-		return m, nil
+	authorities := c.CAFile
+	if authorities != "" {
+		authorities = beside(folder, authorities)
 	}
-	raw, err := os.ReadFile(beside(folder, c.CAFile))
-	if err != nil {
-		return nil, fmt.Errorf("could not read the certificates of the mail server: %w", err)
-	}
-	m.roots = x509.NewCertPool()
-	if !m.roots.AppendCertsFromPEM(raw) {
-		return nil, fmt.Errorf("could not read the certificates in %q: it holds none as PEM", c.CAFile)
+	if m.sealer, err = (sealing.Client{CAFile: authorities, Name: host}).Open(); err != nil {
+		return nil, fmt.Errorf("could not reach the mail server: %w", err)
 	}
 	return m, nil
 }
@@ -132,24 +127,21 @@ func (m *Mail) Send(ctx context.Context, id string, l letter) error {
 	}
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
-	if err := m.speak(conn, to, m.compose(id, to, l)); err != nil {
+	if err := m.speak(ctx, conn, to, m.compose(id, to, l)); err != nil {
 		return fmt.Errorf("could not send a mail over %s: %w", m.server, err)
 	}
 	return nil
 }
 
 // speak is the conversation with the server. It never goes on without TLS.
-func (m *Mail) speak(conn net.Conn, to string, message []byte) error {
-	c, err := smtp.NewClient(bounded{conn, io.LimitReader(conn, 1<<20)}, m.host)
+func (m *Mail) speak(ctx context.Context, conn net.Conn, to string, message []byte) error {
+	c, err := m.sealed(ctx, bounded{conn, io.LimitReader(conn, 1<<20)})
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	if err := c.StartTLS(&tls.Config{ServerName: m.host, RootCAs: m.roots, MinVersion: tls.VersionTLS12}); err != nil {
-		return fmt.Errorf("the server does not speak TLS as it should: %w", err)
-	}
 	if m.user != "" {
-		if err := c.Auth(smtp.PlainAuth("", m.user, m.password, m.host)); err != nil {
+		if err := c.Auth(sealedAuth{smtp.PlainAuth("", m.user, m.password, m.host)}); err != nil {
 			// The server's words may repeat what was sent.
 			return errors.New("the server does not take user and password")
 		}
@@ -172,6 +164,57 @@ func (m *Mail) speak(conn net.Conn, to string, message []byte) error {
 	}
 	_ = c.Quit() // the mail is taken; how the server says goodbye does not matter
 	return nil
+}
+
+// sealed has the server go on sealed (RFC 3207). What it said before does not count.
+func (m *Mail) sealed(ctx context.Context, conn net.Conn) (*smtp.Client, error) {
+	c, err := smtp.NewClient(conn, m.host)
+	if err != nil {
+		return nil, err
+	}
+	if err := startTLS(c); err != nil {
+		return nil, fmt.Errorf("the server does not speak TLS as it should: %w", err)
+	}
+	sealed, err := m.sealer.Over(ctx, conn)
+	if err != nil {
+		return nil, fmt.Errorf("the server does not speak TLS as it should: %w", err)
+	}
+	// The server greets once, before; the client of the library waits for it again.
+	if c, err = smtp.NewClient(bounded{sealed, io.MultiReader(strings.NewReader("220 sealed\r\n"), sealed)}, m.host); err != nil {
+		return nil, err
+	}
+	if err := c.Hello(helo); err != nil {
+		return nil, fmt.Errorf("the server does not speak TLS as it should: %w", err)
+	}
+	return c, nil
+}
+
+// helo is how we introduce ourselves, as the library does.
+const helo = "localhost"
+
+// startTLS asks for it, and takes no other answer than yes.
+func startTLS(c *smtp.Client) error {
+	if err := c.Hello(helo); err != nil {
+		return err
+	}
+	id, err := c.Text.Cmd("STARTTLS")
+	if err != nil {
+		return err
+	}
+	c.Text.StartResponse(id)
+	defer c.Text.EndResponse(id)
+	_, _, err = c.Text.ReadResponse(220)
+	return err
+}
+
+// sealedAuth logs in over a connection that is sealed, which the library cannot see.
+type sealedAuth struct{ smtp.Auth }
+
+// Start implements smtp.Auth.
+func (a sealedAuth) Start(server *smtp.ServerInfo) (string, []byte, error) {
+	known := *server
+	known.TLS = true
+	return a.Auth.Start(&known)
 }
 
 // bounded reads no more of a server than a conversation needs.

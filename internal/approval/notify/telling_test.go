@@ -36,6 +36,7 @@ import (
 	tenancyv1 "github.com/fairway-cloud/fairway/api/tenancy/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/platform/database"
 	"github.com/fairway-cloud/fairway/internal/platform/outbox"
+	"github.com/fairway-cloud/fairway/internal/platform/sealing"
 	"github.com/fairway-cloud/fairway/internal/platform/webhook"
 )
 
@@ -340,7 +341,7 @@ func TestAMailServerIsNotTrusted(t *testing.T) {
 		says   string
 	}{
 		"NoTLS":         {func(o *office, _ *Mail) { o.mail.plain = true }, "", "does not speak TLS"},
-		"Foreign":       {func(_ *office, m *Mail) { m.roots = nil }, "", "certificate"},
+		"Foreign":       {func(_ *office, m *Mail) { m.sealer, _ = (sealing.Client{Name: m.host}).Open() }, "", "certificate"},
 		"WrongPassword": {func(_ *office, m *Mail) { m.password = "wrong-canary" }, "", "does not take user and password"},
 		"Away":          {func(_ *office, m *Mail) { m.server = "127.0.0.1:1" }, "", "could not reach the mail server"},
 		"TwoInOne":      {nil, "tech@bank.example>\r\nRCPT TO:<x@y.example", "could not read the mail address"},

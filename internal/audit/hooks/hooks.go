@@ -5,7 +5,6 @@ package hooks
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/fairway-cloud/fairway/internal/audit"
 	"github.com/fairway-cloud/fairway/internal/platform/admission"
+	"github.com/fairway-cloud/fairway/internal/platform/sealing"
 )
 
 // Path is where the hub asks; the token follows it.
@@ -32,7 +32,7 @@ type Config struct {
 	Token string
 	// Clients are the authorities of the hub's client certificate. Default: the
 	// token alone says that it is the hub.
-	Clients *x509.CertPool
+	Clients *sealing.Signers
 	// InFlight says whether a write carries the mark of the server's own chain, which
 	// has recorded it.
 	InFlight func(person, value string) bool

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -32,6 +33,7 @@ import (
 	"github.com/fairway-cloud/fairway/internal/platform/admission"
 	"github.com/fairway-cloud/fairway/internal/platform/httpapi"
 	"github.com/fairway-cloud/fairway/internal/platform/kubetest"
+	"github.com/fairway-cloud/fairway/internal/platform/sealing"
 	"github.com/fairway-cloud/fairway/internal/sandbox/pki"
 )
 
@@ -391,11 +393,13 @@ func TestACertificateIsWanted(t *testing.T) {
 	must(t, err)
 	other, err := pki.New("other")
 	must(t, err)
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(authority.CertPEM())
+	file := filepath.Join(t.TempDir(), "ca.crt")
+	must(t, os.WriteFile(file, authority.CertPEM(), 0o600))
+	signers, err := sealing.ReadSigners(file)
+	must(t, err)
 	log := audittest.New("s", time.Now)
 	hook, err := hooks.New(hooks.Config{
-		Recorder: log, Token: token, Clients: pool, Log: slog.New(slog.DiscardHandler), InFlight: func(string, string) bool { return false },
+		Recorder: log, Token: token, Clients: signers, Log: slog.New(slog.DiscardHandler), InFlight: func(string, string) bool { return false },
 		Look: func(context.Context, string, string, string, string, string) (map[string]any, error) { return nil, nil },
 	})
 	must(t, err)

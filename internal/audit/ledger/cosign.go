@@ -55,8 +55,16 @@ func newCosigner(w *Witness) (*cosigner, error) {
 	if err != nil {
 		return nil, err
 	}
+	asks := w.Client
+	if asks == nil {
+		sealed, err := sealing.Client{}.HTTP(&http.Transport{MaxIdleConns: 2, IdleConnTimeout: time.Minute})
+		if err != nil {
+			return nil, err
+		}
+		asks = &http.Client{Transport: sealed}
+	}
 	return &cosigner{
-		url: strings.TrimSuffix(w.URL, "/") + witness.Path, verifier: verifier, client: cmp.Or(w.Client, http.DefaultClient),
+		url: strings.TrimSuffix(w.URL, "/") + witness.Path, verifier: verifier, client: asks,
 		patience: cmp.Or(w.Patience, 2*time.Second), asked: make(chan struct{}),
 	}, nil
 }

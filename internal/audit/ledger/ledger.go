@@ -58,7 +58,7 @@ type Witness struct {
 	URL string
 	// Key is its public key, "<name>+<hash>+<key>".
 	Key string
-	// Client of its connections. Default: http.DefaultClient.
+	// Client of its connections. Default: one that knows it by the machine's authorities.
 	Client *http.Client
 	// Patience is how long an intent waits for it. Default: 2 s.
 	Patience time.Duration

@@ -4,8 +4,6 @@
 package sinks
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"net"
 	"net/http"
@@ -17,6 +15,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/fairway-cloud/fairway/internal/identity/tokenfile"
+	"github.com/fairway-cloud/fairway/internal/platform/sealing"
 )
 
 // File is the file that names the sinks.
@@ -90,23 +89,14 @@ func Load(path string) ([]Sink, error) {
 func (e Entry) sink(host string) (Sink, error) {
 	switch {
 	case e.Syslog != nil && e.Webhook == nil:
-		name, _, err := net.SplitHostPort(e.Syslog.Address)
-		if err != nil {
+		if _, _, err := net.SplitHostPort(e.Syslog.Address); err != nil {
 			return nil, fmt.Errorf("its address %q is not host:port", e.Syslog.Address)
 		}
-		config, err := tlsOf(e.Syslog.CAFile)
+		sealer, err := sealing.Client{CAFile: e.Syslog.CAFile, CertFile: e.Syslog.CertFile, KeyFile: e.Syslog.KeyFile}.Open()
 		if err != nil {
 			return nil, err
 		}
-		config.ServerName = name
-		if e.Syslog.CertFile != "" {
-			pair, err := tls.LoadX509KeyPair(e.Syslog.CertFile, e.Syslog.KeyFile)
-			if err != nil {
-				return nil, fmt.Errorf("its certificate %q or key %q cannot be used", e.Syslog.CertFile, e.Syslog.KeyFile)
-			}
-			config.Certificates = []tls.Certificate{pair}
-		}
-		return &Syslog{Title: e.Name, Address: e.Syslog.Address, TLS: config, Host: host}, nil
+		return &Syslog{Title: e.Name, Address: e.Syslog.Address, Sealer: sealer, Host: host}, nil
 	case e.Webhook != nil && e.Syslog == nil:
 		at, err := url.Parse(e.Webhook.URL)
 		if err != nil || at.Host == "" || at.User != nil || at.Scheme != "https" && !(at.Scheme == "http" && loopback(at.Hostname())) {
@@ -119,32 +109,15 @@ func (e Entry) sink(host string) (Sink, error) {
 		if len(secret) < 16 {
 			return nil, fmt.Errorf("the secret in %q has less than 16 characters", e.Webhook.SecretFile)
 		}
-		config, err := tlsOf(e.Webhook.CAFile)
+		sealed, err := sealing.Client{CAFile: e.Webhook.CAFile}.HTTP(&http.Transport{ForceAttemptHTTP2: true, MaxIdleConns: 2, IdleConnTimeout: time.Minute})
 		if err != nil {
 			return nil, err
 		}
 		return &Webhook{Title: e.Name, URL: e.Webhook.URL, Secret: []byte(secret), Client: &http.Client{
-			Timeout: time.Minute, CheckRedirect: noRedirect,
-			Transport: &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: true, MaxIdleConns: 2, IdleConnTimeout: time.Minute},
+			Timeout: time.Minute, CheckRedirect: noRedirect, Transport: sealed,
 		}}, nil
 	}
 	return nil, fmt.Errorf("it names syslog or webhook, one of them")
-}
-
-func tlsOf(caFile string) (*tls.Config, error) {
-	config := &tls.Config{MinVersion: tls.VersionTLS12}
-	if caFile == "" {
-		return config, nil
-	}
-	pem, err := os.ReadFile(caFile)
-	if err != nil {
-		return nil, fmt.Errorf("could not read certificate authority: %w", err)
-	}
-	config.RootCAs = x509.NewCertPool()
-	if !config.RootCAs.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("certificate authority %q holds no certificate in PEM", caFile)
-	}
-	return config, nil
 }
 
 func loopback(host string) bool {

@@ -8,7 +8,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -29,6 +28,7 @@ import (
 	"github.com/fairway-cloud/fairway/internal/audit"
 	"github.com/fairway-cloud/fairway/internal/audit/audittest"
 	"github.com/fairway-cloud/fairway/internal/audit/sinks"
+	"github.com/fairway-cloud/fairway/internal/platform/sealing"
 	"github.com/fairway-cloud/fairway/internal/sandbox/pki"
 )
 
@@ -154,10 +154,18 @@ func until(t *testing.T, what string, ask func() bool) {
 	}
 }
 
-func pool(authority *pki.Authority) *x509.CertPool {
-	p := x509.NewCertPool()
-	p.AppendCertsFromPEM(authority.CertPEM())
-	return p
+// knows makes connections to those whose certificate the authority signed.
+func knows(t *testing.T, authority *pki.Authority) *sealing.Dialer {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "ca.crt")
+	if err := os.WriteFile(file, authority.CertPEM(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	dialer, err := sealing.Client{CAFile: file}.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dialer
 }
 
 // run feeds a sink until stop is called.
@@ -216,7 +224,7 @@ func TestSyslogArrivesWhateverTheReceiverDoes(t *testing.T) {
 	log, dir := audittest.New("server", audittest.Clock(time.Unix(0, 0))), t.TempDir()
 	pump := func() *sinks.Pump {
 		return &sinks.Pump{Log: log, Dir: dir, Batch: 10, Sink: &sinks.Syslog{
-			Title: "soc", Address: r.address, Host: "hub 1", TLS: &tls.Config{RootCAs: pool(authority), MinVersion: tls.VersionTLS12}, Timeout: 300 * time.Millisecond,
+			Title: "soc", Address: r.address, Host: "hub 1", Sealer: knows(t, authority), Timeout: 300 * time.Millisecond,
 		}}
 	}
 	first := pump()
@@ -255,7 +263,7 @@ func TestAReceiverWithAForeignCertificateGetsNothing(t *testing.T) {
 	defer func() { _ = r.listener.Close() }()
 	log := audittest.New("s", time.Now)
 	acts(log, 1)
-	sink := &sinks.Syslog{Title: "soc", Address: r.address, TLS: &tls.Config{RootCAs: pool(other), MinVersion: tls.VersionTLS12}}
+	sink := &sinks.Syslog{Title: "soc", Address: r.address, Sealer: knows(t, other)}
 	if err := sink.Send(t.Context(), log.Entries()); err == nil || len(r.got()) > 0 {
 		t.Errorf("%v %v", err, r.got())
 	}
@@ -349,7 +357,7 @@ func TestADeadSinkBlocksNobody(t *testing.T) {
 	var pumps []*sinks.Pump
 	for name, r := range map[string]*receiver{"dead": dead, "alive": alive} {
 		pumps = append(pumps, &sinks.Pump{Log: log, Dir: dir, Logger: quiet, Every: time.Millisecond, Sink: &sinks.Syslog{
-			Title: name, Address: r.address, TLS: &tls.Config{RootCAs: pool(authority), MinVersion: tls.VersionTLS12},
+			Title: name, Address: r.address, Sealer: knows(t, authority),
 		}})
 	}
 	// One whose position was destroyed does not run, and says so.

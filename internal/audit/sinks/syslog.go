@@ -6,16 +6,14 @@ package sinks
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
-	"errors"
 	"fmt"
 	"io"
-	"net"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/fairway-cloud/fairway/internal/audit"
+	"github.com/fairway-cloud/fairway/internal/platform/sealing"
 )
 
 // Syslog sends records as RFC 5424 messages over TLS, counted in octets (RFC
@@ -27,8 +25,8 @@ type Syslog struct {
 	Title string
 	// Address is host:port.
 	Address string
-	// TLS of the connection. The receiver's name is checked.
-	TLS *tls.Config
+	// Sealer of the connection. The receiver's name is checked.
+	Sealer *sealing.Dialer
 	// Host is this machine as messages name it.
 	Host string
 	// Timeout bounds one batch. Default: 30 s.
@@ -57,14 +55,9 @@ func (s *Syslog) Send(ctx context.Context, entries []audit.Entry) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	dialer := &tls.Dialer{NetDialer: &net.Dialer{}, Config: s.TLS}
-	raw, err := dialer.DialContext(ctx, "tcp", s.Address)
+	connection, err := s.Sealer.Dial(ctx, s.Address)
 	if err != nil {
 		return fmt.Errorf("could not reach syslog receiver %q: %w", s.Address, err)
-	}
-	connection, ok := raw.(*tls.Conn)
-	if !ok {
-		return errors.Join(fmt.Errorf("could not reach syslog receiver %q over TLS", s.Address), raw.Close())
 	}
 	defer connection.Close() //nolint:errcheck // what counts was read
 	stop := context.AfterFunc(ctx, func() { _ = connection.SetDeadline(time.Unix(1, 0)) })

@@ -32,8 +32,7 @@ type Webhook struct {
 	URL string
 	// Secret signs the bodies.
 	Secret []byte
-	// Client of the connection; it follows no redirect. Default: one with the
-	// machine's authorities and a minute of patience.
+	// Client of the connection; it follows no redirect, and is not endlessly patient.
 	Client *http.Client
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
@@ -60,11 +59,7 @@ func (w *Webhook) Send(ctx context.Context, entries []audit.Entry) error {
 	request.Header.Set("User-Agent", "fairway-evidence")
 	request.Header.Set("Fairway-Signature", Sign(w.Secret, now(), body.Bytes()))
 	request.Header.Set("Fairway-Records", fmt.Sprintf("%d-%d", entries[0].Index, entries[len(entries)-1].Index))
-	client := w.Client
-	if client == nil {
-		client = &http.Client{Timeout: time.Minute, CheckRedirect: noRedirect}
-	}
-	response, err := client.Do(request)
+	response, err := w.Client.Do(request)
 	if err != nil {
 		var inner *url.Error
 		if errors.As(err, &inner) { // the address may hold a secret

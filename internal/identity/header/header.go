@@ -17,7 +17,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -26,6 +25,7 @@ import (
 	"github.com/fairway-cloud/fairway/internal/audit"
 	"github.com/fairway-cloud/fairway/internal/identity"
 	"github.com/fairway-cloud/fairway/internal/platform/httpapi"
+	"github.com/fairway-cloud/fairway/internal/platform/sealing"
 )
 
 const (
@@ -57,7 +57,7 @@ type Front struct {
 	Options
 	from   []netip.Prefix
 	prints map[string]bool
-	roots  *x509.CertPool
+	roots  *sealing.Signers
 
 	mu      sync.Mutex
 	checked map[string]checked
@@ -86,15 +86,8 @@ func New(o Options) (*Front, error) {
 	for _, print := range o.Settings.Certificates {
 		f.prints[strings.ToLower(strings.ReplaceAll(print, ":", ""))] = true
 	}
-	if o.Settings.CAFile != "" {
-		pem, err := os.ReadFile(o.Settings.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("could not trust front %q: %w", o.Settings.Name, err)
-		}
-		f.roots = x509.NewCertPool()
-		if !f.roots.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("could not trust front %q: file %q holds no certificate", o.Settings.Name, o.Settings.CAFile)
-		}
+	if f.roots, err = sealing.ReadSigners(o.Settings.CAFile); err != nil {
+		return nil, fmt.Errorf("could not trust front %q: %w", o.Settings.Name, err)
 	}
 	return f, nil
 }
@@ -109,7 +102,7 @@ func (f *Front) Person(r *http.Request) (identity.Person, func(context.Context) 
 		return identity.Person{}, nil, false, f.refuse(r, err.Error())
 	}
 	byCertificate := f.Settings.UserHeader == ""
-	if byCertificate && (r.TLS == nil || len(r.TLS.PeerCertificates) == 0) || !byCertificate && !said.claims {
+	if byCertificate && len(sealing.PeerOf(r).Certificates) == 0 || !byCertificate && !said.claims {
 		return identity.Person{}, nil, false, nil
 	}
 	certificate, why := f.pinned(r)
@@ -199,10 +192,11 @@ func (f *Front) pinned(r *http.Request) (*x509.Certificate, string) {
 	if !f.WantsCertificates() {
 		return nil, ""
 	}
-	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
+	shown := sealing.PeerOf(r)
+	if len(shown.Certificates) == 0 {
 		return nil, "it comes without a client certificate"
 	}
-	certificate := r.TLS.PeerCertificates[0]
+	certificate := shown.Certificates[0]
 	sum := sha256.Sum256(certificate.Raw)
 	if len(f.prints) > 0 && !f.prints[hex.EncodeToString(sum[:])] {
 		return nil, "its client certificate is not the one that may vouch"
@@ -211,14 +205,8 @@ func (f *Front) pinned(r *http.Request) (*x509.Certificate, string) {
 	if now.Before(certificate.NotBefore) || now.After(certificate.NotAfter) {
 		return nil, "its client certificate does not hold now"
 	}
-	if f.roots != nil {
-		others := x509.NewCertPool()
-		for _, c := range r.TLS.PeerCertificates[1:] {
-			others.AddCert(c)
-		}
-		if _, err := certificate.Verify(x509.VerifyOptions{Roots: f.roots, Intermediates: others, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}); err != nil {
-			return nil, "its client certificate is signed by somebody else"
-		}
+	if f.roots != nil && f.roots.Signed(shown, now) != nil {
+		return nil, "its client certificate is signed by somebody else"
 	}
 	return certificate, ""
 }

@@ -9,21 +9,21 @@ package ldap
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"time"
 
+	ber "github.com/go-asn1-ber/asn1-ber"
 	goldap "github.com/go-ldap/ldap/v3"
 
 	"github.com/fairway-cloud/fairway/internal/identity"
 	"github.com/fairway-cloud/fairway/internal/identity/tokenfile"
+	"github.com/fairway-cloud/fairway/internal/platform/sealing"
 )
 
 // atOnce is how many logins ask the directory at once; more wait for their turn.
@@ -39,7 +39,7 @@ type Directory struct {
 	address  string
 	host     string
 	secure   bool
-	config   *tls.Config
+	sealer   *sealing.Dialer
 	turns    chan struct{}
 }
 
@@ -61,22 +61,14 @@ func New(name string, settings identity.LDAPSettings) (*Directory, error) {
 	}
 	d := &Directory{
 		name: name, settings: settings, host: where.Hostname(), secure: where.Scheme == "ldaps", turns: make(chan struct{}, atOnce),
-		config: &tls.Config{MinVersion: tls.VersionTLS12, ServerName: where.Hostname()},
 	}
 	port := where.Port()
 	if port == "" {
 		port = map[bool]string{true: "636", false: "389"}[d.secure]
 	}
 	d.address = net.JoinHostPort(d.host, port)
-	if settings.CAFile != "" {
-		pem, err := os.ReadFile(settings.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("could not use directory %q: %w", name, err)
-		}
-		d.config.RootCAs = x509.NewCertPool()
-		if !d.config.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("could not use directory %q: file %q holds no certificate", name, settings.CAFile)
-		}
+	if d.sealer, err = (sealing.Client{CAFile: settings.CAFile, Name: d.host}).Open(); err != nil {
+		return nil, fmt.Errorf("could not use directory %q: %w", name, err)
 	}
 	return d, nil
 }
@@ -321,27 +313,52 @@ func (d *Directory) connect(ctx context.Context) (*connection, error) {
 	if deadline, ok := ctx.Deadline(); ok {
 		_ = raw.SetDeadline(deadline)
 	}
-	if d.secure {
-		secured := tls.Client(raw, d.config)
-		if err := secured.HandshakeContext(ctx); err != nil {
+	if !d.secure && !d.settings.Plain {
+		if err := startTLS(ctx, raw); err != nil {
 			_ = raw.Close()
-			return nil, d.away("connect", plain(err))
+			return nil, d.away("encrypt the connection", plain(err))
 		}
-		raw = secured
 	}
-	c := &connection{Conn: goldap.NewConn(raw, d.secure)}
+	sealed := d.secure || !d.settings.Plain
+	if sealed {
+		doing := map[bool]string{true: "connect", false: "encrypt the connection"}[d.secure]
+		if raw, err = d.sealer.Over(ctx, raw); err != nil {
+			return nil, d.away(doing, plain(err))
+		}
+	}
+	c := &connection{Conn: goldap.NewConn(raw, sealed)}
 	c.stop = context.AfterFunc(ctx, func() { _ = raw.Close() })
 	c.Start()
 	if deadline, ok := ctx.Deadline(); ok {
 		c.SetTimeout(time.Until(deadline))
 	}
-	if !d.secure && !d.settings.Plain {
-		if err := c.StartTLS(d.config); err != nil {
-			c.close()
-			return nil, d.away("encrypt the connection", err)
-		}
-	}
 	return c, nil
+}
+
+// mostStart is what is read of the answer to STARTTLS, in bytes.
+const mostStart = 8 << 10
+
+// startTLS asks the directory to go on sealed (RFC 4511, 4.14), as the first thing that
+// is said. Nothing that comes after its answer is read here: it is part of the handshake.
+func startTLS(ctx context.Context, raw net.Conn) error {
+	stop := context.AfterFunc(ctx, func() { _ = raw.Close() })
+	defer stop()
+	ask := ber.NewSequence("LDAP Request")
+	ask.AppendChild(ber.NewInteger(ber.ClassUniversal, ber.TypePrimitive, ber.TagInteger, 1, "MessageID"))
+	extended := ber.Encode(ber.ClassApplication, ber.TypeConstructed, goldap.ApplicationExtendedRequest, nil, "Start TLS")
+	extended.AppendChild(ber.NewString(ber.ClassContext, ber.TypePrimitive, 0, "1.3.6.1.4.1.1466.20037", "TLS Extended Command"))
+	ask.AppendChild(extended)
+	if _, err := raw.Write(ask.Bytes()); err != nil {
+		return err
+	}
+	answer, err := ber.ReadPacket(io.LimitReader(raw, mostStart))
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		return errors.New("it does not answer as a directory does")
+	}
+	return goldap.GetLDAPError(answer)
 }
 
 // plain leaves the address out of what the network says.

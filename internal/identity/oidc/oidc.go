@@ -11,14 +11,11 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -29,6 +26,7 @@ import (
 
 	"github.com/fairway-cloud/fairway/internal/identity"
 	"github.com/fairway-cloud/fairway/internal/identity/tokenfile"
+	"github.com/fairway-cloud/fairway/internal/platform/sealing"
 )
 
 const (
@@ -91,20 +89,15 @@ func New(o Options) (*Provider, error) {
 			return nil, fmt.Errorf("could not use provider %q: %w", o.Name, err)
 		}
 	}
-	config := &tls.Config{MinVersion: tls.VersionTLS12}
-	if o.Settings.CAFile != "" {
-		pem, err := os.ReadFile(o.Settings.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("could not use provider %q: %w", o.Name, err)
-		}
-		config.RootCAs = x509.NewCertPool()
-		if !config.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("could not use provider %q: file %q holds no certificate", o.Name, o.Settings.CAFile)
-		}
+	sealed, err := sealing.Client{CAFile: o.Settings.CAFile, Within: patience}.HTTP(&http.Transport{
+		Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: 2, IdleConnTimeout: time.Minute,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("could not use provider %q: %w", o.Name, err)
 	}
 	p.client = &http.Client{
 		Timeout:   patience,
-		Transport: &bounded{&http.Transport{TLSClientConfig: config, Proxy: http.ProxyFromEnvironment, TLSHandshakeTimeout: patience, MaxIdleConnsPerHost: 2, IdleConnTimeout: time.Minute}},
+		Transport: &bounded{sealed},
 		// A redirect could send the client's secret or a code somewhere else.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}

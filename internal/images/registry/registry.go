@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -23,6 +24,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
 	"github.com/fairway-cloud/fairway/internal/app"
+	"github.com/fairway-cloud/fairway/internal/platform/sealing"
 )
 
 const (
@@ -87,12 +89,22 @@ func New(registries ...Registry) *Resolver {
 		r.registries[one.Name] = one
 		hosts[one.Endpoint] = true
 	}
-	base := http.DefaultTransport.(*http.Transport).Clone()
-	base.Proxy = nil
-	base.ResponseHeaderTimeout = patience
-	r.transport = fence{hosts: hosts, next: base}
+	sealed, err := sealing.Client{Within: patience}.HTTP(&http.Transport{
+		DialContext:       (&net.Dialer{Timeout: patience, KeepAlive: 30 * time.Second}).DialContext,
+		ForceAttemptHTTP2: true, MaxIdleConns: 100, IdleConnTimeout: 90 * time.Second, ExpectContinueTimeout: time.Second, ResponseHeaderTimeout: patience,
+	})
+	r.transport = fence{hosts: hosts, next: sealed}
+	if err != nil {
+		r.transport = unable{err}
+	}
 	return r
 }
+
+// unable says with every question why none can be asked.
+type unable struct{ why error }
+
+// RoundTrip implements http.RoundTripper.
+func (u unable) RoundTrip(*http.Request) (*http.Response, error) { return nil, u.why }
 
 // Resolve implements app.Resolver. For an image of several platforms, the digest is that of
 // the whole index, the architectures are those of all its Linux images (R10), and the user is

@@ -6,7 +6,6 @@ package admission
 import (
 	"context"
 	"crypto/subtle"
-	"crypto/x509"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -15,6 +14,8 @@ import (
 
 	admissionv1 "k8s.io/api/admission/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/fairway-cloud/fairway/internal/platform/sealing"
 )
 
 const (
@@ -32,7 +33,7 @@ type Door struct {
 	Token string
 	// Clients are the authorities of the hub's client certificate. Nil: the token
 	// alone says that it is the hub.
-	Clients *x509.CertPool
+	Clients *sealing.Signers
 	// Judge answers.
 	Judge func(context.Context, *admissionv1.AdmissionRequest) *admissionv1.AdmissionResponse
 }
@@ -83,15 +84,7 @@ func (d *Door) isHub(r *http.Request) bool {
 	if d.Clients == nil {
 		return true
 	}
-	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
-		return false
-	}
-	between := x509.NewCertPool()
-	for _, c := range r.TLS.PeerCertificates[1:] {
-		between.AddCert(c)
-	}
-	_, err := r.TLS.PeerCertificates[0].Verify(x509.VerifyOptions{Roots: d.Clients, Intermediates: between, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
-	return err == nil
+	return d.Clients.Signed(sealing.PeerOf(r), time.Now()) == nil
 }
 
 // Pass lets a write through.

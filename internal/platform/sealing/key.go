@@ -37,7 +37,7 @@ const PublicSuffix = ".pub"
 // suffix.
 func Ensure(path, name string) (*Key, error) {
 	var key *Key
-	for _, s := range suites {
+	for _, s := range signing() {
 		private, public, err := ensure(path+s.suffix, name, s)
 		if err != nil {
 			return nil, err

@@ -7,8 +7,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -16,13 +14,13 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
 
 	"k8s.io/utils/clock"
+
+	"github.com/fairway-cloud/fairway/internal/platform/sealing"
 )
 
 const (
@@ -108,36 +106,20 @@ func NewClient(o ClientOptions) (*http.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	roots, err := readRoots(o.CAFile)
-	if err != nil {
-		return nil, err
-	}
 	allowed := guard{networks: networks, plain: u.Scheme == "http"}
 	dialer := &net.Dialer{Timeout: o.Within, Control: allowed.control}
+	sealed, err := sealing.Client{CAFile: o.CAFile, Within: o.Within}.HTTP(&http.Transport{
+		Proxy: nil, DialContext: dialer.DialContext, MaxResponseHeaderBytes: mostAnswer, DisableCompression: true,
+		MaxIdleConns: max(o.Idle, 1), MaxIdleConnsPerHost: max(o.Idle, 1), IdleConnTimeout: 30 * time.Second,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("could not reach the other system: %w", err)
+	}
 	return &http.Client{
 		Timeout:       o.Within,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport: &http.Transport{
-			Proxy: nil, DialContext: dialer.DialContext, MaxResponseHeaderBytes: mostAnswer, DisableCompression: true,
-			TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, TLSHandshakeTimeout: o.Within,
-			MaxIdleConns: max(o.Idle, 1), MaxIdleConnsPerHost: max(o.Idle, 1), IdleConnTimeout: 30 * time.Second,
-		},
+		Transport:     sealed,
 	}, nil
-}
-
-func readRoots(path string) (*x509.CertPool, error) {
-	if path == "" {
-		return nil, nil
-	}
-	raw, err := os.ReadFile(filepath.Clean(path))
-	if err != nil {
-		return nil, fmt.Errorf("could not read the certificates of the other system: %w", err)
-	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(raw) {
-		return nil, fmt.Errorf("could not read the certificates in %q: it holds none as PEM", path)
-	}
-	return roots, nil
 }
 
 func parseNetworks(texts []string) ([]netip.Prefix, error) {
