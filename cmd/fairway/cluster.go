@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fairway-cloud/fairway/internal/cli"
+	"github.com/fairway-cloud/fairway/internal/platform/sealing"
 )
 
 func init() { commands = append(commands, newClusterCommand, newAppCommand, newVersionCommand) }
@@ -158,9 +159,11 @@ func newVersionCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "version",
 		Short: "Shows the versions of the command line and of the server",
-		Args:  cobra.NoArgs,
+		Long: `Shows the versions of the command line and of the server, and the algorithms with
+which this program hashes, signs and seals connections.`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, given []string) error {
-			_, _ = fmt.Fprintf(cmd.OutOrStdout(), "client: %s\n", version)
+			_, _ = fmt.Fprintf(cmd.OutOrStdout(), "client: %s\nseals:  %s\n", version, sealing.Build())
 			if only {
 				return nil
 			}

@@ -131,7 +131,7 @@ func kindsStory(t *testing.T, b *bench) {
 		{"and shows it", "release status pay -n retail-sit", 0, []string{"Desired:", "Stop"}, nil},
 		{"a seat that is not there", "logs pay-1 -n retail-sit", 6, nil, []string{`could not find instance "pay-1"`}},
 		{"delete", "delete datacenter dc-cli --wait", 0, []string{"dc-cli deleted"}, nil},
-		{"version of both", "version", 0, []string{"client:", "server:"}, nil},
+		{"version of both", "version", 0, []string{"client:", "seals:  digests sha256", "TLS 1.2 and 1.3", "server:"}, nil},
 		{"completion for shells", "completion bash", 0, []string{"fairway"}, nil},
 		{"a server that is not there", "get clusters --server https://127.0.0.1:1 --token-file " + token, 9, nil, []string{"could not reach the server at 127.0.0.1:1"}},
 		{"a token is sent to its own server only", "get clusters --server https://127.0.0.1:1", 2, nil, []string{"no token is given"}},

@@ -303,18 +303,23 @@ func TestADirectoryThatIsSlowLiesOrIsAway(t *testing.T) {
 		}),
 	}
 	for name, address := range addresses {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			d := directory(t, "ldap://"+address, func(l *identity.LDAPSettings) { l.Plain, l.Timeout.Duration = true, 500*time.Millisecond })
-			began := time.Now()
-			_, err := d.Vouch(t.Context(), "zhang.san", "canary-pw", "")
-			if !errors.Is(err, identity.ErrAway) || strings.Contains(err.Error(), "canary") {
-				t.Errorf("nobody gets in, and it is told apart from a wrong password: %v", err)
-			}
-			if took := time.Since(began); took > 3*time.Second {
-				t.Errorf("a login ends in time, it took %s", took)
-			}
-		})
+		for way, c := range map[string]struct {
+			scheme string
+			plain  bool
+		}{"": {"ldap://", true}, "AndSTARTTLS": {"ldap://", false}, "AndTLS": {"ldaps://", false}} {
+			t.Run(name+way, func(t *testing.T) {
+				t.Parallel()
+				d := directory(t, c.scheme+address, func(l *identity.LDAPSettings) { l.Plain, l.Timeout.Duration = c.plain, 500*time.Millisecond })
+				began := time.Now()
+				_, err := d.Vouch(t.Context(), "zhang.san", "canary-pw", "")
+				if !errors.Is(err, identity.ErrAway) || strings.Contains(err.Error(), "canary") {
+					t.Errorf("nobody gets in, and it is told apart from a wrong password: %v", err)
+				}
+				if took := time.Since(began); took > 3*time.Second {
+					t.Errorf("a login ends in time, it took %s", took)
+				}
+			})
+		}
 	}
 }
 
