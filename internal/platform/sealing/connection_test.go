@@ -126,8 +126,12 @@ type bench struct {
 	stopAccepting func()
 }
 
-// within bounds the handshakes of the test.
-const within = 400 * time.Millisecond
+// within bounds handshakes that nobody is to finish, and patience those of a server
+// with others to serve meanwhile, on a busy machine.
+const (
+	within   = 400 * time.Millisecond
+	patience = 2 * time.Second
+)
 
 // host answers at these.
 var host = sealing.Paper{Name: "server", Hosts: []string{"127.0.0.1", "fairway.test"}}
@@ -155,7 +159,6 @@ func newBench(t *testing.T, kind sealing.Kind) *bench {
 	}
 	b := &bench{kind: kind, known: own(t), other: own(t)}
 	b.ca = file(t, b.known.PEM())
-	b.server = sealing.Server{Within: within}
 	b.server.CertFile, b.server.KeyFile = b.issue(t, b.known, host)
 	return b
 }
@@ -252,7 +255,6 @@ func (b *bench) hello(t *testing.T, c sealing.Client) (sealing.Peer, error) {
 	if c.CAFile == "" {
 		c.CAFile = b.ca
 	}
-	c.Within = within
 	dialer, err := c.Open()
 	if err != nil {
 		return sealing.Peer{}, err
@@ -547,7 +549,7 @@ func (b *bench) beginning(t *testing.T) []byte {
 		_ = theirs.Close()
 		said <- buffer[:n]
 	}()
-	dialer, err := sealing.Client{CAFile: b.ca, Name: "fairway.test", Within: within}.Open()
+	dialer, err := sealing.Client{CAFile: b.ca, Name: "fairway.test"}.Open()
 	must(t, err)
 	if _, err := dialer.Over(t.Context(), ours); err == nil {
 		t.Fatal("nobody answered")
@@ -562,7 +564,7 @@ func (b *bench) beginning(t *testing.T) []byte {
 // TestClientsThatMeanNoGood: whatever somebody sends, his handshake ends in time, and
 // others are served meanwhile and afterwards.
 func TestClientsThatMeanNoGood(t *testing.T) {
-	each(t, nil, func(t *testing.T, b *bench) {
+	each(t, func(b *bench) { b.server.Within = patience }, func(t *testing.T, b *bench) {
 		hello := b.beginning(t)
 		oversized := append([]byte{hello[0], hello[1], hello[2], 0xff, 0xff}, bytes.Repeat([]byte{1}, 70<<10)...)
 		junk := make([]byte, 4096)
@@ -610,7 +612,7 @@ func TestClientsThatMeanNoGood(t *testing.T) {
 				if _, err := slow.Write([]byte{c}); err != nil {
 					return
 				}
-				time.Sleep(within / 20)
+				time.Sleep(patience / 20)
 			}
 		}()
 		began := time.Now()
@@ -622,7 +624,7 @@ func TestClientsThatMeanNoGood(t *testing.T) {
 			}
 		}
 		b.handshook(t, many)
-		if took := time.Since(began); took > 8*time.Second {
+		if took := time.Since(began); took > 5*patience {
 			t.Errorf("handshakes end in time: %s", took)
 		}
 		b.stillServes(t)
@@ -657,7 +659,7 @@ func TestServersThatMeanNoGood(t *testing.T) {
 			var served sync.WaitGroup
 			served.Go(func() {
 				if conn, err := l.Accept(); err == nil {
-					_ = conn.SetDeadline(time.Now().Add(8 * time.Second))
+					_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
 					answers(conn)
 					_ = conn.Close()
 				}
@@ -668,7 +670,7 @@ func TestServersThatMeanNoGood(t *testing.T) {
 			if _, err := dialer.Dial(t.Context(), l.Addr().String()); err == nil {
 				t.Errorf("%s: it is no server", name)
 			}
-			if took := time.Since(began); took > 5*time.Second {
+			if took := time.Since(began); took > 8*time.Second {
 				t.Errorf("%s: ends in time: %s", name, took)
 			}
 			served.Wait()
@@ -719,7 +721,7 @@ func TestOldProtocols(t *testing.T) {
 					_ = conn.Close()
 				}
 			}()
-			dialer, err := sealing.Client{CAFile: b.ca, Within: within}.Open()
+			dialer, err := sealing.Client{CAFile: b.ca}.Open()
 			must(t, err)
 			var untrusted *sealing.Untrusted
 			if _, err := dialer.Dial(t.Context(), l.Addr().String()); err == nil || errors.As(err, &untrusted) {

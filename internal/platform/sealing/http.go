@@ -4,6 +4,7 @@
 package sealing
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"net"
@@ -74,7 +75,7 @@ type connKey struct{}
 func (a *Acceptor) Serve(h *http.Server, l net.Listener) error {
 	if native, is := a.by.(nativeHTTP); is {
 		if h.ReadHeaderTimeout <= 0 && h.ReadTimeout <= 0 && h.WriteTimeout <= 0 {
-			h.ReadHeaderTimeout = handshakeWithin
+			h.ReadHeaderTimeout = cmp.Or(a.said.Within, handshakeWithin)
 		}
 		return h.Serve(&nativeListener{l, a, native})
 	}

@@ -14,6 +14,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -30,7 +31,7 @@ func site(t *testing.T, b *bench) (address string) {
 	must(t, err)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
-	server := &http.Server{ErrorLog: log.New(io.Discard, "", 0), ReadHeaderTimeout: within, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := &http.Server{ErrorLog: log.New(io.Discard, "", 0), ReadHeaderTimeout: patience, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		peer := sealing.PeerOf(r)
 		who := "nobody"
 		if len(peer.Certificates) > 0 {
@@ -89,6 +90,13 @@ func TestHTTP(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "does not hold") {
 			t.Errorf("the machine's authorities do not know the server: %v", err)
 		}
+		// A server that speaks plain HTTP is told by what it is, where net/http can see it.
+		plain := httptest.NewServer(http.NotFoundHandler())
+		defer plain.Close()
+		_, err = get(t, sealing.Client{}, &http.Transport{}, strings.TrimPrefix(plain.URL, "http://"))
+		if err == nil || b.kind.Client2 && !strings.Contains(err.Error(), "HTTP response to HTTPS client") {
+			t.Errorf("plain HTTP instead: %v", err)
+		}
 		// Plain HTTP is refused, and nobody is kept who says nothing.
 		if response, err := http.Get("http://" + address); err == nil {
 			_ = response.Body.Close()
@@ -98,7 +106,7 @@ func TestHTTP(t *testing.T) {
 		}
 		conn, err := net.Dial("tcp", address)
 		must(t, err)
-		_ = conn.SetReadDeadline(time.Now().Add(8 * time.Second))
+		_ = conn.SetReadDeadline(time.Now().Add(20 * time.Second))
 		if _, err := io.ReadAll(conn); err != nil {
 			t.Errorf("somebody who says nothing is sent away: %v", err)
 		}
@@ -170,7 +178,7 @@ func TestThroughAProxy(t *testing.T) {
 		through := func(proxy string) (string, error) {
 			at, err := url.Parse(proxy)
 			must(t, err)
-			return get(t, sealing.Client{CAFile: b.ca, Within: within}, &http.Transport{Proxy: http.ProxyURL(at)}, address)
+			return get(t, sealing.Client{CAFile: b.ca}, &http.Transport{Proxy: http.ProxyURL(at)}, address)
 		}
 		listen := func() net.Listener {
 			l, err := net.Listen("tcp", "127.0.0.1:0")
