@@ -27,6 +27,8 @@ type domainKey struct{ site, rack string }
 type rack struct {
 	site, name string
 	zone       int
+	// listed is how many rooms of pools lie in the rack.
+	listed int
 }
 
 func newDomains(sites []DataCenter) domains {
@@ -66,21 +68,24 @@ func (d *domains) serve(dcn string, rack int, n int64) {
 	d.serving[dcn][rack] += n
 }
 
-// divided says which racks of its site a DCN may use that shares the site with its
-// partner. Where one of the two has instances the domain is its own; the rest goes
-// to whoever has fewer, in the order of names. Domains are availability zones, or
-// racks where the site has but one zone.
-func (d *domains) divided(dcn, partner, site string) map[int]bool {
-	type domain struct {
-		name        string
-		racks       []int
-		mine, other int64
-	}
+// domain is an availability zone or a rack, with the instances of a DCN and of its
+// partner in it.
+type domain struct {
+	name        string
+	racks       []int
+	mine, other int64
+}
+
+// divisible are the domains of a site that a DCN and its partner divide among them, by
+// name: availability zones, or racks where the site has but one zone. A rack counts
+// while a pool has hosts listed there, or one of the two has instances.
+func (d *domains) divisible(dcn, partner, site string) []*domain {
 	collect := func(name func(rack) string) []*domain {
 		by := map[string]*domain{}
 		var all []*domain
 		for n, r := range d.racks {
-			if r.site != site {
+			mine, other := d.serving[dcn][n], d.serving[partner][n]
+			if r.site != site || r.listed == 0 && mine == 0 && other == 0 {
 				continue
 			}
 			k := name(r)
@@ -89,8 +94,8 @@ func (d *domains) divided(dcn, partner, site string) map[int]bool {
 				all = append(all, by[k])
 			}
 			by[k].racks = append(by[k].racks, n)
-			by[k].mine += d.serving[dcn][n]
-			by[k].other += d.serving[partner][n]
+			by[k].mine += mine
+			by[k].other += other
 		}
 		slices.SortFunc(all, func(a, b *domain) int { return cmp.Compare(a.name, b.name) })
 		return all
@@ -99,6 +104,14 @@ func (d *domains) divided(dcn, partner, site string) map[int]bool {
 	if len(all) < 2 {
 		all = collect(func(r rack) string { return r.name })
 	}
+	return all
+}
+
+// divided says which racks of its site a DCN may use that shares the site with its
+// partner. Where one of the two has instances the domain is its own; the rest goes
+// to whoever has fewer, in the order of names.
+func (d *domains) divided(dcn, partner, site string) map[int]bool {
+	all := d.divisible(dcn, partner, site)
 	var mine, others int
 	may := map[int]bool{}
 	give := func(x *domain) {

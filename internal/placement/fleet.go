@@ -99,18 +99,15 @@ func byName[T any](list []T, name func(T) string) map[string]*T {
 	return all
 }
 
-// SetCluster takes over a cluster that is new or has changed.
+// SetCluster takes over a cluster that is new or has changed. Where it has moved to
+// another data centre, what its rooms hold moves with them.
 func (f *Fleet) SetCluster(c Cluster) {
 	before := f.clusters[c.Name]
 	f.clusters[c.Name] = &c
 	clear(f.offers)
 	clear(f.kept)
 	if before == nil || before.DataCenter != c.DataCenter {
-		for key, r := range f.rooms {
-			if key.cluster == c.Name {
-				f.settle(r)
-			}
-		}
+		f.resettle(c.Name)
 	}
 }
 
@@ -136,6 +133,7 @@ func (f *Fleet) SetPool(p Pool) {
 		there[key] = append(there[key], rack.Hosts...)
 	}
 	for _, r := range f.inPool[p.Name] {
+		f.list(r, -1)
 		if _, still := there[r.roomKey]; !still {
 			r.furnish(nil)
 		}
@@ -144,6 +142,7 @@ func (f *Fleet) SetPool(p Pool) {
 	for key, hosts := range there {
 		r := f.room(key)
 		r.furnish(sane(hosts))
+		f.list(r, 1)
 		f.inPool[p.Name] = append(f.inPool[p.Name], r)
 	}
 	slices.SortFunc(f.inPool[p.Name], func(a, b *room) int { return a.compare(b.roomKey) })
@@ -156,6 +155,7 @@ func (f *Fleet) SetRack(pool string, rack Rack) {
 	r.furnish(sane(rack.Hosts))
 	f.unreserve(pool)
 	if i, there := slices.BinarySearchFunc(f.inPool[pool], key, func(a *room, k roomKey) int { return a.compare(k) }); !there {
+		f.list(r, 1)
 		f.inPool[pool] = slices.Insert(f.inPool[pool], i, r)
 		clear(f.offers)
 	}

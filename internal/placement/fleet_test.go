@@ -21,9 +21,50 @@ func TestAFleetThatFollows(t *testing.T) {
 		s, components := drawFleet(t)
 		s.Machines = nil
 		followed := placement.Open(s)
+		// What is told later must not reach into what was told before.
+		s.Clusters, s.Pools, s.Zones, s.Levels = slices.Clone(s.Clusters), slices.Clone(s.Pools), slices.Clone(s.Zones), slices.Clone(s.Levels)
 		held := map[string][]placement.Reservation{}
 		for step := range rapid.IntRange(1, 8).Draw(t, "steps") {
 			switch rapid.IntRange(0, 5).Draw(t, "change") {
+			case 8: // a cluster is described to lie in the other data centre
+				c := &s.Clusters[rapid.IntRange(0, len(s.Clusters)-1).Draw(t, "cluster")]
+				c.DataCenter = map[string]string{"east": "west", "west": "east"}[c.DataCenter]
+				followed.SetCluster(*c)
+			case 5: // a cluster leaves the fleet, or a pool its last rack
+				if len(s.Clusters) > 1 && rapid.Bool().Draw(t, "leaves") {
+					followed.DropCluster(s.Clusters[0].Name)
+					s.Clusters = s.Clusters[1:]
+					break
+				}
+				p := &s.Pools[rapid.IntRange(0, len(s.Pools)-1).Draw(t, "pool")]
+				if n := len(p.Racks); n > 1 {
+					p.Racks = slices.Clone(p.Racks)[:n-1]
+					followed.SetPool(*p)
+				}
+			case 6: // a pool is taken away
+				if len(s.Pools) > 1 {
+					followed.DropPool(s.Pools[0].Name)
+					s.Pools = s.Pools[1:]
+				}
+			case 7: // a zone or a level is described anew, or goes
+				switch rapid.IntRange(0, 3).Draw(t, "kind") {
+				case 0:
+					s.Zones[0].Levels = rapid.SampledFrom([][]string{{"basic"}, {"high"}, {"basic", "high"}}).Draw(t, "levels")
+					followed.SetZone(s.Zones[0])
+				case 1:
+					s.Levels[0].NeedsGuard = !s.Levels[0].NeedsGuard
+					followed.SetLevel(s.Levels[0])
+				case 2:
+					if len(s.Zones) > 1 {
+						followed.DropZone(s.Zones[1].Name)
+						s.Zones = s.Zones[:1]
+					}
+				case 3:
+					if len(s.Levels) > 1 {
+						followed.DropLevel(s.Levels[1].Name)
+						s.Levels = s.Levels[:1]
+					}
+				}
 			case 0: // hosts of a rack come and go
 				p := &s.Pools[rapid.IntRange(0, len(s.Pools)-1).Draw(t, "pool")]
 				r := &p.Racks[rapid.IntRange(0, len(p.Racks)-1).Draw(t, "rack")]

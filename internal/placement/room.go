@@ -28,7 +28,9 @@ type room struct {
 	total, load  Amount
 
 	roomKey
-	names []string
+	// listed says that its pool lists the room.
+	listed bool
+	names  []string
 	hosts hosts
 	// lean are the hosts without one, for each class that it may be of.
 	lean []hosts
