@@ -36,11 +36,48 @@ type World struct {
 	Placements   placementv1.PlacementList
 }
 
+// Lists are the lists of all kinds that the world is made of, Placements last. Whoever
+// adds a kind adds it here: it is read and followed from then on. A kind that speaks of
+// one application each is named in ApplicationOf, too, so that a change of it is a change
+// of that application only.
+func (w *World) Lists() []client.ObjectList {
+	return []client.ObjectList{&w.Clusters, &w.Pools, &w.Sites, &w.DCNs, &w.Zones, &w.Levels, &w.Environments, &w.Policies, &w.Profiles, &w.Machines, &w.Placements}
+}
+
+// ApplicationOf is the application that an object speaks of; false: it does not speak of
+// one only.
+func ApplicationOf(o client.Object) (client.ObjectKey, bool) {
+	switch x := o.(type) {
+	case *placementv1.Placement:
+		return client.ObjectKey{Namespace: x.Namespace, Name: x.Spec.Application}, true
+	case *placementv1.MachineImport:
+		return client.ObjectKey{Namespace: x.Namespace, Name: x.Spec.Application}, true
+	case *placementv1.Profile:
+		return client.ObjectKeyFromObject(x), true
+	}
+	return client.ObjectKey{}, false
+}
+
+// Changes is when an object comes to mean something else by time alone, after now; false:
+// it does not.
+func Changes(o client.Object, now time.Time) (time.Time, bool) {
+	switch x := o.(type) {
+	case *placementv1.Placement:
+		return x.Spec.ExpiresAt.Time, x.Status.Release == "" && Holds(x, now)
+	case *placementv1.MachineImport:
+		return Expires([]placementv1.MachineImport{*x}, now)
+	}
+	return time.Time{}, false
+}
+
 // Read gathers the world. Placements come past the cache: what was reserved a
 // moment ago counts.
 func Read(ctx context.Context, cached, direct client.Reader) (World, error) {
 	var w World
-	for _, list := range []client.ObjectList{&w.Clusters, &w.Pools, &w.Sites, &w.DCNs, &w.Zones, &w.Levels, &w.Environments, &w.Policies, &w.Profiles, &w.Machines} {
+	for _, list := range w.Lists() {
+		if list == client.ObjectList(&w.Placements) {
+			continue
+		}
 		if err := cached.List(ctx, list); err != nil {
 			return w, fmt.Errorf("could not read the fleet: %w", err)
 		}
