@@ -31,6 +31,7 @@ import (
 	"github.com/fairway-cloud/fairway/internal/images/registry"
 	placement "github.com/fairway-cloud/fairway/internal/placement/controller"
 	"github.com/fairway-cloud/fairway/internal/placement/inventory"
+	"github.com/fairway-cloud/fairway/internal/placement/keeper"
 	"github.com/fairway-cloud/fairway/internal/platform/database"
 	"github.com/fairway-cloud/fairway/internal/platform/leadership"
 	"github.com/fairway-cloud/fairway/internal/platform/members/connections"
@@ -67,6 +68,7 @@ type house struct {
 	outbox   *outbox.Outbox
 	itsm     *itsm.Receiver
 	stops    *kept.Stops
+	keeper   *keeper.Keeper
 
 	inventory *inventory.Store
 	publisher *inventory.Publisher
@@ -99,6 +101,7 @@ var parts = []part{
 	{"placement.machines", (*house).addMachines},
 	{"placement.profiles", (*house).addProfiles},
 	{"approval", (*house).addApprovals},
+	{"placement.keeper", (*house).addKeeper},
 	{"release.stops", (*house).addStops},
 	{"release.steps", (*house).addReleases},
 	{"release.automatic", (*house).addAutomatic},
@@ -149,11 +152,16 @@ func (h *house) addExpiry(context.Context) error {
 	return (&placement.Expiry{Hub: h.mgr.GetClient(), Clock: clock.RealClock{}, Events: h.mgr.GetEventRecorder("fairway-placement")}).SetupWithManager(h.mgr)
 }
 
+func (h *house) addKeeper(context.Context) error {
+	h.keeper = keeper.New(h.mgr.GetClient(), h.mgr.GetAPIReader(), clock.RealClock{})
+	return h.keeper.Follow(h.mgr)
+}
+
 func (h *house) addReleases(context.Context) error {
 	hub, direct := h.mgr.GetClient(), h.mgr.GetAPIReader()
 	return (&release.Reconciler{
 		Hub: hub, Direct: direct,
-		Placer:    &placement.Placer{Hub: hub, Direct: direct, Clock: clock.RealClock{}},
+		Placer:    &placement.Placer{Hub: hub, Direct: direct, Clock: clock.RealClock{}, Keeper: h.keeper, Fence: h.lock},
 		Renderer:  &rendering.Renderer{Hub: hub, Members: h.members, DNSNetworks: h.options.dnsNetworks},
 		Instances: &release.Finder{Hub: hub, Members: h.members}, Stops: h.stops,
 		Gate: h.gate, Recorder: h.recorder, Clock: clock.RealClock{}, Events: h.mgr.GetEventRecorder("fairway-release"),

@@ -31,7 +31,7 @@ type room struct {
 	// listed says that its pool lists the room.
 	listed bool
 	names  []string
-	hosts hosts
+	hosts  hosts
 	// lean are the hosts without one, for each class that it may be of.
 	lean []hosts
 	held []held

@@ -22,11 +22,11 @@ import (
 	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
 	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
 	releasev1 "github.com/fairway-cloud/fairway/api/release/v1alpha1"
-	tenancyv1 "github.com/fairway-cloud/fairway/api/tenancy/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/app"
 	"github.com/fairway-cloud/fairway/internal/placement"
-	"github.com/fairway-cloud/fairway/internal/placement/observed"
+	"github.com/fairway-cloud/fairway/internal/placement/keeper"
 	"github.com/fairway-cloud/fairway/internal/platform/canonical"
+	"github.com/fairway-cloud/fairway/internal/platform/members"
 	"github.com/fairway-cloud/fairway/internal/release"
 )
 
@@ -37,75 +37,179 @@ const LabelRelease = "placement.fairway.cloud/release"
 // DefaultExpiry is how long a Placement without a Release holds its room.
 const DefaultExpiry = time.Hour
 
-// Placer places Revisions for Releases. One at a time: what one decision reserves
-// the next one sees.
+// Placer places Revisions for Releases. What is asked for at the same time is decided
+// together, and what one decision reserves the next one sees.
 type Placer struct {
-	// Hub reads the fleet and writes Placements.
+	// Hub writes Placements.
 	Hub client.Client
 	// Direct reads Placements past every cache.
 	Direct client.Reader
 	Clock  clock.PassiveClock
+	// Keeper has the fleet at hand. Nil: the fleet is read anew for each decision.
+	Keeper *keeper.Keeper
+	// Fence is asked before Placements are written. Nil: nobody else writes.
+	Fence members.Fence
 	// Expiry of a Placement that no Release uses. 0: DefaultExpiry.
 	Expiry time.Duration
 
-	mu sync.Mutex
+	once  sync.Once
+	queue queue
+	busy  busy
 }
 
 var _ release.Placer = &Placer{}
 
+// tries is how often a decision is made anew after another server was quicker.
+const tries = 8
+
 // Place implements release.Placer.
 func (p *Placer) Place(ctx context.Context, r *releasev1.Release, revision *appv1.Revision) (*placementv1.Placement, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-
-	now := p.Clock.Now()
-	w, err := observed.Read(ctx, p.Hub, p.Direct)
+	a, err := p.question(ctx, r, revision)
 	if err != nil {
 		return nil, err
 	}
-	held := w.Of(r.Namespace, r.Spec.Application, now)
-	for i := range held {
-		if found := &held[i]; madeFor(found, r) && found.Spec.Revision == revision.Name {
-			return found, p.use(ctx, found, r.Name)
+	if err := p.busy.enter(ctx, a.application); err != nil {
+		return nil, fmt.Errorf("could not place application %q: %w", r.Spec.Application, err)
+	}
+	defer p.busy.leave(a.application)
+
+	clash := ""
+	for range tries {
+		p.queue.ask(a, func(all []*question) { p.decide(ctx, all) })
+		if a.err != nil {
+			return nil, a.err
+		}
+		if a.found != nil && a.found.Status.Release == r.Name {
+			return a.found, nil
+		}
+		made, err := p.keepOrStore(ctx, a)
+		if err != nil {
+			return nil, err
+		}
+		if clash, err = p.stands(ctx, a, made); err != nil {
+			return nil, err
+		}
+		if clash == "" {
+			return made, p.use(ctx, made, r.Name)
+		}
+		if err := p.withdraw(ctx, made, clash); err != nil {
+			return nil, err
 		}
 	}
-	decision, by, err := p.decide(ctx, w, r, revision, held, now)
+	return nil, fmt.Errorf("could not place application %q: another server placed into the same room %d times, last: %s; it is tried again", r.Spec.Application, tries, clash)
+}
+
+// mayWrite reports whether this server may write Placements now.
+func (p *Placer) mayWrite() error {
+	if p.Fence == nil {
+		return nil
+	}
+	return p.Fence.Check()
+}
+
+// fleet is the Keeper.
+func (p *Placer) fleet() *keeper.Keeper {
+	p.once.Do(func() {
+		if p.Keeper == nil {
+			p.Keeper = keeper.New(p.Hub, p.Direct, p.Clock)
+		}
+	})
+	return p.Keeper
+}
+
+// question gathers what a decision is asked by.
+func (p *Placer) question(ctx context.Context, r *releasev1.Release, revision *appv1.Revision) (*question, error) {
+	content, err := app.Open(revision)
 	if err != nil {
+		return nil, &release.Refusal{Reason: releasev1.ReasonBadPlan, Message: err.Error()}
+	}
+	a := &question{release: r, revision: revision, content: content, application: client.ObjectKey{Namespace: r.Namespace, Name: r.Spec.Application}, done: make(chan struct{}, 1)}
+	if err := p.Hub.Get(ctx, client.ObjectKey{Name: content.Tenant}, &a.tenant); err != nil {
+		return nil, fmt.Errorf("could not read tenant %q: %w", content.Tenant, err)
+	}
+	return a, nil
+}
+
+// decide answers questions together.
+func (p *Placer) decide(ctx context.Context, all []*question) {
+	err := p.fleet().Decide(context.WithoutCancel(ctx), func(v *keeper.View) {
+		var asked []*question
+		var requests []placement.Request
+		for _, a := range all {
+			if request, ask := a.request(v); ask {
+				asked, requests = append(asked, a), append(requests, request)
+			}
+		}
+		for i, d := range v.Place(requests) {
+			asked[i].answer(d, v.Now())
+		}
+	})
+	if err != nil {
+		for _, a := range all {
+			a.err = err
+		}
+	}
+}
+
+// keepOrStore returns the Placement that the Release has already, or stores the
+// decision.
+func (p *Placer) keepOrStore(ctx context.Context, a *question) (*placementv1.Placement, error) {
+	if a.found != nil {
+		return a.found, nil
+	}
+	made, err := p.store(ctx, a)
+	if err == nil && made.Status.Release == "" && len(made.Status.Conditions) > 0 {
+		// It was given back once. It holds its room again from when it is used on.
+		err = p.use(ctx, made, a.release.Name)
+	}
+	if err != nil {
+		p.fleet().Settle(a.application, nil)
 		return nil, err
 	}
-	if decision.Refused {
-		return nil, &release.Refusal{Reason: releasev1.ReasonNotPlaced, Message: lacks(decision)}
+	p.fleet().Settle(a.application, made.DeepCopy())
+	return made, nil
+}
+
+// stands says why a Placement cannot stay beside what was stored before it; empty: it
+// can. The hub may have another writer: a server that led before, or one that was set
+// up from a copy. All that was stored before the Placement is known when this is
+// judged; what was stored later gives way to it, when it is judged itself.
+func (p *Placer) stands(ctx context.Context, a *question, made *placementv1.Placement) (clash string, err error) {
+	if err := p.fleet().Reached(ctx, made.ResourceVersion); err != nil {
+		return "", err
 	}
-	made, err := p.store(ctx, r, revision, decision, by, now)
-	if err != nil {
-		return nil, err
+	err = p.fleet().Decide(ctx, func(v *keeper.View) {
+		policy, _, bad := v.Policy(a.content.Environment)
+		if bad != nil {
+			err = bad
+			return
+		}
+		clash = v.Clash(made, a.tenant.Spec.Quotas, policy)
+	})
+	return clash, err
+}
+
+// withdraw gives back the room of a Placement that clashes with another.
+func (p *Placer) withdraw(ctx context.Context, made *placementv1.Placement, why string) error {
+	if len(made.Status.Conditions) > 0 {
+		err := giveBack(ctx, p.Hub, p.Clock, made, placementv1.ReasonSuperseded, bounded("another server placed into the same room first: "+why, 1024))
+		if err == nil {
+			p.fleet().Saw(made.DeepCopy())
+		}
+		return err
 	}
-	return made, p.use(ctx, made, r.Name)
+	err := p.Hub.Delete(ctx, made, client.Preconditions{UID: &made.UID, ResourceVersion: &made.ResourceVersion})
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("could not withdraw placement %q: %w", made.Name, err)
+	}
+	p.fleet().Lost(made)
+	return nil
 }
 
 // madeFor reports whether a Placement was made for a Release. Its status says so;
 // before the status could be written, its label does.
 func madeFor(p *placementv1.Placement, r *releasev1.Release) bool {
 	return p.Status.Release == r.Name || p.Status.Release == "" && p.Labels[LabelRelease] == r.Name
-}
-
-func (p *Placer) decide(ctx context.Context, w observed.World, r *releasev1.Release, revision *appv1.Revision, held []placementv1.Placement, now time.Time) (placement.Decision, placementv1.DecidedBy, error) {
-	content, err := app.Open(revision)
-	if err != nil {
-		return placement.Decision{}, placementv1.DecidedBy{}, &release.Refusal{Reason: releasev1.ReasonBadPlan, Message: err.Error()}
-	}
-	var tenant tenancyv1.Tenant
-	if err := p.Hub.Get(ctx, client.ObjectKey{Name: content.Tenant}, &tenant); err != nil {
-		return placement.Decision{}, placementv1.DecidedBy{}, fmt.Errorf("could not read tenant %q: %w", content.Tenant, err)
-	}
-	snapshot := w.Snapshot(now)
-	request := observed.RequestOf(content, r.Namespace+"/"+r.Spec.Application, &tenant, snapshot.Pools, held)
-	policy, by, err := w.Policy(content.Environment)
-	if err != nil {
-		return placement.Decision{}, by, err
-	}
-	policy.Explain = true
-	return placement.Place(snapshot, []placement.Request{request}, policy)[0], by, nil
 }
 
 // lacks says what a refused decision lacks.
@@ -119,13 +223,18 @@ func lacks(d placement.Decision) string {
 	return bounded(strings.Join(parts, "; "), 16<<10)
 }
 
-// store writes the decision as a Placement. The same decision has the same name.
-func (p *Placer) store(ctx context.Context, r *releasev1.Release, revision *appv1.Revision, d placement.Decision, by placementv1.DecidedBy, now time.Time) (*placementv1.Placement, error) {
-	spec, err := specOf(r.Spec.Application, revision.Name, d, by)
+// store writes the decision as a Placement, if this server may write now. The same
+// decision has the same name.
+func (p *Placer) store(ctx context.Context, a *question) (*placementv1.Placement, error) {
+	if err := p.mayWrite(); err != nil {
+		return nil, err
+	}
+	r := a.release
+	spec, err := specOf(r.Spec.Application, a.revision.Name, a.decision, a.by)
 	if err != nil {
 		return nil, err
 	}
-	spec.ExpiresAt = metav1.NewTime(now.Add(cmp.Or(p.Expiry, DefaultExpiry)).Truncate(time.Second))
+	spec.ExpiresAt = metav1.NewTime(a.decidedAt.Add(cmp.Or(p.Expiry, DefaultExpiry)).Truncate(time.Second))
 	made := &placementv1.Placement{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: r.Namespace, Name: spec.Application + "-" + canonical.Short(spec.Digest, 10),
@@ -193,16 +302,20 @@ func (p *Placer) use(ctx context.Context, made *placementv1.Placement, by string
 	if err := p.Hub.Status().Patch(ctx, made, client.MergeFrom(before)); err != nil {
 		return fmt.Errorf("could not mark placement %q as used by release %q: %w", made.Name, by, err)
 	}
+	p.fleet().Saw(made.DeepCopy())
 	return nil
 }
 
 // Free implements release.Placer.
 func (p *Placer) Free(ctx context.Context, namespace, application, keep string) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	key := client.ObjectKey{Namespace: namespace, Name: application}
+	if err := p.busy.enter(ctx, key); err != nil {
+		return fmt.Errorf("could not give back the room of application %q: %w", application, err)
+	}
+	defer p.busy.leave(key)
 
 	var all placementv1.PlacementList
-	if err := p.Direct.List(ctx, &all, client.InNamespace(namespace)); err != nil {
+	if err := p.Direct.List(ctx, &all, client.InNamespace(namespace), client.MatchingLabels{appv1.LabelApplication: application}); err != nil {
 		return fmt.Errorf("could not read the placements of application %q: %w", application, err)
 	}
 	reason, why := placementv1.ReasonSuperseded, fmt.Sprintf("placement %q took its place", keep)
@@ -212,7 +325,11 @@ func (p *Placer) Free(ctx context.Context, namespace, application, keep string) 
 	var errs []error
 	for i := range all.Items {
 		if it := &all.Items[i]; it.Spec.Application == application && it.Name != keep {
-			errs = append(errs, giveBack(ctx, p.Hub, p.Clock, it, reason, why))
+			err := giveBack(ctx, p.Hub, p.Clock, it, reason, why)
+			if err == nil {
+				p.fleet().Saw(it)
+			}
+			errs = append(errs, err)
 		}
 	}
 	return errors.Join(errs...)

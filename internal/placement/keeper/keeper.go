@@ -157,8 +157,7 @@ func slim(o client.Object) client.Object {
 	return &thin
 }
 
-// Saw takes over an object that was just written or seen. It is not changed by
-// whoever gives it afterwards.
+// Saw takes over an object that was just written or seen. Nobody changes it afterwards.
 func (k *Keeper) Saw(o client.Object) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -173,7 +172,7 @@ func (k *Keeper) Lost(o client.Object) {
 }
 
 // Settle ends the reservation of an application's decision: its Placement is written,
-// and given, or is not, and nil.
+// and given, or is not, and nil. Nobody changes it afterwards.
 func (k *Keeper) Settle(application client.ObjectKey, written *placementv1.Placement) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package controller
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
+	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
+	releasev1 "github.com/fairway-cloud/fairway/api/release/v1alpha1"
+	tenancyv1 "github.com/fairway-cloud/fairway/api/tenancy/v1alpha1"
+	"github.com/fairway-cloud/fairway/internal/app"
+	"github.com/fairway-cloud/fairway/internal/placement"
+	"github.com/fairway-cloud/fairway/internal/placement/keeper"
+	"github.com/fairway-cloud/fairway/internal/placement/observed"
+	"github.com/fairway-cloud/fairway/internal/release"
+)
+
+// question asks where a Revision runs.
+type question struct {
+	release     *releasev1.Release
+	revision    *appv1.Revision
+	content     app.Content
+	application client.ObjectKey
+	tenant      tenancyv1.Tenant
+
+	// What follows is the answer: the Placement that the Release has already, or the
+	// decision and what it was decided by, or why there is none.
+	found     *placementv1.Placement
+	decision  placement.Decision
+	by        placementv1.DecidedBy
+	decidedAt time.Time
+	err       error
+
+	done chan struct{}
+}
+
+// request asks the fleet, unless the answer is there.
+func (a *question) request(v *keeper.View) (request placement.Request, ask bool) {
+	a.found, a.decision, a.err = nil, placement.Decision{}, nil
+	held := v.Held(a.application)
+	for i := range held {
+		if found := &held[i]; madeFor(found, a.release) && found.Spec.Revision == a.revision.Name {
+			a.found = found.DeepCopy()
+			return request, false
+		}
+	}
+	policy, by, err := v.Policy(a.content.Environment)
+	if err != nil {
+		a.err = err
+		return request, false
+	}
+	policy.Explain = true
+	request = observed.RequestOf(a.content, a.application.String(), &a.tenant, v.Pools(), held)
+	request.Policy, a.by = &policy, by
+	return request, true
+}
+
+func (a *question) answer(d placement.Decision, now time.Time) {
+	a.decision, a.decidedAt = d, now
+	if d.Refused {
+		a.err = &release.Refusal{Reason: releasev1.ReasonNotPlaced, Message: lacks(d)}
+	}
+}
+
+// queue gathers questions: whoever comes while others are answered waits for the next
+// turn, in which all that wait are answered together.
+type queue struct {
+	mu      sync.Mutex
+	waiting []*question
+	going   bool
+}
+
+// ask waits until a question is answered.
+func (q *queue) ask(a *question, answer func([]*question)) {
+	q.mu.Lock()
+	q.waiting = append(q.waiting, a)
+	if !q.going {
+		q.going = true
+		go q.answer(answer)
+	}
+	q.mu.Unlock()
+	<-a.done
+}
+
+// answer answers questions until none waits.
+func (q *queue) answer(answer func([]*question)) {
+	for {
+		q.mu.Lock()
+		turn := q.waiting
+		q.waiting = nil
+		if len(turn) == 0 {
+			q.going = false
+			q.mu.Unlock()
+			return
+		}
+		q.mu.Unlock()
+		answer(turn)
+		for _, a := range turn {
+			a.done <- struct{}{}
+		}
+	}
+}
+
+// busy lets one in for each application at a time: what was decided for it is written
+// before something else is decided.
+type busy struct {
+	mu   sync.Mutex
+	with map[client.ObjectKey]chan struct{}
+}
+
+// enter waits until nobody is busy with an application.
+func (b *busy) enter(ctx context.Context, application client.ObjectKey) error {
+	for {
+		b.mu.Lock()
+		leaves, is := b.with[application]
+		if !is {
+			if b.with == nil {
+				b.with = map[client.ObjectKey]chan struct{}{}
+			}
+			b.with[application] = make(chan struct{})
+			b.mu.Unlock()
+			return nil
+		}
+		b.mu.Unlock()
+		select {
+		case <-leaves:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (b *busy) leave(application client.ObjectKey) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	close(b.with[application])
+	delete(b.with, application)
+}
