@@ -10,6 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
@@ -21,40 +23,51 @@ import (
 	"github.com/fairway-cloud/fairway/internal/app/apptest"
 )
 
-// Hub is a hub in memory with one pool of four hosts of 1 CPU in dc-east, for zone
-// business of tenant retail.
-func Hub(t *testing.T) *fake.ClientBuilder {
+// Scheme knows the kinds of Fairway.
+func Scheme(t testing.TB) *runtime.Scheme {
 	t.Helper()
 	s := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{appv1.AddToScheme, fleetv1.AddToScheme, placementv1.AddToScheme, releasev1.AddToScheme, tenancyv1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, appv1.AddToScheme, fleetv1.AddToScheme, placementv1.AddToScheme, releasev1.AddToScheme, tenancyv1.AddToScheme} {
 		if err := add(s); err != nil {
 			t.Fatal(err)
 		}
 	}
+	return s
+}
+
+// Hub is a hub in memory with the objects of Fleet.
+func Hub(t testing.TB) *fake.ClientBuilder {
+	t.Helper()
+	return fake.NewClientBuilder().WithScheme(Scheme(t)).WithStatusSubresource(&placementv1.Placement{}).WithObjects(Fleet()...)
+}
+
+// Fleet is one pool of four hosts of 1 CPU in dc-east, for zone business of tenant
+// retail.
+func Fleet() []client.Object {
 	pool := &fleetv1.Pool{ObjectMeta: metav1.ObjectMeta{Name: "retail-business"}, Spec: fleetv1.PoolSpec{Tenant: "retail", SecurityLevel: "level-3", Zones: []string{"business"}}}
 	pool.Status.Racks = []fleetv1.PoolRack{{
 		Cluster: "east-1", Rack: "east-a", Hosts: []string{"h1", "h2", "h3", "h4"},
 		Capacity: fleetv1.Resources{CPU: resource.MustParse("4"), Memory: resource.MustParse("8Gi"), Instances: 40},
 	}}
-	return fake.NewClientBuilder().WithScheme(s).WithStatusSubresource(&placementv1.Placement{}).WithObjects(
+	return []client.Object{
 		pool,
 		&fleetv1.Cluster{
 			ObjectMeta: metav1.ObjectMeta{Name: "east-1"}, Spec: fleetv1.ClusterSpec{DataCenter: "dc-east", Environment: "prod"},
-			Status: fleetv1.ClusterStatus{PodAdmission: "Policy", Conditions: []metav1.Condition{{Type: fleetv1.ConditionReachable, Status: metav1.ConditionTrue}}},
+			Status: fleetv1.ClusterStatus{PodAdmission: "Policy", Conditions: []metav1.Condition{{Type: fleetv1.ConditionReachable, Status: metav1.ConditionTrue, Reason: "Answers", LastTransitionTime: metav1.NewTime(apptest.Now)}}},
 		},
 		&fleetv1.DCN{ObjectMeta: metav1.ObjectMeta{Name: "dcn-east-1"}, Spec: fleetv1.DCNSpec{DataCenter: "dc-east", Environment: "prod"}},
-		&fleetv1.NetworkZone{ObjectMeta: metav1.ObjectMeta{Name: "business"}, Spec: fleetv1.NetworkZoneSpec{AcceptedLevels: []string{"level-3"}}},
+		&fleetv1.NetworkZone{ObjectMeta: metav1.ObjectMeta{Name: "business"}, Spec: fleetv1.NetworkZoneSpec{Kind: "Business", AcceptedLevels: []string{"level-3"}}},
 		// Nothing is kept free, so that tests count by hand.
 		&placementv1.PlacementPolicy{ObjectMeta: metav1.ObjectMeta{Name: "all"}, Spec: placementv1.PlacementPolicySpec{SpareFrom: new(int32)}},
-		&tenancyv1.SecurityLevel{ObjectMeta: metav1.ObjectMeta{Name: "level-3"}},
-		&tenancyv1.Tenant{ObjectMeta: metav1.ObjectMeta{Name: "retail"}, Spec: tenancyv1.TenantSpec{Quotas: []tenancyv1.Quota{{
+		&tenancyv1.SecurityLevel{ObjectMeta: metav1.ObjectMeta{Name: "level-3"}, Spec: tenancyv1.SecurityLevelSpec{Rank: 3}},
+		&tenancyv1.Tenant{ObjectMeta: metav1.ObjectMeta{Name: "retail"}, Spec: tenancyv1.TenantSpec{Environments: []string{"prod"}, Quotas: []tenancyv1.Quota{{
 			Environment: "prod", Pool: "retail-business", Instances: 100, CPU: resource.MustParse("100"), Memory: resource.MustParse("1Ti"),
 		}}}},
-	)
+	}
 }
 
 // Revision of an application with n instances of 250m CPU in dcn-east-1.
-func Revision(t *testing.T, application string, n int32) *appv1.Revision {
+func Revision(t testing.TB, application string, n int32) *appv1.Revision {
 	t.Helper()
 	a := apptest.MobileBank(apptest.With("account", func(c *appv1.Component) {
 		c.Instances, c.DependsOn = []appv1.InstanceCount{{DCN: "dcn-east-1", Count: n}}, nil
