@@ -208,9 +208,8 @@ func (s *Store) List(ctx context.Context, q Query) (found []Instance, more bool,
 	where, args := q.where()
 	where = append(where, "gone = 0")
 	if q.After != (Position{}) {
-		where = append(where, "(namespace > ? OR namespace = ? AND (application > ? OR application = ? AND (component > ? OR component = ? AND number > ?)))")
-		a := q.After
-		args = append(args, a.Namespace, a.Namespace, a.Application, a.Application, a.Component, a.Component, a.Number)
+		where = append(where, "(namespace, application, component, number) > (?, ?, ?, ?)")
+		args = append(args, q.After.Namespace, q.After.Application, q.After.Component, q.After.Number)
 	}
 	return s.page(ctx, "WHERE "+strings.Join(where, " AND ")+" ORDER BY namespace, application, component, number LIMIT ?", q.Limit, args)
 }

@@ -142,7 +142,8 @@ func (s *Seen) place(p *placementv1.Placement, before, wanted map[key]Instance) 
 // numbered reports whether the instances of a component have seats; jobs have none.
 func (s *Seen) numbered(component string) bool {
 	if s.Application == nil {
-		return true
+		// Its description is gone: what was numbered then is.
+		return len(s.Before) == 0 || slices.ContainsFunc(s.Before, func(b Instance) bool { return b.Component == component })
 	}
 	for _, c := range s.Application.Spec.Components {
 		if string(c.Name) == component {
