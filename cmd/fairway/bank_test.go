@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
@@ -45,6 +46,16 @@ func newRegistry(t *testing.T, images ...string) string {
 	return address
 }
 
+// headerOnly is a file of machines that names none.
+func headerOnly(t *testing.T, dir string) string {
+	t.Helper()
+	path := filepath.Join(dir, "none.csv")
+	if err := os.WriteFile(path, []byte("namespace,application,component,seat,dcn,dataCenter,rack,host,address\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 // bankStory is what a user does with the example bank before any cluster is there.
 func bankStory(t *testing.T, b *bench) {
 	const world, bank = "../../examples/bank/world", "../../examples/bank/applications/mobile-bank.yaml"
@@ -67,6 +78,14 @@ func bankStory(t *testing.T, b *bench) {
 		{"it may go live", "app check -f " + bank, 0, nil, nil},
 		{"an application becomes a Revision and nothing runs", "apply --wait --timeout 60s -f " + bank, 0,
 			[]string{"application.app.fairway.cloud/mobile-bank created", "nothing runs yet; start a release with: fairway release start mobile-bank -n retail-prod"}, nil},
+		{"what runs on virtual machines, looked at", "placement machines import -f ../../examples/bank/machines.csv --dry-run", 0, []string{"retail-prod/mobile-bank.cmdb created (server dry run)", "2 machines: 1 applications created"}, nil},
+		{"imported", "placement machines import -f ../../examples/bank/machines.csv", 0, []string{"retail-prod/mobile-bank.cmdb created"}, nil},
+		{"the same file again", "placement machines import -f ../../examples/bank/machines.csv", 0, []string{"2 machines: 0 applications created, 0 updated, 1 unchanged"}, nil},
+		{"they are listed", "placement machines mobile-bank -n retail-prod", 0, []string{"account-9001", "dcn-east-1", "vm-mb-0001", "10.200.1.11"}, nil},
+		{"a file that is not there", "placement machines import -f moon.csv", 2, nil, []string{"could not read"}},
+		{"none any more, unconfirmed", "placement machines import -f " + headerOnly(t, b.dir) + " --none retail-prod/mobile-bank", 5, nil, []string{"2 of 2 of retail-prod/mobile-bank; nothing was written", "--gone 2"}},
+		{"none any more", "placement machines import -f " + headerOnly(t, b.dir) + " --none retail-prod/mobile-bank --gone 2", 0, []string{"retail-prod/mobile-bank account-9001 gone"}, nil},
+		{"nobody to tell", "placement inventory replay cmdb", 6, nil, []string{"none is configured"}},
 		{"names are completed", "__complete get application -n retail-prod m", 0, []string{"mobile-bank"}, nil},
 		{"namespaces are completed", "__complete get applications -n retail", 0, []string{"retail-prod"}, nil},
 		{"an image that no registry has", "apply --wait --timeout 60s -f " + change("gone.yaml", "bank/account:v1", "bank/account:v404"), 8, nil, []string{"v404", "what runs is not touched"}},
@@ -91,6 +110,14 @@ func bankStory(t *testing.T, b *bench) {
 		{"a command that there is not", "elease start", 2, nil, []string{"unknown command"}},
 		{"too few words", "release start", 2, nil, []string{"accepts 1 arg"}},
 	})
+	// The inventory follows within a moment.
+	listed := ""
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline) && !strings.Contains(listed, "account-9002"); <-time.After(100 * time.Millisecond) {
+		listed, _, _ = run(t, "placement", "inventory", "-n", "retail-prod", "--since", "0")
+	}
+	if !strings.Contains(listed, "account-9001") || !strings.Contains(listed, "Gone") || !strings.Contains(listed, "go on with --since") {
+		t.Errorf("the inventory tells of the machines that went: %s", listed)
+	}
 	out, _, code := run(t, "get", "revisions", "-n", "retail-prod", "-o", "name")
 	_, revision, _ := strings.Cut(strings.Fields(out)[0], "/")
 	tell(t, []step{
