@@ -80,11 +80,10 @@ func collect(parent *cobra.Command, into *[]*cobra.Command) {
 		if c.Hidden || c.Name() == "help" || c.Name() == "completion" {
 			continue
 		}
-		if c.HasSubCommands() {
-			collect(c, into)
-			continue
+		if !c.HasSubCommands() || asks(c) { // a group asks nothing by itself
+			*into = append(*into, c)
 		}
-		*into = append(*into, c)
+		collect(c, into)
 	}
 }
 
