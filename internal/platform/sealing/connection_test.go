@@ -112,18 +112,17 @@ func file(t *testing.T, content []byte) string {
 
 // bench is one kind at work: an authority, another, and a server.
 type bench struct {
-	kind          sealing.Kind
-	known, other  sealing.Authority
-	ca            string
-	server        sealing.Server
-	address       string
-	mu            sync.Mutex
-	met           []sealing.Peer
-	refused       []error
-	keys          [][]byte
-	acceptor      *sealing.Acceptor
-	handshakes    sync.WaitGroup
-	stopAccepting func()
+	kind         sealing.Kind
+	known, other sealing.Authority
+	ca           string
+	server       sealing.Server
+	address      string
+	mu           sync.Mutex
+	met          []sealing.Peer
+	refused      []error
+	keys         [][]byte
+	acceptor     *sealing.Acceptor
+	handshakes   sync.WaitGroup
 }
 
 // within bounds handshakes that nobody is to finish, and patience those of a server
