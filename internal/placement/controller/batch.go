@@ -4,7 +4,6 @@
 package controller
 
 import (
-	"context"
 	"sync"
 	"time"
 
@@ -105,40 +104,4 @@ func (q *queue) answer(answer func([]*question)) {
 			a.done <- struct{}{}
 		}
 	}
-}
-
-// busy lets one in for each application at a time: what was decided for it is written
-// before something else is decided.
-type busy struct {
-	mu   sync.Mutex
-	with map[client.ObjectKey]chan struct{}
-}
-
-// enter waits until nobody is busy with an application.
-func (b *busy) enter(ctx context.Context, application client.ObjectKey) error {
-	for {
-		b.mu.Lock()
-		leaves, is := b.with[application]
-		if !is {
-			if b.with == nil {
-				b.with = map[client.ObjectKey]chan struct{}{}
-			}
-			b.with[application] = make(chan struct{})
-			b.mu.Unlock()
-			return nil
-		}
-		b.mu.Unlock()
-		select {
-		case <-leaves:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-func (b *busy) leave(application client.ObjectKey) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	close(b.with[application])
-	delete(b.with, application)
 }

@@ -27,6 +27,7 @@ import (
 	"github.com/fairway-cloud/fairway/internal/placement/keeper"
 	"github.com/fairway-cloud/fairway/internal/platform/canonical"
 	"github.com/fairway-cloud/fairway/internal/platform/members"
+	"github.com/fairway-cloud/fairway/internal/platform/turns"
 	"github.com/fairway-cloud/fairway/internal/release"
 )
 
@@ -54,7 +55,9 @@ type Placer struct {
 
 	once  sync.Once
 	queue queue
-	busy  busy
+	// turns has what was decided for an application written before something else is
+	// decided for it.
+	turns turns.Turns
 }
 
 var _ release.Placer = &Placer{}
@@ -68,10 +71,11 @@ func (p *Placer) Place(ctx context.Context, r *releasev1.Release, revision *appv
 	if err != nil {
 		return nil, err
 	}
-	if err := p.busy.enter(ctx, a.application); err != nil {
+	leave, err := p.turns.Take(ctx, a.application)
+	if err != nil {
 		return nil, fmt.Errorf("could not place application %q: %w", r.Spec.Application, err)
 	}
-	defer p.busy.leave(a.application)
+	defer leave()
 
 	clash := ""
 	for range tries {
@@ -308,11 +312,11 @@ func (p *Placer) use(ctx context.Context, made *placementv1.Placement, by string
 
 // Free implements release.Placer.
 func (p *Placer) Free(ctx context.Context, namespace, application, keep string) error {
-	key := client.ObjectKey{Namespace: namespace, Name: application}
-	if err := p.busy.enter(ctx, key); err != nil {
+	leave, err := p.turns.Take(ctx, client.ObjectKey{Namespace: namespace, Name: application})
+	if err != nil {
 		return fmt.Errorf("could not give back the room of application %q: %w", application, err)
 	}
-	defer p.busy.leave(key)
+	defer leave()
 
 	var all placementv1.PlacementList
 	if err := p.Direct.List(ctx, &all, client.InNamespace(namespace), client.MatchingLabels{appv1.LabelApplication: application}); err != nil {

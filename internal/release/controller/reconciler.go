@@ -22,6 +22,7 @@ import (
 	"github.com/fairway-cloud/fairway/internal/approval"
 	"github.com/fairway-cloud/fairway/internal/audit"
 	"github.com/fairway-cloud/fairway/internal/platform/patch"
+	"github.com/fairway-cloud/fairway/internal/platform/turns"
 	"github.com/fairway-cloud/fairway/internal/release"
 )
 
@@ -45,10 +46,20 @@ type Reconciler struct {
 	// Events tells people what happened. Nil: nobody is told.
 	Events events.EventRecorder
 	Limits release.Limits
+
+	// turns lets one Release of an application go on at a time: what takes an application
+	// over begins when the step of the Release that had it has ended.
+	turns turns.Turns
 }
 
 // Reconcile moves one Release a step closer to its plan.
 func (r *Reconciler) Reconcile(ctx context.Context, cached *releasev1.Release) (ctrl.Result, error) {
+	leave, err := r.turns.Take(ctx, client.ObjectKey{Namespace: cached.Namespace, Name: cached.Spec.Application})
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	defer leave()
+
 	rel := &releasev1.Release{}
 	if err := r.Direct.Get(ctx, client.ObjectKeyFromObject(cached), rel); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)

@@ -23,6 +23,9 @@ import (
 	"github.com/fairway-cloud/fairway/internal/release"
 )
 
+// workers is how many Releases, of different applications, are looked at at once.
+const workers = 8
+
 // SetupWithManager registers the controller and what wakes it.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
@@ -44,7 +47,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&approvalv1.ApprovalRequest{}, handler.EnqueueRequestsFromMapFunc(func(_ context.Context, o client.Object) []reconcile.Request {
 			return []reconcile.Request{{NamespacedName: client.ObjectKey{Namespace: o.GetNamespace(), Name: o.(*approvalv1.ApprovalRequest).Spec.Subject.Name}}}
 		})).
-		WithOptions(controller.Options{RateLimiter: limiter}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: workers, RateLimiter: limiter}).
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
 }
 
