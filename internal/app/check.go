@@ -50,6 +50,7 @@ var goLive = []struct {
 	{"TooFewDataCenters", byClass, checkDataCenters},
 	{"Sizing", byClass, checkSizing},
 	{"MissingProcessor", alwaysWarning, checkMissingProcessors},
+	{"DiskIONotLimited", alwaysWarning, checkDiskIO},
 	{"Overcommit", alwaysWarning, checkOvercommit},
 	{"SecretInEnv", byClass, checkSecretsInEnv},
 	{"ExpiredException", byClass, checkExceptions},

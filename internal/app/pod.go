@@ -82,6 +82,12 @@ func (r *rendering) pod(c component, a Assignment, name, about string) (corev1.P
 		r.reason(string(c.Name), about, "spec.template.spec.securityContext.seccompProfile", Adapted,
 			"version %s takes the seccomp profile as an annotation; the effect is the same", r.served.Version)
 	}
+	if c.diskIO != "" {
+		if meta.Annotations == nil {
+			meta.Annotations = map[string]string{}
+		}
+		meta.Annotations[annotationDiskIO] = c.diskIO
+	}
 	return corev1.PodTemplateSpec{ObjectMeta: meta, Spec: spec}, nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
+	fleetv1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
 	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/platform/canonical"
 )
@@ -27,6 +28,8 @@ type Input struct {
 	Assignments []Assignment
 	// StorageClasses maps kinds of volume to the member's storage classes.
 	StorageClasses map[appv1.VolumeKind]string
+	// DiskIO says what limits disk IO on the member's hosts.
+	DiskIO fleetv1.DiskIOLimit
 	// DNSNetworks are networks of name servers besides the pods of kube-dns.
 	DNSNetworks []string
 	// Zones bound what declared dependencies open: a flow that no zone allows stays closed.
@@ -203,6 +206,8 @@ type component struct {
 	frozen FrozenComponent
 	deps   []target
 	dcns   []string // in which it runs in this cluster, sorted
+	// diskIO is the class of disk IO that the member holds its pods to; "" for none.
+	diskIO string
 }
 
 // Render turns a Revision into the objects of one member, for what that member serves. The
@@ -260,6 +265,7 @@ func (r *rendering) gather() error {
 				return err
 			}
 			c = component{Component: content.Spec.Components[i], frozen: content.Components[i], deps: deps}
+			r.bounded(&c)
 		}
 		if !slices.Contains(c.dcns, a.Cell.DCN) {
 			c.dcns = append(c.dcns, a.Cell.DCN)

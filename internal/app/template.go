@@ -28,6 +28,8 @@ type template struct {
 	PullSecret                       string
 	// Architectures are left out where there are none, as they were before images were asked.
 	Architectures []string `json:",omitempty"`
+	// DiskIO is left out where none is wished, as it was before there were classes.
+	DiskIO appv1.DiskIOClass `json:",omitempty"`
 }
 
 // target is a dependency, resolved.
@@ -134,7 +136,7 @@ func templateDigest(content Content, c appv1.Component, f FrozenComponent) (stri
 		Renderer: content.Renderer,
 		Tenant:   content.Tenant, Environment: content.Environment, Application: content.Application,
 		Rules: f.Rules(), LogFolders: logFolders(c), UnreachableSeconds: unreachable(c, content.Class),
-		PullSecret: content.Spec.PullSecret, Architectures: f.Architectures,
+		PullSecret: content.Spec.PullSecret, Architectures: f.Architectures, DiskIO: diskIOOf(c),
 	}
 	if s, ok := SizeOf(c.Resources); ok {
 		t.Size = &s

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
+	fleetv1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
 )
 
 // EnvironmentClass says how strictly an environment is run.
@@ -38,6 +39,7 @@ type World struct {
 	Zones            []Zone
 	Pools            []Pool
 	DCNs             []DCN
+	Members          []Member
 	Sites            []Site
 	// Images are facts that the registry told, by image as the application writes it.
 	// An image without an entry is not judged by them.
@@ -111,6 +113,13 @@ type DCN struct {
 // Site is a data centre and the region that it lies in.
 type Site struct {
 	Name, City string
+}
+
+// Member is a cluster that serves an environment.
+type Member struct {
+	Name, DataCenter, Environment string
+	// DiskIO says what limits disk IO on its hosts.
+	DiskIO fleetv1.DiskIOLimit
 }
 
 // ImageFacts are what the registry says about an image.

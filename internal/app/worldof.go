@@ -18,6 +18,7 @@ type Defined struct {
 	Zones       []fleetv1.NetworkZone
 	Pools       []fleetv1.Pool
 	DCNs        []fleetv1.DCN
+	Clusters    []fleetv1.Cluster
 	Sites       []fleetv1.DataCenter
 }
 
@@ -68,6 +69,9 @@ func WorldOf(tenant string, d Defined, now time.Time) World {
 	}
 	for _, s := range d.Sites {
 		w.Sites = append(w.Sites, Site{Name: s.Name, City: s.Spec.City})
+	}
+	for _, c := range d.Clusters {
+		w.Members = append(w.Members, Member{Name: c.Name, DataCenter: c.Spec.DataCenter, Environment: c.Spec.Environment, DiskIO: c.Spec.DiskIO})
 	}
 	return w
 }

@@ -347,11 +347,32 @@ type Resources struct {
 	// +optional
 	MemoryLimit *resource.Quantity `json:"memoryLimit,omitempty"`
 
+	// diskIO bounds what an instance reads from and writes to each disk of its host (R53): Low
+	// (20 MiB and 500 operations a second, each way), Medium (100 MiB, 2,500) or High (400 MiB,
+	// 10,000). It holds on clusters whose hosts limit disk IO; checks and releases name those
+	// that do not. Volumes that come over the network are not bounded. Default: no bound.
+	// +optional
+	DiskIO DiskIOClass `json:"diskIO,omitempty"`
+
 	// ephemeralStorage bounds what an instance writes to its own disk, logs included.
 	// Default: no bound of its own.
 	// +optional
 	EphemeralStorage *resource.Quantity `json:"ephemeralStorage,omitempty"`
 }
+
+// DiskIOClass is a ready-made bound of disk IO.
+//
+// +kubebuilder:validation:Enum=Low;Medium;High
+type DiskIOClass string
+
+const (
+	// DiskIOLow is 20 MiB and 500 operations a second, each way.
+	DiskIOLow DiskIOClass = "Low"
+	// DiskIOMedium is 100 MiB and 2,500 operations a second, each way.
+	DiskIOMedium DiskIOClass = "Medium"
+	// DiskIOHigh is 400 MiB and 10,000 operations a second, each way.
+	DiskIOHigh DiskIOClass = "High"
+)
 
 // JVM sizes the Java virtual machine. It is carried out through the environment variable
 // JAVA_TOOL_OPTIONS, which every JVM from version 8u191 on reads.

@@ -39,7 +39,29 @@ type ClusterSpec struct {
 	// +listMapKey=kind
 	// +kubebuilder:validation:MaxItems=8
 	StorageClasses []StorageClass `json:"storageClasses,omitempty"`
+	// diskIO says whether the cluster's hosts limit the disk IO of instances, or why not (R53):
+	// BlockIO, where every host has cgroup v2, a runtime with classes of disk IO (containerd
+	// 1.7 or newer, CRI-O) and the classes of Fairway; CgroupV1; or RuntimeWithout. Kubernetes
+	// does not tell, so whoever runs the hosts does. Say BlockIO only when all of them do: a
+	// host without the classes does not start instances that wish for one. Left out: nobody
+	// has said, and nothing is limited.
+	// +optional
+	DiskIO DiskIOLimit `json:"diskIO,omitempty"`
 }
+
+// DiskIOLimit is what limits the disk IO of instances on the hosts of a cluster.
+//
+// +kubebuilder:validation:Enum=BlockIO;CgroupV1;RuntimeWithout
+type DiskIOLimit string
+
+const (
+	// DiskIOBlockIO hosts limit it by classes of their runtime.
+	DiskIOBlockIO DiskIOLimit = "BlockIO"
+	// DiskIOCgroupV1 hosts do not: they have cgroup v1.
+	DiskIOCgroupV1 DiskIOLimit = "CgroupV1"
+	// DiskIORuntimeWithout hosts do not: their runtime has no classes, or was not told them.
+	DiskIORuntimeWithout DiskIOLimit = "RuntimeWithout"
+)
 
 // ClusterConnection says how the hub reaches a member.
 type ClusterConnection struct {

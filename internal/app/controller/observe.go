@@ -38,19 +38,21 @@ func observe(ctx context.Context, hub client.Reader, a *appv1.Application, now t
 			message: fmt.Sprintf("environment %q does not exist; define it, or put the application into the namespace of one that does", environment)}
 	}
 	var (
-		levels  tenancyv1.SecurityLevelList
-		classes tenancyv1.AvailabilityClassList
-		zones   fleetv1.NetworkZoneList
-		pools   fleetv1.PoolList
-		dcns    fleetv1.DCNList
+		levels   tenancyv1.SecurityLevelList
+		classes  tenancyv1.AvailabilityClassList
+		zones    fleetv1.NetworkZoneList
+		pools    fleetv1.PoolList
+		dcns     fleetv1.DCNList
+		clusters fleetv1.ClusterList
 		sites   fleetv1.DataCenterList
 	)
-	err = errors.Join(err, hub.List(ctx, &levels), hub.List(ctx, &classes), hub.List(ctx, &zones), hub.List(ctx, &pools), hub.List(ctx, &dcns), hub.List(ctx, &sites))
+	err = errors.Join(err, hub.List(ctx, &levels), hub.List(ctx, &classes), hub.List(ctx, &zones), hub.List(ctx, &pools), hub.List(ctx, &dcns), hub.List(ctx, &clusters), hub.List(ctx, &sites))
 	if err != nil {
 		return app.World{}, &refusal{reason: appv1.ReasonReferenceMissing, message: "the hub could not be read; it is tried again",
 			err: fmt.Errorf("could not read what surrounds application %q: %w", a.Name, err)}
 	}
 	defined.Levels, defined.Classes, defined.Zones, defined.Pools, defined.DCNs, defined.Sites = levels.Items, classes.Items, zones.Items, pools.Items, dcns.Items, sites.Items
+	defined.Clusters = clusters.Items
 	return app.WorldOf(tenant, defined, now), nil
 }
 

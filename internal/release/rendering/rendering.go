@@ -123,7 +123,7 @@ func (r *Renderer) input(ctx context.Context, content app.Content, placement *pl
 	}
 	in := app.Input{
 		Content: content, Cluster: cluster, DataCenter: c.Spec.DataCenter,
-		StorageClasses: map[appv1.VolumeKind]string{}, DNSNetworks: r.DNSNetworks,
+		StorageClasses: map[appv1.VolumeKind]string{}, DiskIO: c.Spec.DiskIO, DNSNetworks: r.DNSNetworks,
 		Zones: app.ZonesOf(zones.Items), Allowances: app.AllowancesOf(tenant), Callers: callers,
 	}
 	for _, s := range c.Spec.StorageClasses {
