@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
+	fleetv1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/app"
 	"github.com/fairway-cloud/fairway/internal/app/apptest"
 	"github.com/fairway-cloud/fairway/internal/platform/canonical"
@@ -87,8 +88,10 @@ func TestTemplateDigest(t *testing.T) {
 // rendered pods are the same, to the byte.
 func TestSameTemplateSamePod(t *testing.T) {
 	served := published(t, "v1.36.3").served
-	pods := func(f app.Frozen) map[string]string {
-		out, err := app.Render(apptest.East(f.Content), served)
+	pods := func(f app.Frozen, limit fleetv1.DiskIOLimit) map[string]string {
+		in := apptest.East(f.Content)
+		in.DiskIO = limit
+		out, err := app.Render(in, served)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -107,18 +110,22 @@ func TestSameTemplateSamePod(t *testing.T) {
 		}
 		return all
 	}
-	before := pods(freeze(t, apptest.Everything(), apptest.Bank()))
+	before := pods(freeze(t, apptest.Everything(), apptest.Bank()), "")
 	rapid.Check(t, func(rt *rapid.T) {
 		a := apptest.Everything()
 		mutate(rt, a)
-		frozen, err := app.Freeze(a, apptest.Images(a), apptest.Bank())
+		w := apptest.Bank()
+		told(&w, rapid.SampledFrom([][]string{nil, {"amd64"}, {"amd64", "arm64"}}).Draw(rt, "processors")...)
+		frozen, err := app.Freeze(a, apptest.Images(a), w)
 		if err != nil {
 			rt.Fatal(err)
 		}
-		for key, pod := range pods(frozen) {
+		limit := rapid.SampledFrom([]fleetv1.DiskIOLimit{"", fleetv1.DiskIOBlockIO}).Draw(rt, "limit")
+		for key, pod := range pods(frozen, limit) {
 			if was, ok := before[key]; ok && was != pod {
 				rt.Fatalf("%s has the same template and another pod:\n%s", key, cmp.Diff(was, pod))
 			}
+			before[key] = pod
 		}
 	})
 }
@@ -127,7 +134,7 @@ func TestSameTemplateSamePod(t *testing.T) {
 func mutate(t *rapid.T, a *appv1.Application) {
 	names := []string{"account", "channel", "ledger", "migrate", "nightly"}
 	apptest.With(rapid.SampledFrom(names).Draw(t, "component"), func(c *appv1.Component) {
-		switch rapid.IntRange(0, 12).Draw(t, "what") {
+		switch rapid.IntRange(0, 13).Draw(t, "what") {
 		case 0:
 			c.Image = fmt.Sprintf("registry.bank/x:%d", rapid.IntRange(1, 99).Draw(t, "tag"))
 		case 1:
@@ -150,6 +157,8 @@ func mutate(t *rapid.T, a *appv1.Application) {
 			c.DNS = &appv1.DNS{Record: "x.bank", Searches: rapid.SampledFrom([][]string{nil, {"bank"}}).Draw(t, "searches")}
 		case 10:
 			c.Probes = nil
+		case 13:
+			c.Resources.DiskIO = rapid.SampledFrom([]appv1.DiskIOClass{"", appv1.DiskIOLow, appv1.DiskIOHigh}).Draw(t, "disk")
 		case 11:
 			c.Job = &appv1.JobBounds{Completions: rapid.Int32Range(1, 3).Draw(t, "completions")}
 		case 12:
