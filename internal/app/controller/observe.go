@@ -44,7 +44,7 @@ func observe(ctx context.Context, hub client.Reader, a *appv1.Application, now t
 		pools    fleetv1.PoolList
 		dcns     fleetv1.DCNList
 		clusters fleetv1.ClusterList
-		sites   fleetv1.DataCenterList
+		sites    fleetv1.DataCenterList
 	)
 	err = errors.Join(err, hub.List(ctx, &levels), hub.List(ctx, &classes), hub.List(ctx, &zones), hub.List(ctx, &pools), hub.List(ctx, &dcns), hub.List(ctx, &clusters), hub.List(ctx, &sites))
 	if err != nil {
