@@ -60,7 +60,14 @@ the fleet may have changed since.`,
 				}
 				return err
 			case "":
-				return explain(cmd.OutOrStdout(), found)
+				if err := explain(cmd.OutOrStdout(), found); err != nil {
+					return err
+				}
+				now, err := machinesNow(ctx, api, given[0])
+				if err != nil {
+					return err
+				}
+				return explainMachines(cmd.OutOrStdout(), now)
 			}
 			return cli.Usage("could not show as %q: -o takes json", output)
 		}),

@@ -88,6 +88,33 @@ says so, and nothing acts by itself on the application.`,
 	return command
 }
 
+// machinesNow are the instances of an application that run on virtual machines now: how many,
+// and what is in doubt.
+func machinesNow(ctx context.Context, api *cli.Client, application string) (machineList, error) {
+	var page machineList
+	answer, err := api.Do(ctx, cli.Request{Method: http.MethodGet, Path: "/api/v1/placement/machines", Query: url.Values{"namespace": {api.Namespace()}, "application": {application}, "limit": {"1"}}})
+	if err != nil {
+		return page, err
+	}
+	return page, answer.Decode(&page)
+}
+
+// explainMachines says what has come of virtual machines since the Placement was decided.
+func explainMachines(out io.Writer, now machineList) error {
+	if now.Total == 0 {
+		return nil
+	}
+	if _, err := fmt.Fprintf(out, "\nnow %d on virtual machines: fairway placement machines\n", now.Total); err != nil {
+		return err
+	}
+	for _, d := range now.Doubts {
+		if _, err := fmt.Fprintf(out, "nothing acts by itself on %s: %s\n", cli.Plain(d.Application), cli.Plain(d.Why)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func tellMachines(out io.Writer, rows [][]string, last machineList) error {
 	if len(rows) == 1 {
 		if _, err := fmt.Fprintln(out, "no instance runs on a virtual machine, as far as anybody has said"); err != nil {

@@ -27,6 +27,7 @@ import (
 	"github.com/fairway-cloud/fairway/internal/placement/inventory"
 	"github.com/fairway-cloud/fairway/internal/placement/inventory/cmdbtest"
 	"github.com/fairway-cloud/fairway/internal/platform/database"
+	"github.com/fairway-cloud/fairway/internal/platform/database/databasetest"
 	"github.com/fairway-cloud/fairway/internal/platform/outbox"
 )
 
@@ -316,4 +317,28 @@ func child(t *testing.T, where string) {
 		s.apply(fmt.Sprintf("app-%d", random.Intn(20)), int32(random.Intn(3)*1000), int32(random.Intn(6)), step)
 		s.round(t.Context())
 	}
+}
+
+// The same on PostgreSQL: what changes arrives once, and again when it is asked for.
+func TestOnPostgres(t *testing.T) {
+	clock := clocktesting.NewFakeClock(time.Date(2027, 3, 1, 8, 0, 0, 0, time.UTC))
+	lost := true
+	cmdb := cmdbtest.New(t, "cmdb", clock.Now, func() cmdbtest.Trouble {
+		lost = !lost
+		return map[bool]cmdbtest.Trouble{true: cmdbtest.AnswerLost}[lost]
+	})
+	s := open(t, databasetest.Postgres(t), cmdb.Config(t), clock)
+	s.apply("pay", 0, 5, 1)
+	s.apply("loan", 0, 3, 1)
+	s.settle(clock.Step)
+	s.restart()
+	s.apply("pay", 0, 4, 2)
+	s.settle(clock.Step)
+	s.same(cmdb)
+	cmdb.Forget(t)
+	if err := s.publisher.Replay(t.Context(), "cmdb", 0); err != nil {
+		t.Fatal(err)
+	}
+	s.settle(clock.Step)
+	s.same(cmdb)
 }

@@ -16,6 +16,7 @@ import (
 	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/placement/inventory"
 	"github.com/fairway-cloud/fairway/internal/platform/database"
+	"github.com/fairway-cloud/fairway/internal/platform/database/databasetest"
 )
 
 func store(t testing.TB) *inventory.Store {
@@ -118,7 +119,17 @@ func TestPages(t *testing.T) {
 // Each change has one number, what stays has none, and what is gone stays in the list of
 // changes.
 func TestSequence(t *testing.T) {
-	s := store(t)
+	databasetest.Each(t, func(t *testing.T, connect func() *database.DB) {
+		s, err := inventory.Open(t.Context(), connect())
+		if err != nil {
+			t.Fatal(err)
+		}
+		sequence(t, s)
+	})
+}
+
+func sequence(t *testing.T, s *inventory.Store) {
+	t.Helper()
 	if n := keep(t, s, "t-prod", "pay", 3, 9); n != 3 {
 		t.Fatalf("three came, and %d changed", n)
 	}
@@ -140,6 +151,10 @@ func TestSequence(t *testing.T) {
 	of, err := s.Of(t.Context(), "t-prod", "pay")
 	if err != nil || again != 1 || len(of) != 3 || of[2].State != inventory.Reserved {
 		t.Errorf("a seat comes back: %d %v %v", again, of, err)
+	}
+	page, more, err := s.List(t.Context(), inventory.Query{Namespaces: []string{"t-prod"}, DCN: "dcn-east", Limit: 1, After: of[0].Position()})
+	if err != nil || !more || len(page) != 1 || page[0].Seat != "web-1" {
+		t.Errorf("a page from the middle: %v %v %v", page, more, err)
 	}
 }
 

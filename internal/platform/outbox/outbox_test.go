@@ -201,3 +201,24 @@ func TestMetrics(t *testing.T) {
 		}
 	})
 }
+
+// What whoever put it in remembers itself is forgotten once it has ended, and not before.
+func TestErase(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, connect func() *database.DB) {
+		o := open(t, connect())
+		put(t, o, outbox.Message{Queue: "itsm", ID: "m1", Body: []byte("b")}, true)
+		for _, step := range []struct{ do, want string }{{"waits", "true Waiting "}, {"ended", "false  "}} {
+			if step.do == "ended" {
+				if err := o.Drop(t.Context(), "itsm", "m1", "over", noon); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := o.Erase(t.Context(), "itsm", "m1"); err != nil {
+				t.Fatal(err)
+			}
+			if got := state(t, o, "m1"); got != step.want {
+				t.Errorf("%s: want %q, got %q", step.do, step.want, got)
+			}
+		}
+	})
+}
