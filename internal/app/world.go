@@ -78,7 +78,9 @@ type Class struct {
 	MinimumInstances   int32  `json:"minimumInstances"`
 	MinimumDataCenters int32  `json:"minimumDataCenters"`
 	// MinimumRacks that instances spread over in each DCN. 0: no matter.
-	MinimumRacks       int32 `json:"minimumRacks,omitempty"`
+	MinimumRacks int32 `json:"minimumRacks,omitempty"`
+	// MinimumZones likewise: availability zones.
+	MinimumZones       int32 `json:"minimumZones,omitempty"`
 	UnreachableSeconds int64 `json:"unreachableSeconds"`
 }
 

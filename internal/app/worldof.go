@@ -45,7 +45,8 @@ func WorldOf(tenant string, d Defined, now time.Time) World {
 	for _, c := range d.Classes {
 		w.Classes = append(w.Classes, Class{
 			Name: c.Name, Rank: c.Spec.Rank, MinimumInstances: c.Spec.MinimumInstances,
-			MinimumDataCenters: c.Spec.MinimumDataCenters, MinimumRacks: matters(c.Spec.MinimumRacks), UnreachableSeconds: c.Spec.UnreachableSeconds,
+			MinimumDataCenters: c.Spec.MinimumDataCenters, MinimumRacks: matters(c.Spec.MinimumRacks), MinimumZones: matters(c.Spec.MinimumZones),
+			UnreachableSeconds: c.Spec.UnreachableSeconds,
 		})
 	}
 	w.Zones = ZonesOf(d.Zones)

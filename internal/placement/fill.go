@@ -40,6 +40,7 @@ func (n *numbers) inRacks(dcn string) int64 {
 
 // fill meets the counts: what is missing is added one by one in the best cell.
 func (n *numbers) fill() {
+	n.overDataCenters()
 	for _, count := range n.counts {
 		n.growing(count.DCN)
 		if n.component.OneCell {
@@ -54,8 +55,8 @@ func (n *numbers) fillDCN(count Count) {
 	kept := n.total(count.DCN)
 	onMachines := n.machines(count.DCN)
 	missing := int64(count.Count) - int64(kept) - int64(onMachines)
-	racks := min(int64(n.component.MinRacks), int64(count.Count))
-	if missing > 0 || n.inRacks(count.DCN) < racks {
+	racks, zones := min(int64(n.component.MinRacks), int64(count.Count)), min(int64(n.component.MinZones), int64(count.Count))
+	if missing > 0 || n.inRacks(count.DCN) < racks || n.inZones(count.DCN) < zones {
 		k := n.look(count.DCN)
 		if len(k.spots) == 0 && missing > 0 {
 			n.nowhere(n.component, count.DCN, missing)
@@ -65,11 +66,12 @@ func (n *numbers) fillDCN(count Count) {
 			n.noRoom(n.component, count.DCN, lacking, k.rooms(), k.lot)
 			return
 		}
-		if !k.overRacks(racks, missing > 0) {
+		// Zones first: what is moved between racks later leaves no zone empty.
+		if !k.over(byZones, zones, missing > 0) || !k.over(byRacks, racks, missing > 0) {
 			return
 		}
 		if k.moved || len(k.pools) > 1 {
-			k.improve(racks)
+			k.improve(racks, zones)
 		}
 		defer k.explain()
 	}

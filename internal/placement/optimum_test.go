@@ -28,6 +28,7 @@ type twin struct {
 	zones    map[string]string // of racks
 	pools    []string          // preferred
 	minRacks int64
+	minZones int64
 }
 
 type twinRoom struct {
@@ -190,7 +191,13 @@ func (w twin) cost(n []int, size placement.Amount) (sum int64, ok bool) {
 	for _, k := range racks {
 		total += k
 	}
-	if used < min(w.minRacks, total) {
+	inZones := int64(0)
+	for _, k := range zones {
+		if k > 0 {
+			inZones++
+		}
+	}
+	if used < min(w.minRacks, total) || inZones < min(w.minZones, total) {
 		return 0, false
 	}
 	pairs(racks, 50_000)
@@ -292,12 +299,13 @@ func small(t *rapid.T) (placement.Snapshot, placement.Request, twin) {
 	}
 	c := placement.Component{
 		Name: "c0", Template: "t", Zone: "business", Level: "basic", Size: rapid.SampledFrom(sizes).Draw(t, "size"),
-		MinRacks: int32(rapid.IntRange(0, 3).Draw(t, "minimum of racks")), Counts: []placement.Count{{DCN: "dcn", Count: int32(rapid.IntRange(1, 6).Draw(t, "count"))}},
+		MinRacks: int32(rapid.IntRange(0, 3).Draw(t, "minimum of racks")), MinZones: int32(rapid.SampledFrom([]int{0, 0, 2, 3}).Draw(t, "minimum of zones")),
+		Counts: []placement.Count{{DCN: "dcn", Count: int32(rapid.IntRange(1, 6).Draw(t, "count"))}},
 	}
 	if rapid.Bool().Draw(t, "prefers") {
 		c.Pools = []string{"pool-1"}
 	}
-	w.pools, w.minRacks = c.Pools, int64(c.MinRacks)
+	w.pools, w.minRacks, w.minZones = c.Pools, int64(c.MinRacks), int64(c.MinZones)
 	open := unkept(s, "prod", int(w.surge))
 	for i := range w.rooms {
 		w.rooms[i].open = open[roomName{w.rooms[i].cluster, w.rooms[i].pool, w.rooms[i].rack}]

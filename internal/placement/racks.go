@@ -11,17 +11,33 @@ type move struct {
 	to   int
 }
 
-// overRacks moves instances until they lie in as many racks as wanted. It reports
+// tier is what instances spread over: availability zones, or racks.
+type tier struct {
+	// name of the rule, and what one is called.
+	rule, what string
+	number     func(r *room) int
+	counts     func(k *look) *counter
+}
+
+var (
+	byRacks = &tier{"MinimumRacks", "rack", func(r *room) int { return r.domain }, func(k *look) *counter { return &k.inRack }}
+	byZones = &tier{"MinimumZones", "availability zone", func(r *room) int { return r.zone }, func(k *look) *counter { return &k.inZone }}
+)
+
+// in counts the component's instances in a room's rack or zone.
+func (k *look) in(t *tier, r *room) int64 { return t.counts(k).at(t.number(r)) }
+
+// over moves instances until they lie in as many racks or zones as wanted. It reports
 // false if new instances break the rule; what is there already may go on as it is.
-func (k *look) overRacks(want int64, grows bool) bool {
-	for have := k.inRack.positive(); have < want; have++ {
-		moves := k.toEmptyRack()
+func (k *look) over(t *tier, want int64, grows bool) bool {
+	for have := t.counts(k).positive(); have < want; have++ {
+		moves := k.toEmpty(t)
 		if moves == nil {
 			if grows {
-				k.refuse(k.component, k.dcn, "MinimumRacks", "instances must spread over %d racks, and room was found in %d", want, have)
+				k.refuse(k.component, k.dcn, t.rule, "instances must spread over %d %ss, and room was found in %d", want, t.what, have)
 				return false
 			}
-			k.say(k.component, k.dcn, "MinimumRacks", "instances lie in %d racks, fewer than the %d that they must spread over, and no other rack has room for one", have, want)
+			k.say(k.component, k.dcn, t.rule, "instances lie in %d %ss, fewer than the %d that they must spread over, and no other %s has room for one", have, t.what, want, t.what)
 			return true
 		}
 		for _, m := range moves {
@@ -33,16 +49,16 @@ func (k *look) overRacks(want int64, grows bool) bool {
 	return true
 }
 
-// toEmptyRack finds moves that bring an instance into a rack without one and leave no
-// rack empty: the cheapest single one, else the shortest chain; nil: there is none.
-func (k *look) toEmptyRack() []move {
+// toEmpty finds moves that bring an instance into a rack or zone without one and leave
+// none empty: the cheapest single one, else the shortest chain; nil: there is none.
+func (k *look) toEmpty(t *tier) []move {
 	var best []move
 	var cost int64
 	for i := range k.spots {
-		if k.inRack.at(k.spots[i].room.domain) > 0 || k.space(i) == 0 {
+		if k.in(t, k.spots[i].room) > 0 || k.space(i) == 0 {
 			continue
 		}
-		from := k.crowded(k.spots[i].pool, k.pools[k.spots[i].pool].quota > 0)
+		from := k.crowded(t, k.spots[i].pool, k.pools[k.spots[i].pool].quota > 0)
 		if from == nil {
 			continue
 		}
@@ -51,25 +67,25 @@ func (k *look) toEmptyRack() []move {
 		}
 	}
 	if best == nil {
-		best = k.chain()
+		best = k.chain(t)
 	}
 	return best
 }
 
 // chain looks for moves one after another: an instance of the pool that has room in an
-// empty rack comes from where it is alone, another pool fills its place, and so on
-// until an instance comes from a rack with more than one.
-func (k *look) chain() []move {
+// empty rack or zone comes from where it is alone, another pool fills its place, and so on
+// until an instance comes from where there is more than one.
+func (k *look) chain(t *tier) []move {
 	type step struct {
-		rack  int
+		at    int
 		moves []move
 	}
 	var queue []step
 	seen := map[int]bool{}
 	for i := range k.spots {
-		if r := k.spots[i].room.domain; k.inRack.at(r) == 0 && !seen[r] {
+		if r := t.number(k.spots[i].room); k.in(t, k.spots[i].room) == 0 && !seen[r] {
 			seen[r] = true
-			queue = append(queue, step{rack: r})
+			queue = append(queue, step{at: r})
 		}
 	}
 	for len(queue) > 0 {
@@ -77,16 +93,16 @@ func (k *look) chain() []move {
 		queue = queue[1:]
 		for i := range k.spots {
 			s := &k.spots[i]
-			if s.room.domain != now.rack || k.space(i) == 0 {
+			if t.number(s.room) != now.at || k.space(i) == 0 {
 				continue
 			}
-			if from := k.crowded(s.pool, k.pools[s.pool].quota > 0); from != nil {
+			if from := k.crowded(t, s.pool, k.pools[s.pool].quota > 0); from != nil {
 				return append(slices.Clone(now.moves), move{from, i})
 			}
 			for _, c := range k.cells {
-				if c.DCN == k.dcn && len(c.seats) > 0 && c.Pool == s.room.pool && !seen[c.room.domain] {
-					seen[c.room.domain] = true
-					queue = append(queue, step{rack: c.room.domain, moves: append(slices.Clone(now.moves), move{c, i})})
+				if c.DCN == k.dcn && len(c.seats) > 0 && c.Pool == s.room.pool && !seen[t.number(c.room)] {
+					seen[t.number(c.room)] = true
+					queue = append(queue, step{at: t.number(c.room), moves: append(slices.Clone(now.moves), move{c, i})})
 				}
 			}
 		}
@@ -101,13 +117,13 @@ func (k *look) space(i int) int64 {
 }
 
 // crowded is the cell that gives up an instance for one in a pool, by the pool's
-// number: of the racks with more than one a cell with new instances first, then one of
-// the fullest rack. anyPool says that the pool's quota allows one more, so that it may come
+// number: of the racks or zones with more than one a cell with new instances first, then
+// the one that saves most. anyPool says that the pool's quota allows one more, so that it may come
 // from other pools, too.
-func (k *look) crowded(pool int, anyPool bool) *numbered {
+func (k *look) crowded(t *tier, pool int, anyPool bool) *numbered {
 	var worst *numbered
 	for _, c := range k.cells {
-		if c.DCN != k.dcn || len(c.seats) == 0 || k.inRack.at(c.room.domain) < 2 || !anyPool && c.Pool != k.pools[pool].name {
+		if c.DCN != k.dcn || len(c.seats) == 0 || k.in(t, c.room) < 2 || !anyPool && c.Pool != k.pools[pool].name {
 			continue
 		}
 		if worst == nil || k.rather(c, worst) {
@@ -170,8 +186,8 @@ func (k *look) spotOf(c *numbered) int {
 
 // improve moves new instances as long as one move makes the whole cheaper. Taking the
 // cheapest place for each in turn is cheapest already unless quotas of several pools
-// or the number of racks came between.
-func (k *look) improve(want int64) {
+// or the number of racks or zones came between.
+func (k *look) improve(racks, zones int64) {
 	for range 4 * len(k.spots) {
 		var best move
 		gain := int64(0)
@@ -179,7 +195,7 @@ func (k *look) improve(want int64) {
 			if c.DCN != k.dcn || len(c.seats) <= len(c.before) || k.spotOf(c) < 0 {
 				continue
 			}
-			if m, g := k.better(c, want); g > gain {
+			if m, g := k.better(c, racks, zones); g > gain {
 				best, gain = m, g
 			}
 		}
@@ -192,12 +208,19 @@ func (k *look) improve(want int64) {
 }
 
 // better is the best move for an instance of a cell, and what it saves.
-func (k *look) better(c *numbered, want int64) (move, int64) {
+func (k *look) better(c *numbered, racks, zones int64) (move, int64) {
 	from := k.spotOf(c)
 	was := k.saved(c)
 	k.count(c.room.domain, -1)
 	defer k.count(c.room.domain, 1)
-	have := k.inRack.positive()
+	haveRacks, haveZones := k.inRack.positive(), k.inZone.positive()
+	// enough says that one instance more in a rack or zone makes as many as wanted.
+	enough := func(t *tier, r *room, have, want int64) bool {
+		if k.in(t, r) == 0 {
+			have++
+		}
+		return have >= want
+	}
 	var best move
 	gain := int64(0)
 	for i := range k.spots {
@@ -205,7 +228,7 @@ func (k *look) better(c *numbered, want int64) (move, int64) {
 		if i == from || s.pool != k.spots[from].pool && k.pools[s.pool].quota == 0 || k.space(i) == 0 {
 			continue
 		}
-		if after := have + 1; k.inRack.at(s.room.domain) > 0 && have < want || after < want {
+		if !enough(byRacks, s.room, haveRacks, racks) || !enough(byZones, s.room, haveZones, zones) {
 			continue
 		}
 		if g := was - k.price(i, k.inZone.at(s.zone)); g > gain {

@@ -116,7 +116,8 @@ func drawFleet(t *rapid.T) (placement.Snapshot, []placement.Component) {
 			Name: fmt.Sprintf("c%d", i), Template: "t0", Zone: rapid.SampledFrom([]string{"business", "core"}).Draw(t, "zone"),
 			Level: rapid.SampledFrom([]string{"basic", "basic", "basic", "high"}).Draw(t, "level"), Size: drawSize(t), Counts: drawCounts(t),
 			InPlace: rapid.Bool().Draw(t, "in place"), MaxPerHost: int32(rapid.IntRange(0, 2).Draw(t, "per host")),
-			MinRacks: int32(rapid.IntRange(0, 3).Draw(t, "racks")), Archs: rapid.SampledFrom([][]string{nil, nil, {"amd64"}, {"arm64", "amd64"}}).Draw(t, "archs"),
+			MinRacks: int32(rapid.IntRange(0, 3).Draw(t, "racks")), MinZones: int32(rapid.SampledFrom([]int{0, 0, 2}).Draw(t, "zones")),
+			MinDataCenters: int32(rapid.SampledFrom([]int{0, 0, 0, 2}).Draw(t, "data centres")), Archs: rapid.SampledFrom([][]string{nil, nil, {"amd64"}, {"arm64", "amd64"}}).Draw(t, "archs"),
 		})
 		if sizes := s.Pools[0].Sizes; len(sizes) > 0 && rapid.Bool().Draw(t, "size of the pool") {
 			components[i].Size = sizes[0].Size
@@ -181,6 +182,7 @@ func judge(t *rapid.T, s placement.Snapshot, r placement.Request, d placement.De
 			}
 			racksOf(t, s, r, c, count, d)
 		}
+		sitesOf(t, s, r, c)
 	}
 	for _, a := range d.Assignments {
 		perPool[a.Cell.Pool] += int64(len(a.Seats))
@@ -420,23 +422,44 @@ func siteOf(s placement.Snapshot, cluster string) string {
 	return s.Clusters[slices.IndexFunc(s.Clusters, func(c placement.Cluster) bool { return c.Name == cluster })].DataCenter
 }
 
-// racksOf wants what grows to lie in as many racks as the component asks for.
+// sitesOf wants what grows to be asked for in as many data centres as the component asks for.
+func sitesOf(t *rapid.T, s placement.Snapshot, r placement.Request, c placement.Component) {
+	sites := map[string]bool{}
+	more := false
+	for _, count := range c.Counts {
+		if i := slices.IndexFunc(s.DCNs, func(d placement.DCN) bool { return d.Name == count.DCN }); i >= 0 && count.Count > 0 {
+			sites[s.DCNs[i].DataCenter] = true
+		}
+		more = more || grows(s, r, c, count.DCN)
+	}
+	if more && len(sites) > 0 && int32(len(sites)) < c.MinDataCenters {
+		t.Fatalf("%s lies in %d data centres and wants %d", c.Name, len(sites), c.MinDataCenters)
+	}
+}
+
+// racksOf wants what grows to lie in as many racks and availability zones as the component
+// asks for.
 func racksOf(t *rapid.T, s placement.Snapshot, r placement.Request, c placement.Component, count placement.Count, d placement.Decision) {
-	racks := map[string]bool{}
+	racks, zones := map[string]bool{}, map[string]bool{}
 	grows := false
 	for _, m := range s.Machines {
 		if m.Component == c.Name && m.DCN == count.DCN {
 			racks[m.Rack] = true
+			zones[domainOf(s, m.DataCenter, m.Rack)] = true
 		}
 	}
 	for _, a := range d.Assignments {
 		if a.Component == c.Name && a.Cell.DCN == count.DCN && len(a.Seats) > 0 {
 			racks[a.Cell.Rack] = true
+			zones[domainOf(s, siteOf(s, a.Cell.Cluster), a.Cell.Rack)] = true
 			grows = grows || len(a.Seats) > before(r, a)
 		}
 	}
 	if want := min(c.MinRacks, count.Count); grows && int32(len(racks)) < want {
 		t.Fatalf("%s lies in %d racks in %s and wants %d", c.Name, len(racks), count.DCN, want)
+	}
+	if want := min(c.MinZones, count.Count); grows && int32(len(zones)) < want {
+		t.Fatalf("%s lies in %d zones in %s and wants %d", c.Name, len(zones), count.DCN, want)
 	}
 }
 

@@ -54,6 +54,11 @@ type Component struct {
 	// MinRacks is over how many racks of a DCN at least the instances spread, as far
 	// as there are as many. 0 and 1: no matter.
 	MinRacks int32
+	// MinZones is the same for availability zones.
+	MinZones int32
+	// MinDataCenters is over how many data centres at least the instances spread in all.
+	// 0 and 1: no matter.
+	MinDataCenters int32
 	// Tags that the Revision gives it and those that it is Without, whatever else is known
 	// of it (Snapshot.Profiles), and Calls, the components of the same application that it
 	// calls (R51).

@@ -133,11 +133,19 @@ func (s *stage) do(verb string, w []string) []string {
 				}
 			}
 		}
-	case "spread": // spread TENANT/APP COMPONENT RACKS
+	case "spread": // spread TENANT/APP COMPONENT RACKS [ZONES [DATACENTERS]]
 		for i := range s.request(w[0]).Components {
 			if c := &s.request(w[0]).Components[i]; c.Name == w[1] {
-				n, _ := strconv.ParseInt(w[2], 10, 32)
-				c.MinRacks = int32(n)
+				for j, least := range []*int32{&c.MinRacks, &c.MinZones, &c.MinDataCenters} {
+					n, _ := strconv.ParseInt(slices.Concat(w[2:], []string{"0", "0"})[j], 10, 32)
+					*least = int32(n)
+				}
+			}
+		}
+	case "prefer": // prefer TENANT/APP COMPONENT POOL…
+		for i := range s.request(w[0]).Components {
+			if c := &s.request(w[0]).Components[i]; c.Name == w[1] {
+				c.Pools = w[2:]
 			}
 		}
 	case "priority": // priority TENANT/APP N

@@ -175,6 +175,10 @@ func (l losses) from(r Request, dcns []DCN, heirs map[string]string) Request {
 	}
 	r.Components = slices.Clone(r.Components)
 	for i := range r.Components {
+		if len(l.sites) > 0 {
+			// Fewer data centres are the loss itself, no reason to run nowhere.
+			r.Components[i].MinDataCenters = 0
+		}
 		counts := map[string]int32{}
 		for _, count := range r.Components[i].Counts {
 			d, _ := find(dcns, func(x DCN) bool { return x.Name == count.DCN })

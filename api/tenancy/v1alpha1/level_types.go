@@ -174,7 +174,8 @@ type AvailabilityClassSpec struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	DisplayName string `json:"displayName,omitempty"`
-	// rank orders the classes: a higher rank asks for more.
+	// rank orders the classes: a higher rank asks for more, and goes first when room is
+	// short.
 	// +required
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=100
@@ -201,6 +202,13 @@ type AvailabilityClassSpec struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=100
 	MinimumRacks int32 `json:"minimumRacks,omitempty"`
+	// minimumZones is the least number of availability zones that a component's
+	// instances spread over in each DCN, as far as there are as many instances. Default: 1.
+	// +optional
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=16
+	MinimumZones int32 `json:"minimumZones,omitempty"`
 	// minimumDataCenters is the least number of data centres. Default: 1.
 	// +optional
 	// +kubebuilder:default=1

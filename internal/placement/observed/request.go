@@ -19,6 +19,7 @@ func RequestOf(content app.Content, application string, tenant *tenancyv1.Tenant
 	r := placement.Request{
 		Application: application, Tenant: content.Tenant, Environment: content.Environment,
 		HostKind: hostKindOf(content.Tenant, pools), Previous: previous(held), Quotas: tenant.Spec.Quotas,
+		Priority: content.Class.Rank,
 	}
 	for i, c := range content.Spec.Components {
 		r.Components = append(r.Components, componentOf(content, c, content.Components[i]))
@@ -64,7 +65,11 @@ func componentOf(content app.Content, c appv1.Component, frozen app.FrozenCompon
 		out.Pools = content.Spec.Placement.Pools
 	}
 	if c.Kind == appv1.KindService || out.InPlace {
-		out.MinRacks = content.Class.MinimumRacks
+		out.MinRacks, out.MinZones = content.Class.MinimumRacks, content.Class.MinimumZones
+		if content.EnvironmentClass == app.Production {
+			// Elsewhere the go-live check warns, and lets pass.
+			out.MinDataCenters = content.Class.MinimumDataCenters
+		}
 	}
 	return out
 }
