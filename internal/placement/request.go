@@ -3,7 +3,11 @@
 
 package placement
 
-import tenancyv1 "github.com/fairway-cloud/fairway/api/tenancy/v1alpha1"
+import (
+	"fmt"
+
+	tenancyv1 "github.com/fairway-cloud/fairway/api/tenancy/v1alpha1"
+)
 
 // Request asks for room for one Revision.
 type Request struct {
@@ -90,4 +94,15 @@ type Reason struct {
 	Message string
 	// Refusal marks what makes the Request impossible.
 	Refusal bool
+}
+
+// String is a reason as a person reads it where it stands alone.
+func (r Reason) String() string {
+	switch {
+	case r.Component == "":
+		return r.Message
+	case r.DCN == "":
+		return fmt.Sprintf("component %s: %s", r.Component, r.Message)
+	}
+	return fmt.Sprintf("component %s in %s: %s", r.Component, r.DCN, r.Message)
 }

@@ -221,7 +221,7 @@ func lacks(d placement.Decision) string {
 	var parts []string
 	for _, r := range d.Reasons {
 		if r.Refusal {
-			parts = append(parts, fmt.Sprintf("component %s in %s: %s", r.Component, r.DCN, r.Message))
+			parts = append(parts, r.String())
 		}
 	}
 	return bounded(strings.Join(parts, "; "), 16<<10)

@@ -73,6 +73,7 @@ func Revision(t testing.TB, application string, n int32) *appv1.Revision {
 		c.Instances, c.DependsOn = []appv1.InstanceCount{{DCN: "dcn-east-1", Count: n}}, nil
 	}))
 	a.Name, a.Spec.Components, a.Spec.Exposure = application, a.Spec.Components[1:2], nil
+	a.Spec.AvailabilityClass = "class-b" // one data centre will do
 	frozen, err := app.Freeze(a, apptest.Images(a), apptest.Bank())
 	if err != nil {
 		t.Fatal(err)

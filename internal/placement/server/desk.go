@@ -6,7 +6,6 @@ package server
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -91,7 +90,7 @@ func (d *Desk) Simulate(ctx context.Context, change placement.WhatIf) (Outcome, 
 	for _, u := range found.Unplaced {
 		one := Unplaced{Application: u.Application}
 		for _, r := range u.Reasons {
-			one.Reasons = append(one.Reasons, fmt.Sprintf("component %s in %s: %s", r.Component, r.DCN, r.Message))
+			one.Reasons = append(one.Reasons, r.String())
 		}
 		out.Unplaced = append(out.Unplaced, one)
 	}

@@ -144,6 +144,7 @@ func (b *bank) start() {
 func (b *bank) revise(options ...apptest.Option) string {
 	b.t.Helper()
 	a := apptest.MobileBank(options...)
+	a.Spec.AvailabilityClass = "class-b" // the bank has one data centre
 	frozen, err := app.Freeze(a, apptest.Images(a), apptest.Bank())
 	if err != nil {
 		b.t.Fatal(err)
