@@ -4,9 +4,12 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -18,6 +21,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/yaml"
 
 	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
@@ -124,6 +128,13 @@ func explain(out io.Writer, p *placementv1.Placement) error {
 	if by := p.Spec.Policy; by != nil {
 		fmt.Fprintf(&text, "decided with %s\n", policyWords(by))
 	}
+	explainGroups(&text, &p.Spec)
+	_, err := io.WriteString(out, text.String())
+	return err
+}
+
+// explainGroups writes a decision component by component and DCN by DCN.
+func explainGroups(text *strings.Builder, p *placementv1.PlacementSpec) {
 	type group struct{ component, dcn string }
 	var groups []group
 	see := func(g group) {
@@ -131,32 +142,30 @@ func explain(out io.Writer, p *placementv1.Placement) error {
 			groups = append(groups, g)
 		}
 	}
-	for _, a := range p.Spec.Assignments {
+	for _, a := range p.Assignments {
 		see(group{a.Component, a.Cell.DCN})
 	}
-	for _, r := range p.Spec.Reasons {
+	for _, r := range p.Reasons {
 		see(group{r.Component, r.DCN})
 	}
 	slices.SortFunc(groups, func(a, b group) int {
 		return cmp.Or(cmp.Compare(a.component, b.component), cmp.Compare(a.dcn, b.dcn))
 	})
 	for _, g := range groups {
-		fmt.Fprintf(&text, "\n%s in %s\n", cmp.Or(g.component, "application"), cmp.Or(g.dcn, "every DCN"))
-		for _, a := range p.Spec.Assignments {
+		fmt.Fprintf(text, "\n%s in %s\n", cmp.Or(g.component, "application"), cmp.Or(g.dcn, "every DCN"))
+		for _, a := range p.Assignments {
 			if a.Component != g.component || a.Cell.DCN != g.dcn || len(a.Seats) == 0 {
 				continue
 			}
-			fmt.Fprintf(&text, "  %d × %s CPU, %s: cluster %s, pool %s, zone %s, rack %s; any of the hosts %s\n", len(a.Seats), a.CPU.String(), a.Memory.String(),
+			fmt.Fprintf(text, "  %d × %s CPU, %s: cluster %s, pool %s, zone %s, rack %s; any of the hosts %s\n", len(a.Seats), a.CPU.String(), a.Memory.String(),
 				a.Cell.Cluster, a.Cell.Pool, a.Cell.Zone, a.Cell.Rack, strings.Join(a.Hosts, ", "))
 		}
-		for _, r := range p.Spec.Reasons {
+		for _, r := range p.Reasons {
 			if r.Component == g.component && r.DCN == g.dcn {
-				fmt.Fprintf(&text, "  - %s: %s\n", r.Rule, cli.Plain(r.Message))
+				fmt.Fprintf(text, "  - %s: %s\n", r.Rule, cli.Plain(r.Message))
 			}
 		}
 	}
-	_, err := io.WriteString(out, text.String())
-	return err
 }
 
 // policyWords says what a decision was made with.
@@ -190,6 +199,11 @@ type simulated struct {
 		Application string
 		Reasons     []string
 	}
+	Trials []struct {
+		Application, Verdict string
+		Notes                []string
+		Placement            placementv1.PlacementSpec
+	}
 }
 
 func newPlacementSimulate() *cobra.Command {
@@ -198,23 +212,28 @@ func newPlacementSimulate() *cobra.Command {
 	var file, output string
 	command := &cobra.Command{
 		Use:   "simulate",
-		Short: "Says where applications would run if parts of the fleet were lost or hosts came",
+		Short: "Says where applications would run: one from a file, or all after a loss or with more hosts",
 		Long: `Says where applications would run if parts of the fleet were lost or hosts came, and
-what would not fit. It decides as releases do, on the fleet as it was last seen, and
-writes nothing.
+what would not fit; and where an application from a file (-f) would run, applied already
+or not, and why. It decides as releases do, on the fleet as it was last seen, and writes
+nothing. An application alone needs the right to read Placements in its namespace; a
+change of the fleet needs it for all namespaces.
 
 What is lost is named KIND/NAME with the kinds datacenter, cluster, pool, rack and host:
 datacenter/dc-east, cluster/east-1, pool/retail-business, rack/dc-east/east-a,
 host/east-1/east-biz-1. Hosts come as POOL/CLUSTER/RACK=COUNT and are as large as the
-pool's largest host in that cluster. A file (-f) says the same as YAML or JSON: lists
-"lose" of kind and name, and "add" of pool, cluster, rack, count, cpu and memory.
+pool's largest host in that cluster. A file (-f) holds Applications as "fairway apply"
+takes them, or says the same as YAML or JSON: lists "lose" of kind and name, and "add" of
+pool, cluster, rack, count, cpu and memory.
 
 Exit code 1: something would not fit.`,
-		Example: `  fairway placement simulate --lose datacenter/dc-east
+		Example: `  fairway placement simulate -f mobile-bank.yaml -n retail-prod
+  fairway placement simulate -f mobile-bank.yaml -n retail-prod --lose datacenter/dc-east
+  fairway placement simulate --lose datacenter/dc-east
   fairway placement simulate --lose rack/dc-east/east-a --add-hosts retail-business/east-1/east-b=2`,
 		Args: cobra.NoArgs,
 		RunE: c.run(func(ctx context.Context, api *cli.Client, cmd *cobra.Command, _ []string) error {
-			change, err := changeOf(file, lose, add)
+			change, err := changeOf(file, api.Namespace(), lose, add)
 			if err != nil {
 				return err
 			}
@@ -239,10 +258,11 @@ Exit code 1: something would not fit.`,
 		}),
 	}
 	c.flags(command)
+	c.scope(command)
 	f := command.Flags()
 	f.StringArrayVar(&lose, "lose", nil, "KIND/NAME of what is lost; repeatable")
 	f.StringArrayVar(&add, "add-hosts", nil, "POOL/CLUSTER/RACK=COUNT of hosts that come; repeatable")
-	f.StringVarP(&file, "file", "f", "", "file that says the same; - reads standard input")
+	f.StringVarP(&file, "file", "f", "", "file with Applications or with what is lost and added; - reads standard input")
 	f.StringVarP(&output, "output", "o", "", "json (default: words)")
 	return command
 }
@@ -250,15 +270,15 @@ Exit code 1: something would not fit.`,
 var lossKinds = map[string]string{"datacenter": "DataCenter", "cluster": "Cluster", "pool": "Pool", "rack": "Rack", "host": "Host"}
 
 // changeOf is the body of the question.
-func changeOf(file string, lose, add []string) (map[string][]any, error) {
-	change := map[string][]any{"lose": {}, "add": {}}
+func changeOf(file, namespace string, lose, add []string) (map[string][]any, error) {
+	change := map[string][]any{"lose": {}, "add": {}, "applications": {}}
 	if file != "" {
 		text, err := readFile(file)
 		if err != nil {
 			return nil, err
 		}
-		if err := yaml.UnmarshalStrict(text, &change); err != nil {
-			return nil, cli.Usage("could not read %s: %v; it holds the lists lose and add", file, err)
+		if err := readChange(change, file, namespace, text); err != nil {
+			return nil, err
 		}
 	}
 	for _, text := range lose {
@@ -277,15 +297,64 @@ func changeOf(file string, lose, add []string) (map[string][]any, error) {
 		}
 		change["add"] = append(change["add"], map[string]any{"pool": parts[0], "cluster": parts[1], "rack": parts[2], "count": count})
 	}
-	if len(change["lose"])+len(change["add"]) == 0 {
+	if len(change["lose"])+len(change["add"])+len(change["applications"]) == 0 {
 		return nil, cli.Usage("say what is lost (--lose) or added (--add-hosts), or give a file (-f)")
 	}
 	return change, nil
 }
 
+// readChange adds what the documents of a file say: Applications, or lists lose and add.
+func readChange(change map[string][]any, file, namespace string, text []byte) error {
+	documents := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(text)))
+	for {
+		document, err := documents.Read()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return cli.Usage("could not read %s: %v", file, err)
+		}
+		var a struct {
+			Kind     string         `json:"kind"`
+			Metadata map[string]any `json:"metadata"`
+		}
+		whole := map[string]any{}
+		if err := errors.Join(yaml.Unmarshal(document, &whole), yaml.Unmarshal(document, &a)); err != nil {
+			return cli.Usage("could not read %s: %v", file, err)
+		}
+		switch {
+		case len(whole) == 0:
+		case a.Kind == "Application":
+			if a.Metadata == nil {
+				a.Metadata = map[string]any{}
+			}
+			if a.Metadata["namespace"] == nil {
+				if namespace == "" {
+					return cli.Usage("could not tell the namespace of an application in %s: write it in metadata, or name it with -n", file)
+				}
+				a.Metadata["namespace"] = namespace
+			}
+			whole["metadata"] = a.Metadata
+			delete(whole, "status")
+			change["applications"] = append(change["applications"], whole)
+		default:
+			lists := map[string][]any{}
+			if err := yaml.UnmarshalStrict(document, &lists); err != nil {
+				return cli.Usage("could not read %s: %v; it holds Applications, or the lists lose and add", file, err)
+			}
+			for name, list := range lists {
+				if name != "lose" && name != "add" {
+					return cli.Usage("could not read %s: there is no list %q; it holds Applications, or the lists lose and add", file, name)
+				}
+				change[name] = append(change[name], list...)
+			}
+		}
+	}
+}
+
 func readFile(name string) ([]byte, error) {
 	if name == "-" {
-		return io.ReadAll(io.LimitReader(os.Stdin, 64<<10))
+		return io.ReadAll(io.LimitReader(os.Stdin, 2<<20))
 	}
 	text, err := os.ReadFile(name)
 	if err != nil {
@@ -311,6 +380,9 @@ func tellSimulated(out io.Writer, s simulated) error {
 	} else if err := cli.WriteTable(out, rows); err != nil {
 		return err
 	}
+	if err := tellTrials(out, s); err != nil {
+		return err
+	}
 	for _, u := range s.Unplaced {
 		if _, err := fmt.Fprintf(out, "%s would not fit:\n", u.Application); err != nil {
 			return err
@@ -322,6 +394,24 @@ func tellSimulated(out io.Writer, s simulated) error {
 		}
 	}
 	return nil
+}
+
+// tellTrials explains where the applications would run that were sent along.
+func tellTrials(out io.Writer, s simulated) error {
+	var text strings.Builder
+	for _, t := range s.Trials {
+		fmt.Fprintf(&text, "\n%s would be %s", t.Application, map[string]string{"Placed": "placed"}[t.Verdict]+map[string]string{"Refused": "refused"}[t.Verdict])
+		if by := t.Placement.Policy; by != nil {
+			fmt.Fprintf(&text, ", by %s", policyWords(by))
+		}
+		text.WriteString("\n")
+		for _, n := range t.Notes {
+			fmt.Fprintf(&text, "  note: %s\n", cli.Plain(n))
+		}
+		explainGroups(&text, &t.Placement)
+	}
+	_, err := io.WriteString(out, text.String())
+	return err
 }
 
 // pools is the server's answer.

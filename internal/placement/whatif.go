@@ -39,6 +39,8 @@ type Addition struct {
 
 // Outcome is what would follow of a change.
 type Outcome struct {
+	// Decisions about the Requests, in their order.
+	Decisions []Decision
 	// Moves by application, component, DCN and cell.
 	Moves []Move
 	// Unplaced are the instances that would find no place.
@@ -109,7 +111,8 @@ func Simulate(s Snapshot, requests []Request, w WhatIf, p Policy) (Outcome, erro
 			after.Reserved = append(after.Reserved, h)
 		}
 	}
-	for i, d := range Place(after, moved, p) {
+	out.Decisions = Place(after, moved, p)
+	for i, d := range out.Decisions {
 		if d.Refused {
 			out.Unplaced = append(out.Unplaced, Unplaced{Application: requests[i].Application, Priority: requests[i].Priority, Reasons: refusals(d)})
 			d.Assignments = moved[i].Previous

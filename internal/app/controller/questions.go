@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -110,6 +111,38 @@ func (q Questions) Diff(ctx context.Context, a *appv1.Application) (Changes, err
 	out.Changes = append(out.Changes, changes...)
 	return out, nil
 }
+
+// Draft freezes an application that need not be stored, so that it can be placed for a
+// trial. Notes say what the draft does not know: findings of the go-live checks that
+// would prevent a Revision, and images that could not be looked up, which then count as
+// running on any processor.
+func (q Questions) Draft(ctx context.Context, a *appv1.Application) (content app.Content, notes []string, err error) {
+	world, failed := observe(ctx, q.Hub, a, q.now())
+	if failed != nil {
+		return content, nil, failed.asError()
+	}
+	facts, failed := resolve(ctx, q.Resolver, a)
+	if failed != nil {
+		notes = append(notes, failed.message+"; until then it counts as running on any processor")
+	}
+	world.Images = facts
+	for _, f := range app.Check(a, world) {
+		if f.Severity == appv1.SeverityError {
+			notes = append(notes, fmt.Sprintf("%s would keep it from a release: %s", f.Rule, f.Message))
+		}
+	}
+	digests := map[string]string{}
+	for _, image := range app.Images(a.Spec) {
+		if digests[image] = facts[image].Digest; digests[image] == "" && !strings.Contains(image, "@") {
+			digests[image] = unknownDigest
+		}
+	}
+	frozen, err := app.Freeze(a, digests, world)
+	return frozen.Content, notes, err
+}
+
+// unknownDigest stands for the digest of an image that could not be looked up.
+var unknownDigest = "sha256:" + strings.Repeat("0", 64)
 
 func (f *refusal) asError() error {
 	if f.err != nil {

@@ -14,7 +14,6 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -25,6 +24,7 @@ import (
 	"github.com/fairway-cloud/fairway/internal/app"
 	"github.com/fairway-cloud/fairway/internal/placement"
 	"github.com/fairway-cloud/fairway/internal/placement/keeper"
+	"github.com/fairway-cloud/fairway/internal/placement/observed"
 	"github.com/fairway-cloud/fairway/internal/platform/canonical"
 	"github.com/fairway-cloud/fairway/internal/platform/members"
 	"github.com/fairway-cloud/fairway/internal/platform/turns"
@@ -196,7 +196,7 @@ func (p *Placer) stands(ctx context.Context, a *question, made *placementv1.Plac
 // withdraw gives back the room of a Placement that clashes with another.
 func (p *Placer) withdraw(ctx context.Context, made *placementv1.Placement, why string) error {
 	if len(made.Status.Conditions) > 0 {
-		err := giveBack(ctx, p.Hub, p.Clock, made, placementv1.ReasonSuperseded, bounded("another server placed into the same room first: "+why, 1024))
+		err := giveBack(ctx, p.Hub, p.Clock, made, placementv1.ReasonSuperseded, observed.Bounded("another server placed into the same room first: "+why, 1024))
 		if err == nil {
 			p.fleet().Saw(made.DeepCopy())
 		}
@@ -224,7 +224,7 @@ func lacks(d placement.Decision) string {
 			parts = append(parts, r.String())
 		}
 	}
-	return bounded(strings.Join(parts, "; "), 16<<10)
+	return observed.Bounded(strings.Join(parts, "; "), 16<<10)
 }
 
 // store writes the decision as a Placement, if this server may write now. The same
@@ -234,7 +234,7 @@ func (p *Placer) store(ctx context.Context, a *question) (*placementv1.Placement
 		return nil, err
 	}
 	r := a.release
-	spec, err := specOf(r.Spec.Application, a.revision.Name, a.decision, a.by)
+	spec, err := observed.SpecOf(r.Spec.Application, a.revision.Name, a.decision, a.by)
 	if err != nil {
 		return nil, err
 	}
@@ -264,32 +264,6 @@ func (p *Placer) store(ctx context.Context, a *question) (*placementv1.Placement
 	}
 	found.Labels[LabelRelease] = r.Name
 	return &found, p.Hub.Patch(ctx, &found, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
-}
-
-// specOf is the decision as it is stored, without its expiry.
-func specOf(application, revision string, d placement.Decision, by placementv1.DecidedBy) (placementv1.PlacementSpec, error) {
-	spec := placementv1.PlacementSpec{Application: application, Revision: revision, Policy: &by, Assignments: []placementv1.Assignment{}}
-	for _, a := range d.Assignments {
-		one := placementv1.Assignment{
-			Component: a.Component, Template: a.Template, Cell: placementv1.Cell(a.Cell), Block: a.Block,
-			Seats: append([]int32{}, a.Seats...), Hosts: append([]string{}, a.Hosts...),
-			CPU:    *resource.NewMilliQuantity(a.Size.CPU, resource.DecimalSI),
-			Memory: *resource.NewQuantity(a.Size.Memory, resource.BinarySI), Architectures: a.Archs,
-		}
-		if a.OnePerHost {
-			one.MaxPerHost = 1
-		}
-		spec.Assignments = append(spec.Assignments, one)
-	}
-	digest, err := canonical.DigestOf(map[string]any{"application": application, "revision": revision, "assignments": spec.Assignments, "policy": by})
-	if err != nil {
-		return spec, fmt.Errorf("could not digest the placement of %q: %w", application, err)
-	}
-	spec.Digest = digest
-	for _, r := range d.Reasons {
-		spec.Reasons = append(spec.Reasons, placementv1.Reason{Component: r.Component, DCN: r.DCN, Rule: r.Rule, Message: bounded(r.Message, 1024)})
-	}
-	return spec, nil
 }
 
 // use marks a Placement as used by a Release.
@@ -353,12 +327,4 @@ func giveBack(ctx context.Context, hub client.Client, c clock.PassiveClock, it *
 		return fmt.Errorf("could not give back the room of placement %q: %w", it.Name, err)
 	}
 	return nil
-}
-
-func bounded(s string, most int) string {
-	if len(s) <= most {
-		return s
-	}
-	cut := strings.ToValidUTF8(s[:most-len(" …")], "")
-	return cut + " …"
 }

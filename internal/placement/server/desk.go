@@ -27,7 +27,9 @@ type Desk struct {
 	Hub, Direct client.Reader
 	// Authority says who may look at the Placements of the whole fleet.
 	Authority server.Authority
-	Clock     clock.PassiveClock
+	// Drafts freezes applications that were sent along with a question.
+	Drafts Drafts
+	Clock  clock.PassiveClock
 	// As acts on the hub as the person who asks.
 	As func(ctx context.Context) (client.Client, error)
 	// Inventory of all instances, and Replay, which has a receiver of it told anew; nil: there
@@ -44,6 +46,8 @@ type Outcome struct {
 	Moves []Move `json:"moves"`
 	// Unplaced are the applications that would not fit, the most important first.
 	Unplaced []Unplaced `json:"unplaced"`
+	// Trials say where the applications that were sent along would run.
+	Trials []Trial `json:"trials"`
 }
 
 // Move is instances that a cell gains, or loses where by is negative.
@@ -58,43 +62,6 @@ type Move struct {
 type Unplaced struct {
 	Application string   `json:"application"`
 	Reasons     []string `json:"reasons"`
-}
-
-// Simulate says what would follow of a change.
-func (d *Desk) Simulate(ctx context.Context, change placement.WhatIf) (Outcome, error) {
-	world, err := observed.Read(ctx, d.Hub, d.Direct)
-	if err != nil {
-		return Outcome{}, err
-	}
-	now := d.Clock.Now()
-	snapshot := world.Snapshot(now)
-	requests, left, err := world.Running(ctx, d.Hub, snapshot.Pools, now)
-	if err != nil {
-		return Outcome{}, err
-	}
-	for i := range requests {
-		policy, _, err := world.Policy(requests[i].Environment)
-		if err != nil {
-			return Outcome{}, err
-		}
-		requests[i].Policy = &policy
-	}
-	found, err := placement.Simulate(snapshot, requests, change, observed.BuiltIn())
-	if err != nil {
-		return Outcome{}, &badChange{err}
-	}
-	out := Outcome{Notes: append(append([]string{}, found.Taken...), left...), Moves: []Move{}, Unplaced: []Unplaced{}}
-	for _, m := range found.Moves {
-		out.Moves = append(out.Moves, Move{Application: m.Application, Component: m.Component, Cell: placementv1.Cell(m.Cell), By: m.By})
-	}
-	for _, u := range found.Unplaced {
-		one := Unplaced{Application: u.Application}
-		for _, r := range u.Reasons {
-			one.Reasons = append(one.Reasons, r.String())
-		}
-		out.Unplaced = append(out.Unplaced, one)
-	}
-	return out, nil
 }
 
 // badChange is a change that names what the fleet does not know.

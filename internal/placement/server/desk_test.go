@@ -59,13 +59,13 @@ func running(t *testing.T) *server.Desk {
 
 func TestSimulate(t *testing.T) {
 	desk := running(t)
-	out, err := desk.Simulate(t.Context(), placement.WhatIf{Lose: []placement.Loss{{Kind: "Rack", Name: "dc-east/east-a"}}})
+	out, err := desk.Simulate(t.Context(), placement.WhatIf{Lose: []placement.Loss{{Kind: "Rack", Name: "dc-east/east-a"}}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	cell := placementv1.Cell{Cluster: "east-1", Pool: "retail-business", Zone: "business", Rack: "east-a", DCN: "dcn-east-1"}
 	want := server.Outcome{
-		Notes: []string{}, Moves: []server.Move{{Application: "retail-prod/mobile-bank", Component: "account", Cell: cell, By: -5}},
+		Notes: []string{}, Trials: []server.Trial{}, Moves: []server.Move{{Application: "retail-prod/mobile-bank", Component: "account", Cell: cell, By: -5}},
 		Unplaced: []server.Unplaced{{Application: "retail-prod/mobile-bank", Reasons: []string{
 			"component account in dcn-east-1: no cell takes 5 instances: no host of pool retail-business on rack east-a of cluster east-1 is ready",
 		}}},

@@ -11,6 +11,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/resource"
 
+	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
 	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/identity"
 	"github.com/fairway-cloud/fairway/internal/placement"
@@ -19,7 +20,9 @@ import (
 )
 
 const (
-	bodyLimit = 64 << 10
+	bodyLimit = 2 << 20
+	// mostDrafts bounds the applications that are sent along.
+	mostDrafts = 20
 	// mostChanges bounds what is lost or added in one question.
 	mostChanges = 100
 )
@@ -28,7 +31,7 @@ const (
 func Routes(desk *Desk) []httpapi.Route {
 	return slices.Concat(desk.machineRoutes(), desk.inventoryRoutes(), []httpapi.Route{
 		{Method: http.MethodPost, Pattern: "/api/v1/placement/simulate", Room: "placement", Verb: "simulate", Effect: httpapi.Reads, BodyLimit: bodyLimit, Handler: desk.simulate,
-			Doc: httpapi.Doc{Summary: "Says where applications would run if parts of the fleet were lost or hosts came. Nothing is written.", Request: "placement.Change", Response: "placement.Outcome"}},
+			Doc: httpapi.Doc{Summary: "Says where applications would run if parts of the fleet were lost or hosts came, and where applications would run that are sent along. Nothing is written.", Request: "placement.Change", Response: "placement.Outcome"}},
 		{Method: http.MethodGet, Pattern: "/api/v1/placement/capacity", Room: "placement", Verb: "capacity", Effect: httpapi.Reads, Handler: desk.capacity,
 			Doc: httpapi.Doc{
 				Summary: "Says how full pools are, how much more fits, what a loss leaves and when they are full.", Response: "placement.Capacity",
@@ -41,6 +44,9 @@ func Routes(desk *Desk) []httpapi.Route {
 type Change struct {
 	Lose []Loss     `json:"lose"`
 	Add  []Addition `json:"add"`
+	// Applications that would be released, applied already or not. With nothing lost and
+	// nothing added, whoever may read Placements in their namespaces may ask.
+	Applications []appv1.Application `json:"applications,omitempty"`
 }
 
 // Loss names something of the fleet.
@@ -67,8 +73,18 @@ const mostPods = 110
 
 func (c Change) whatIf() (placement.WhatIf, error) {
 	var out placement.WhatIf
-	if len(c.Lose)+len(c.Add) == 0 || len(c.Lose)+len(c.Add) > mostChanges {
-		return out, httpapi.NewProblem(httpapi.CodeInvalid, "could not simulate nothing, or more than %d changes at once: say what is lost (lose) or added (add)", mostChanges)
+	if n := len(c.Lose) + len(c.Add); n+len(c.Applications) == 0 || n > mostChanges || len(c.Applications) > mostDrafts {
+		return out, httpapi.NewProblem(httpapi.CodeInvalid, "could not simulate nothing, or more than %d changes or %d applications at once: say what is lost (lose) or added (add), or give an application", mostChanges, mostDrafts)
+	}
+	seen := map[string]bool{}
+	for _, a := range c.Applications {
+		if a.Kind != "Application" || a.Namespace == "" || a.Name == "" {
+			return out, httpapi.NewProblem(httpapi.CodeInvalid, "could not place %s %q for a trial: give Applications with their namespaces and names", a.Kind, a.Name)
+		}
+		if name := a.Namespace + "/" + a.Name; seen[name] {
+			return out, httpapi.NewProblem(httpapi.CodeInvalid, "could not place application %q twice: give it once", name)
+		}
+		seen[a.Namespace+"/"+a.Name] = true
 	}
 	for _, l := range c.Lose {
 		out.Lose = append(out.Lose, placement.Loss(l))
@@ -91,6 +107,25 @@ func (c Change) whatIf() (placement.WhatIf, error) {
 	return out, nil
 }
 
+// admittedTo refuses those who may not ask about a change: without one of the fleet, who may
+// not read Placements in the namespaces of the applications.
+func (d *Desk) admittedTo(r *http.Request, change Change) error {
+	if d == nil || len(change.Lose)+len(change.Add) > 0 || len(change.Applications) == 0 {
+		return d.admitted(r)
+	}
+	person, _ := identity.FromContext(r.Context())
+	for _, a := range change.Applications {
+		may, err := d.Authority.May(r.Context(), person, server.Question{Verb: "list", Group: placementv1.GroupVersion.Group, Resource: "placements", Namespace: a.Namespace})
+		if err != nil {
+			return unavailable(err)
+		}
+		if !may {
+			return httpapi.NewProblem(httpapi.CodeDenied, "could not place application %q for a trial: your roles do not allow to list placements in %q", a.Name, a.Namespace)
+		}
+	}
+	return nil
+}
+
 // admitted refuses those who may not look at the whole fleet.
 func (d *Desk) admitted(r *http.Request) error {
 	if d == nil {
@@ -108,18 +143,18 @@ func (d *Desk) admitted(r *http.Request) error {
 }
 
 func (d *Desk) simulate(w http.ResponseWriter, r *http.Request) error {
-	if err := d.admitted(r); err != nil {
-		return err
-	}
 	var change Change
 	if err := httpapi.Strict(r, &change); err != nil {
+		return err
+	}
+	if err := d.admittedTo(r, change); err != nil {
 		return err
 	}
 	whatIf, err := change.whatIf()
 	if err != nil {
 		return err
 	}
-	out, err := d.Simulate(r.Context(), whatIf)
+	out, err := d.Simulate(r.Context(), whatIf, change.Applications)
 	if bad := (*badChange)(nil); errors.As(err, &bad) {
 		return httpapi.NewProblem(httpapi.CodeInvalid, "%s", bad.Error())
 	}
@@ -177,11 +212,16 @@ func Schemas() map[string]any {
 				"pool": text("Pool that the hosts come to."), "cluster": text("Cluster that they join."), "rack": text("Rack that they stand in."), "count": number("How many, from 1 to 5,000."),
 				"cpu": text("CPU of each, such as 16. Default: as the pool's largest host in the cluster."), "memory": text("Memory of each, such as 64Gi. Default: likewise."),
 			})),
+			"applications": list(ref("app.Application")),
 		}),
-		"placement.Outcome": object([]any{"notes", "moves", "unplaced"}, map[string]any{
+		"placement.Outcome": object([]any{"notes", "moves", "unplaced", "trials"}, map[string]any{
 			"notes": list(text("Where the instances of lost DCNs would go, and what could not be looked at.")),
 			"moves": list(object([]any{"application", "component", "cell", "by"}, map[string]any{
 				"application": text("<namespace>/<name>."), "component": text("Its component."), "cell": map[string]any{"type": "object"}, "by": number("How many instances the cell gains; negative: loses."),
+			})),
+			"trials": list(object([]any{"application", "verdict", "notes", "placement"}, map[string]any{
+				"application": text("<namespace>/<name> of an application that was sent along."), "verdict": text("Placed or Refused."), "notes": list(text("What of it is not known yet.")),
+				"placement": map[string]any{"type": "object", "description": "The spec of the Placement that a Release would store, with its reasons."},
 			})),
 			"unplaced": list(object([]any{"application", "reasons"}, map[string]any{"application": text("An application that would not fit."), "reasons": list(text("What lacks."))})),
 		}),
