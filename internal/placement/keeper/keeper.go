@@ -23,9 +23,14 @@ import (
 // hub answers again; try again then.
 var ErrUnknown = errors.New("what the fleet has and what Placements hold is not known yet")
 
-// patience is how long a decision waits for the fleet to be known, and how long it may
-// take the hub to tell of a write.
-const patience = 10 * time.Second
+// patience is how long a decision waits for the fleet to be known; slow is how long it
+// may take the hub to tell of a write until Placements are listed anew, and tooSlow until
+// the write is left to another try.
+const (
+	patience = 10 * time.Second
+	slow     = 20 * time.Second
+	tooSlow  = time.Minute
+)
 
 // placements is the kind whose order of changes matters.
 var placements = reflect.TypeFor[*placementv1.Placement]()
@@ -76,9 +81,9 @@ func (k *Keeper) ready(ctx context.Context) error {
 
 // Reached waits until all changes of Placements are known up to a version.
 func (k *Keeper) Reached(ctx context.Context, version string) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*patience)
+	ctx, cancel := context.WithTimeout(ctx, tooSlow)
 	defer cancel()
-	doubt := time.AfterFunc(patience, func() {
+	doubt := time.AfterFunc(slow, func() {
 		k.mu.Lock()
 		defer k.mu.Unlock()
 		k.again()
