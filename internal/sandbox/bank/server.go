@@ -104,6 +104,10 @@ func startServer(ctx context.Context, s *daemon.Sandbox, _ *topology.Sandbox) er
 	if err != nil {
 		return err
 	}
+	more, err := knowPrometheus(s, dir)
+	if err != nil {
+		return err
+	}
 	address := fmt.Sprintf("127.0.0.1:%d", s.Plan.ServerPort)
 	err = s.Supervise(supervise.Process{
 		Name: serverProcess,
@@ -115,7 +119,7 @@ func startServer(ctx context.Context, s *daemon.Sandbox, _ *topology.Sandbox) er
 			"--hooks=https://" + address, "--hooks-ca=" + filepath.Join(dir, "ca.crt"),
 			"--allow-loopback-members", fmt.Sprintf("--metrics-address=127.0.0.1:%d", s.Plan.MetricsPort),
 			"--audit-logs=" + s.AuditLogs(), "--audit-known-account=" + daemon.SimulatorUser,
-		}, witness...),
+		}, append(witness, more...)...),
 		Env:     []string{"GOMEMLIMIT=600MiB"},
 		LogFile: s.LogFile(serverProcess),
 		Ready:   ready("https://"+address+"/readyz", authority.CertPEM()),
@@ -131,6 +135,18 @@ func startServer(ctx context.Context, s *daemon.Sandbox, _ *topology.Sandbox) er
 	}
 	s.SetURLs(control.URLs{API: "https://" + address})
 	return config.Write(clientFile(s), config.Client{Server: "https://" + address, CAFile: "server/ca.crt", TokenFile: "server/admin.token"})
+}
+
+// knowPrometheus writes the file by which the server finds the sandbox's Prometheus, and
+// is the flag that names it.
+func knowPrometheus(s *daemon.Sandbox, dir string) ([]string, error) {
+	address := s.PrometheusURL()
+	if address == "" {
+		return nil, nil
+	}
+	file := filepath.Join(dir, "prometheus.yaml")
+	text := fmt.Sprintf("# Which Prometheus the tag rules of profiles ask: one for all clusters.\nprometheus:\n- {name: sandbox, url: %q}\n", address)
+	return []string{"--prometheus-config=" + file}, pki.WriteFile(file, []byte(text))
 }
 
 func clientFile(s *daemon.Sandbox) string { return s.Options.Folder.Path(config.SandboxFile) }

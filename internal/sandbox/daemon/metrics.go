@@ -22,9 +22,18 @@ const prometheusProcess = "prometheus"
 // scrape is one job of Prometheus.
 type scrape map[string]any
 
-// metricsUp starts Prometheus where it is wanted and installed.
-func (s *Sandbox) metricsUp(ctx context.Context) error {
+// PrometheusURL is where Prometheus is asked; empty: there is none.
+func (s *Sandbox) PrometheusURL() string {
 	if s.Plan.PrometheusPort == 0 || s.Options.Missing.Prometheus {
+		return ""
+	}
+	return fmt.Sprintf("http://127.0.0.1:%d", s.Plan.PrometheusPort)
+}
+
+// metricsUp starts Prometheus where it is wanted and installed. Nothing waits for it:
+// without answers tags stay as they are.
+func (s *Sandbox) metricsUp(context.Context) error {
+	if s.PrometheusURL() == "" {
 		return nil
 	}
 	dir := s.Options.Folder.Path("prometheus")
@@ -43,19 +52,15 @@ func (s *Sandbox) metricsUp(ctx context.Context) error {
 		return err
 	}
 	address := fmt.Sprintf("127.0.0.1:%d", s.Plan.PrometheusPort)
-	err = s.Supervise(supervise.Process{
+	return s.Supervise(supervise.Process{
 		Name: prometheusProcess,
 		Argv: []string{
 			"prometheus", "--config.file=" + config, "--storage.tsdb.path=" + filepath.Join(dir, "data"),
 			"--storage.tsdb.retention.time=6h", "--web.listen-address=" + address, "--log.level=warn",
 		},
 		Dir: dir, Env: []string{"GOGC=50"}, LogFile: s.LogFile(prometheusProcess),
-		Ready: func(ctx context.Context) error { return get(ctx, "http://"+address+"/-/ready") },
+		Ready: func(ctx context.Context) error { return get(ctx, s.PrometheusURL()+"/-/ready") },
 	})
-	if err != nil {
-		return err
-	}
-	return s.Await(ctx, prometheusProcess)
 }
 
 // scrapes are the jobs: API servers, kubelets, and Fairway's server, which gives
@@ -88,7 +93,7 @@ func (s *Sandbox) scrapes() []scrape {
 		if s.RealHosts() && len(kubelets) > 0 {
 			for name, path := range map[string]string{"kubelet": "/metrics", "cadvisor": "/metrics/cadvisor"} {
 				jobs = append(jobs, scrape{
-					"job_name": c.Name + "/" + name, "scheme": "https", "tls_config": tls, "metrics_path": path,
+					"scrape_interval": "15s", "job_name": c.Name + "/" + name, "scheme": "https", "tls_config": tls, "metrics_path": path,
 					"metric_relabel_configs": thin, "static_configs": kubelets,
 				})
 			}
