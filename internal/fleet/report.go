@@ -106,6 +106,7 @@ func ReportCluster(before fleetv1.ClusterStatus, seen ClusterSeen, now time.Time
 		status.Hosts, status.Capacity = countHosts(seen.Hosts)
 		status.Instances = seen.Instances
 	}
+	status.Away = absent(status.Away, !seen.Connected, now)
 	set := setter(&status.Conditions, seen.Generation, now)
 	set(fleetv1.ConditionReachable, seen.Connected, seen.Reason, seen.Message)
 	meta.SetStatusCondition(&status.Conditions, seen.Audit.condition(seen.Generation, now))
@@ -172,6 +173,7 @@ func ReportPool(before fleetv1.PoolStatus, seen PoolSeen, now time.Time) fleetv1
 		_, away := seen.Away[rack.Cluster]
 		return !away
 	})
+	status.Away = awayRacks(before.Away, seen, now)
 	status.Hosts = fleetv1.HostCounts{}
 	var instances int64
 	findings := slices.Clone(seen.Findings)

@@ -22,6 +22,8 @@ type Room struct {
 	Instances int64
 	// Findings about hosts that take no instances, by host.
 	Findings []Finding
+	// Presence says rack by rack whether hosts answer.
+	Presence []Presence
 }
 
 // RoomOf counts the room of one pool in one cluster, rack by rack and host by
@@ -31,7 +33,7 @@ type Room struct {
 // offer no room.
 func RoomOf(cluster, pool string, hosts []Host, pods []Pod, racks []string) Room {
 	used, foreign := map[string]Amount{}, map[string]Amount{}
-	var room Room
+	room := Room{Presence: presenceOf(hosts, racks)}
 	mine := map[string]bool{}
 	for _, host := range hosts {
 		mine[host.Name] = true

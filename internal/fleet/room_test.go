@@ -156,6 +156,7 @@ func TestRoomOf(t *testing.T) {
 			{Pool: "a", Host: "h6", Rule: "HostRack", Message: `host "h6" has no label fleet.fairway.cloud/rack: whoever registers it sets the rack`},
 		},
 	}
+	want.Presence = []fleet.Presence{{Rack: "east-a", Hosts: 2, Ready: 2}, {Rack: "east-b", Hosts: 2, Ready: 1}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("unready, cordoned and unplaced hosts offer nothing, node agents are counted: -want +got\n%s", diff)
 	}

@@ -119,6 +119,9 @@ type ClusterStatus struct {
 	// +optional
 	// +kubebuilder:validation:Enum=Policy;Webhook;None
 	PodAdmission string `json:"podAdmission,omitempty"`
+	// away is since when the member does not answer, or did not until lately.
+	// +optional
+	Away *Absence `json:"away,omitempty"`
 	// hosts counts the member's nodes.
 	// +optional
 	Hosts HostCounts `json:"hosts,omitempty"`

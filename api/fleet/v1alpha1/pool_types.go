@@ -111,6 +111,43 @@ type PoolStatus struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=2000
 	Racks []PoolRack `json:"racks,omitempty"`
+	// away lists the racks of which no host of the pool reports that it is ready, and
+	// those that were so until lately.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=2000
+	Away []RackAway `json:"away,omitempty"`
+}
+
+// RackAway is a rack of which no host of the pool reports that it is ready, or of which
+// none did lately.
+type RackAway struct {
+	// cluster of the hosts.
+	// +required
+	// +kubebuilder:validation:MaxLength=32
+	Cluster string `json:"cluster"`
+	// rack of the hosts.
+	// +required
+	// +kubebuilder:validation:MaxLength=64
+	Rack string `json:"rack"`
+	// hosts of the pool in the rack.
+	// +optional
+	Hosts int32 `json:"hosts,omitempty"`
+	Absence `json:",inline"`
+}
+
+// Absence is how long and how often something was away.
+type Absence struct {
+	// since when it is away, as far as was seen; of what is back, when it went last.
+	// +required
+	Since metav1.Time `json:"since"`
+	// back is when it was back. Left out: it is away.
+	// +optional
+	Back *metav1.Time `json:"back,omitempty"`
+	// times that it went away, each for a minute at least, with less than two hours
+	// between them.
+	// +optional
+	Times int32 `json:"times,omitempty"`
 }
 
 // PoolRack is the pool's room in one rack.

@@ -32,6 +32,7 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&Profile{}, &ProfileList{},
 		&TagRule{}, &TagRuleList{},
 		&MachineImport{}, &MachineImportList{},
+		&Brake{}, &BrakeList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil

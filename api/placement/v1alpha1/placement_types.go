@@ -68,6 +68,9 @@ type PlacementSpec struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=4096
 	Reasons []Reason `json:"reasons,omitempty"`
+	// cause says why it was proposed, where no Release asked for it.
+	// +optional
+	Cause *Cause `json:"cause,omitempty"`
 	// expiresAt is when the reservation ends if no Release uses it.
 	// +required
 	ExpiresAt metav1.Time `json:"expiresAt"`
@@ -168,6 +171,8 @@ const (
 	ReasonInUse = "InUse"
 	// ReasonSuperseded: a later Placement took its place.
 	ReasonSuperseded = "Superseded"
+	// ReasonWithdrawn: what it was proposed for is over. The message says how.
+	ReasonWithdrawn = "Withdrawn"
 	// ReasonRetired: the application was taken out of service.
 	ReasonRetired = "Retired"
 )

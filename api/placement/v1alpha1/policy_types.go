@@ -73,6 +73,10 @@ type PlacementPolicySpec struct {
 	// Release finds it. Default: none.
 	// +optional
 	Surge *Surge `json:"surge,omitempty"`
+	// lost says what follows when a rack, a cluster or a data centre is lost. Left out:
+	// proposals, after the default times.
+	// +optional
+	Lost *LostPolicy `json:"lost,omitempty"`
 }
 
 // Weight is how much a score counts.

@@ -23,9 +23,10 @@ const (
 
 // ReleaseSpec asks for one change. Only "desired" may change afterwards.
 //
-// +kubebuilder:validation:XValidation:rule="self.application == oldSelf.application && self.kind == oldSelf.kind && has(self.revision) == has(oldSelf.revision) && (!has(self.revision) || self.revision == oldSelf.revision) && has(self.seats) == has(oldSelf.seats) && (!has(self.seats) || self.seats == oldSelf.seats) && self.reason == oldSelf.reason && self.ticket == oldSelf.ticket && self.requester == oldSelf.requester && self.changeClass == oldSelf.changeClass && self.risk == oldSelf.risk && has(self.attachments) == has(oldSelf.attachments) && (!has(self.attachments) || self.attachments == oldSelf.attachments)",message="a Release does not change once made, except that it may be stopped (desired): make another one"
+// +kubebuilder:validation:XValidation:rule="self.application == oldSelf.application && self.kind == oldSelf.kind && has(self.revision) == has(oldSelf.revision) && (!has(self.revision) || self.revision == oldSelf.revision) && has(self.seats) == has(oldSelf.seats) && (!has(self.seats) || self.seats == oldSelf.seats) && self.reason == oldSelf.reason && self.ticket == oldSelf.ticket && self.requester == oldSelf.requester && self.changeClass == oldSelf.changeClass && self.risk == oldSelf.risk && has(self.placement) == has(oldSelf.placement) && (!has(self.placement) || self.placement == oldSelf.placement) && has(self.attachments) == has(oldSelf.attachments) && (!has(self.attachments) || self.attachments == oldSelf.attachments)",message="a Release does not change once made, except that it may be stopped (desired): make another one"
 // +kubebuilder:validation:XValidation:rule="(self.kind == 'Deploy' || self.kind == 'Rollback') == has(self.revision)",message="Deploy and Rollback name a revision; Restart and Retire do not"
 // +kubebuilder:validation:XValidation:rule="(self.kind == 'Restart') == (has(self.seats) && self.seats.size() > 0)",message="Restart names the seats to restart, for example account-1; other kinds name none"
+// +kubebuilder:validation:XValidation:rule="!has(self.placement) || self.kind == 'Deploy'",message="only a Deploy names a placement: it brings the placement's revision to where it was proposed"
 type ReleaseSpec struct {
 	// application that is changed.
 	// +required
@@ -39,6 +40,13 @@ type ReleaseSpec struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=63
 	Revision string `json:"revision,omitempty"`
+	// placement that was proposed for the revision, for Deploy: the Release uses it
+	// instead of asking the scheduler. It is refused once it has expired, once another is
+	// in force than it was proposed from, and where its hosts are gone. Left out: the
+	// scheduler decides.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Placement string `json:"placement,omitempty"`
 	// seats to restart, for Restart, such as "account-1".
 	// +optional
 	// +listType=set

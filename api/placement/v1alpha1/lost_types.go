@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// LostAction says who carries out what is proposed after a loss.
+//
+// +kubebuilder:validation:Enum=Propose;Release
+type LostAction string
+
+const (
+	// LostPropose leaves it to a person to start a Release.
+	LostPropose LostAction = "Propose"
+	// LostRelease starts the Release too. It passes the Gate as any other does.
+	LostRelease LostAction = "Release"
+)
+
+// LostPolicy says what follows when a rack, a cluster or a data centre is lost (R86).
+// Recovery inside a cell is the member's and goes on whatever it says.
+type LostPolicy struct {
+	// action says what follows of a proposal. Propose: a person starts a Release with it.
+	// Release: Fairway starts it, for applications of which nothing keeps an identity or
+	// runs once only; the Gate decides as about any Release, so that production takes one
+	// only where an approval policy lets standard changes pass. Default: Propose.
+	// +optional
+	// +kubebuilder:default=Propose
+	Action LostAction `json:"action,omitempty"`
+	// after is how long something is away before it counts as lost.
+	// +optional
+	After LostAfter `json:"after,omitzero"`
+	// sickSharePercent is from how many of each hundred hosts of the environment that do
+	// not answer on nothing is automatic any more, and a Brake is set. Default: 55.
+	// +optional
+	// +kubebuilder:default=55
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100
+	SickSharePercent int32 `json:"sickSharePercent,omitempty"`
+	// budget is how many instances automation moves at most.
+	// +optional
+	Budget LostBudget `json:"budget,omitzero"`
+	// return says what follows once the place is back. Propose: a Placement back to where
+	// the instances were; a person starts the Release. Never: they stay. Default: Propose.
+	// +optional
+	// +kubebuilder:default=Propose
+	// +kubebuilder:validation:Enum=Propose;Never
+	Return string `json:"return,omitempty"`
+	// returnAfter is how long the place has been well before a return is proposed.
+	// Default: 30m.
+	// +optional
+	ReturnAfter *metav1.Duration `json:"returnAfter,omitempty"`
+}
+
+// LostAfter is how long something is away before it counts as lost. Something that comes
+// and goes counts later each time: twice as long, up to two hours.
+type LostAfter struct {
+	// rack of which no host reports that it is ready, while its cluster answers.
+	// Default: 5m.
+	// +optional
+	Rack *metav1.Duration `json:"rack,omitempty"`
+	// cluster that does not answer. Default: 10m.
+	// +optional
+	Cluster *metav1.Duration `json:"cluster,omitempty"`
+	// dataCenter of which no cluster answers. Default: 10m.
+	// +optional
+	DataCenter *metav1.Duration `json:"dataCenter,omitempty"`
+}
+
+// LostBudget bounds what automation moves.
+type LostBudget struct {
+	// instances that automation moves to one cluster within the time of per. Default: 100.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100000
+	Instances int32 `json:"instances,omitempty"`
+	// per is the time. Default: 1h.
+	// +optional
+	Per *metav1.Duration `json:"per,omitempty"`
+}
+
+// CauseKind says why a Placement was proposed.
+//
+// +kubebuilder:validation:Enum=Lost;Recovered
+type CauseKind string
+
+const (
+	// CauseLost: a place is lost, and the instances that it held go elsewhere.
+	CauseLost CauseKind = "Lost"
+	// CauseRecovered: a place is back, and the instances that it held before return.
+	CauseRecovered CauseKind = "Recovered"
+)
+
+// LostKind is what is lost.
+//
+// +kubebuilder:validation:Enum=Rack;Cluster;DataCenter
+type LostKind string
+
+// What can be lost.
+const (
+	LostRack       LostKind = "Rack"
+	LostCluster    LostKind = "Cluster"
+	LostDataCenter LostKind = "DataCenter"
+)
+
+// Cause says why a Placement was proposed without a Release that asked for it.
+type Cause struct {
+	// kind says why.
+	// +required
+	Kind CauseKind `json:"kind"`
+	// places that are lost, or are back.
+	// +required
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	Places []LostPlace `json:"places"`
+	// from is the Placement in force that the proposal starts from. Once another is in
+	// force the proposal is of no use.
+	// +required
+	// +kubebuilder:validation:MaxLength=63
+	From string `json:"from"`
+	// policy is the PlacementPolicy by which it was proposed; "built-in" where none held.
+	// +required
+	// +kubebuilder:validation:MaxLength=253
+	Policy string `json:"policy"`
+	// gains says how many instances come to each cluster.
+	// +optional
+	// +listType=map
+	// +listMapKey=cluster
+	// +kubebuilder:validation:MaxItems=200
+	Gains []ClusterGain `json:"gains,omitempty"`
+	// check lists what a person makes sure of before a Release uses it.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=512
+	Check []string `json:"check,omitempty"`
+	// proposedAt is when it was proposed.
+	// +required
+	ProposedAt metav1.Time `json:"proposedAt"`
+}
+
+// LostPlace is what is lost, or is back.
+type LostPlace struct {
+	// kind of it.
+	// +required
+	Kind LostKind `json:"kind"`
+	// name of it. A rack is named "<data centre>/<rack>".
+	// +required
+	// +kubebuilder:validation:MaxLength=80
+	Name string `json:"name"`
+	// since when it is away, or back.
+	// +required
+	Since metav1.Time `json:"since"`
+}
+
+// ClusterGain is how many instances come to a cluster.
+type ClusterGain struct {
+	// cluster that they come to.
+	// +required
+	// +kubebuilder:validation:MaxLength=32
+	Cluster string `json:"cluster"`
+	// instances that come.
+	// +required
+	Instances int32 `json:"instances"`
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package lost
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fairway-cloud/fairway/internal/placement"
+)
+
+// Guard names what holds something back.
+type Guard string
+
+// The guards. Those on an environment come first, then those on an application.
+const (
+	// GuardBrake: a Brake holds. Release it when automation may go on.
+	GuardBrake Guard = "Brake"
+	// GuardSick: too many hosts of the environment do not answer.
+	GuardSick Guard = "Sick"
+	// GuardCutOff: no cluster of the environment answers, so that the hub itself is more
+	// likely cut off. Nothing is proposed either.
+	GuardCutOff Guard = "CutOff"
+	// GuardFlapping: a place comes and goes; it is waited for longer.
+	GuardFlapping Guard = "Flapping"
+	// GuardUnsure: what is known of the application's virtual machines is in doubt.
+	GuardUnsure Guard = "Unsure"
+	// GuardIdentity: some of what would move keeps an identity or runs once only, so that
+	// a person makes sure first that it does not run any more where it was.
+	GuardIdentity Guard = "Identity"
+	// GuardBusy: a Release holds the application.
+	GuardBusy Guard = "Busy"
+	// GuardBudget: automation has moved as many instances to a cluster as it may for now.
+	GuardBudget Guard = "Budget"
+)
+
+// Guards lists the guards, for whoever counts by them.
+func Guards() []Guard {
+	return []Guard{GuardBrake, GuardSick, GuardCutOff, GuardFlapping, GuardUnsure, GuardIdentity, GuardBusy, GuardBudget}
+}
+
+// Held is something that is held back, and why.
+type Held struct {
+	Environment string
+	// Application as "<namespace>/<name>". Empty: all of the environment.
+	Application string
+	Guard       Guard
+	Why         string
+}
+
+// health is how an environment is.
+type health struct {
+	clusters, away, hosts, sick int
+}
+
+func healthOf(s Seen, environment string) health {
+	var h health
+	for _, c := range s.Clusters {
+		if c.Environment != environment {
+			continue
+		}
+		h.clusters++
+		h.hosts += c.Hosts
+		if c.Away {
+			// Nobody knows how its hosts are: on the safe side they count as sick.
+			h.away++
+			h.sick += c.Hosts
+			continue
+		}
+		h.sick += max(c.Hosts-c.Ready, 0)
+	}
+	return h
+}
+
+// share of the hosts that are sick, in percent.
+func (h health) share() int {
+	if h.hosts == 0 {
+		return 0
+	}
+	return h.sick * 100 / h.hosts
+}
+
+// guards says what holds automation in a whole environment.
+func guards(s Seen, environment string) []Held {
+	var out []Held
+	held := func(g Guard, format string, args ...any) {
+		out = append(out, Held{Environment: environment, Guard: g, Why: fmt.Sprintf(format, args...)})
+	}
+	var brakes []string
+	for _, b := range s.Brakes {
+		if b.holds(environment) {
+			brakes = append(brakes, fmt.Sprintf("brake %s holds, set by %s: %s", b.Name, b.By, b.Reason))
+		}
+	}
+	if len(brakes) > 0 {
+		slices.Sort(brakes)
+		held(GuardBrake, "%s", strings.Join(brakes, "; "))
+	}
+	h, policy := healthOf(s, environment), s.policy(environment)
+	if h.clusters > 0 && h.away == h.clusters {
+		held(GuardCutOff, "no cluster of %s answers (%d of %d are away): the hub itself may be cut off; nothing is proposed until one answers", environment, h.away, h.clusters)
+	}
+	if h.share() >= policy.SickShare {
+		held(GuardSick, "%d of %d hosts of %s do not answer, %d %%: from %d %% on nothing is automatic", h.sick, h.hosts, environment, h.share(), policy.SickShare)
+	}
+	return out
+}
+
+func has(held []Held, g Guard) bool {
+	return slices.ContainsFunc(held, func(h Held) bool { return h.Guard == g })
+}
+
+// quiet is how long after a person released a brake no guard sets one again. The guard
+// itself holds all the same.
+const quiet = time.Hour
+
+// trips reports whether a guard has to set a brake in an environment.
+func trips(s Seen, environment string, held []Held, now time.Time) bool {
+	if !s.policy(environment).Release || has(held, GuardBrake) || !has(held, GuardSick) {
+		return false
+	}
+	for _, b := range s.Brakes {
+		if b.covers(environment) && !b.Released.IsZero() && now.Sub(b.Released) < quiet {
+			return false
+		}
+	}
+	return true
+}
+
+// spent is how many instances automation brought to a cluster lately, and when the first
+// of them count no more.
+func spent(s Seen, cluster string, per time.Duration, now time.Time) (n int, until time.Time) {
+	for _, r := range s.Started {
+		if now.Sub(r.At) >= per {
+			continue
+		}
+		for _, g := range r.Gains {
+			if g.Cluster != cluster || g.Instances < 1 {
+				continue
+			}
+			n += int(g.Instances)
+			if end := r.At.Add(per); until.IsZero() || end.Before(until) {
+				until = end
+			}
+		}
+	}
+	return n, until
+}
+
+// bound says whether a component keeps an identity or runs once only.
+func bound(c placement.Component) string {
+	switch {
+	case c.InPlace:
+		return "keeps an identity"
+	case c.OneCell:
+		return "runs once only"
+	}
+	return ""
+}

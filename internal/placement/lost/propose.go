@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package lost
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
+	"github.com/fairway-cloud/fairway/internal/placement"
+)
+
+// hit is what an application has in places that are lost.
+type hit struct {
+	// places by kind and name, of which something can move.
+	places []placementv1.LostPlace
+	// seats that were in each, by its words.
+	seats map[string]int
+	// moves are the components of which instances move, stays says of others why not.
+	moves []placement.Component
+	stays []string
+}
+
+// hit says what of an application is lost.
+func (d *deciding) hit(a Application) hit {
+	g := d.gone(a.Request.Environment)
+	h := hit{seats: map[string]int{}}
+	for _, c := range a.Request.Components {
+		by := map[*Loss]int{}
+		for _, x := range a.Request.Previous {
+			if l := g.of(x.Cell); x.Component == c.Name && l != nil && len(x.Seats) > 0 {
+				by[l] += len(x.Seats)
+			}
+		}
+		if len(by) == 0 {
+			continue
+		}
+		if kind := anchored(c); kind != "" {
+			n := 0
+			var where []string
+			for i := range g.losses {
+				if by[&g.losses[i]] > 0 {
+					n += by[&g.losses[i]]
+					where = append(where, g.losses[i].String())
+				}
+			}
+			h.stays = append(h.stays, fmt.Sprintf("%s of component %s in %s have %s volumes, which do not move: they come back with the place, or are restored", instances(n), c.Name, strings.Join(where, ", "), kind))
+			continue
+		}
+		h.moves = append(h.moves, c)
+		for i := range g.losses {
+			l := &g.losses[i]
+			if by[l] == 0 {
+				continue
+			}
+			h.seats[l.String()] += by[l]
+			if !slices.ContainsFunc(h.places, func(p placementv1.LostPlace) bool { return p.Kind == l.Kind && p.Name == l.Name }) {
+				h.places = append(h.places, placementv1.LostPlace{Kind: l.Kind, Name: l.Name, Since: metav1.NewTime(l.Since.UTC().Truncate(time.Second))})
+			}
+		}
+	}
+	slices.SortFunc(h.places, func(a, b placementv1.LostPlace) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
+	})
+	return h
+}
+
+// anchored is the kind of volume for which a component's instances cannot leave their
+// place; empty: they can.
+func anchored(c placement.Component) string {
+	for _, v := range c.Volumes {
+		if v != "Shared" {
+			return v
+		}
+	}
+	return ""
+}
+
+// want asks for room for what is lost.
+func (d *deciding) want(a Application, h hit) {
+	g := d.gone(a.Request.Environment)
+	moves := func(component string) bool {
+		return slices.ContainsFunc(h.moves, func(c placement.Component) bool { return c.Name == component })
+	}
+	r := a.Request
+	r.Previous = slices.Clone(r.Previous)
+	for i, x := range r.Previous {
+		if g.of(x.Cell) != nil && moves(x.Component) {
+			r.Previous[i].Seats = nil
+		}
+	}
+	heirs, notes := d.heirs(a, g)
+	r.Components = slices.Clone(r.Components)
+	for i := range r.Components {
+		if moves(r.Components[i].Name) {
+			r.Components[i].Counts = inherited(r.Components[i].Counts, heirs)
+		}
+	}
+	cause := placementv1.Cause{
+		Kind: placementv1.CauseLost, Places: h.places, From: a.Placement, Policy: d.seen.policy(a.Request.Environment).Name,
+		Check: append(checks(h), notes...), ProposedAt: metav1.NewTime(d.now.UTC().Truncate(time.Second)),
+	}
+	d.wanted = append(d.wanted, Propose{Application: a, Cause: cause})
+	d.requests = append(d.requests, r)
+}
+
+// heirs says to which DCN the instances of DCNs go whose data centre is lost; empty: to
+// none.
+func (d *deciding) heirs(a Application, g gone) (heirs map[string]string, notes []string) {
+	lost := g.sites()
+	heirs = map[string]string{}
+	for _, c := range a.Request.Components {
+		for _, n := range c.Counts {
+			if _, known := heirs[n.DCN]; known || n.Count == 0 {
+				continue
+			}
+			i := slices.IndexFunc(d.seen.Fleet.DCNs, func(x placement.DCN) bool { return x.Name == n.DCN })
+			if i < 0 || !lost[d.seen.Fleet.DCNs[i].DataCenter] {
+				continue
+			}
+			j := slices.IndexFunc(d.seen.Fleet.DCNs, func(x placement.DCN) bool { return x.Name == d.seen.Fleet.DCNs[i].Partner })
+			if j < 0 || lost[d.seen.Fleet.DCNs[j].DataCenter] {
+				heirs[n.DCN] = ""
+				notes = append(notes, fmt.Sprintf("DCN %s has no partner that is left: its instances run nowhere", n.DCN))
+				continue
+			}
+			heirs[n.DCN] = d.seen.Fleet.DCNs[j].Name
+			notes = append(notes, fmt.Sprintf("the instances of DCN %s go to its partner %s: have its database switched over there first", n.DCN, heirs[n.DCN]))
+		}
+	}
+	slices.Sort(notes)
+	return heirs, notes
+}
+
+// inherited are counts with those of lost DCNs where they go.
+func inherited(counts []placement.Count, heirs map[string]string) []placement.Count {
+	var out []placement.Count
+	for _, c := range counts {
+		if heir, lost := heirs[c.DCN]; lost {
+			if heir == "" {
+				continue
+			}
+			c.DCN = heir
+		}
+		if i := slices.IndexFunc(out, func(x placement.Count) bool { return x.DCN == c.DCN }); i >= 0 {
+			out[i].Count += c.Count
+			continue
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+// checks say what a person makes sure of first.
+func checks(h hit) []string {
+	var out []string
+	for _, p := range h.places {
+		what := fmt.Sprintf("%s %s", word(p.Kind), p.Name)
+		silent := "has not answered"
+		if p.Kind == placementv1.LostRack {
+			silent = "has had no host that answers"
+		}
+		out = append(out, fmt.Sprintf("%s %s since %s: its %s may still run, and would run twice", what, silent, clock(p.Since.Time), instances(h.seats[what])))
+	}
+	for _, c := range h.moves {
+		switch why := bound(c); {
+		case why != "" && len(c.Volumes) > 0:
+			out = append(out, fmt.Sprintf("component %s %s: cut its old hosts off first (power or network), and see that nothing writes to its shared volumes", c.Name, why))
+		case why != "":
+			out = append(out, fmt.Sprintf("component %s %s: cut its old hosts off first (power or network)", c.Name, why))
+		}
+	}
+	return append(out, h.stays...)
+}
+
+// comeBack asks for the way back to places that are well again.
+func (d *deciding) comeBack(a Application) {
+	policy := d.seen.policy(a.Request.Environment)
+	if a.Cause == nil || a.Cause.Kind != placementv1.CauseLost || len(a.Before) == 0 || a.Busy != "" || !policy.Return {
+		return
+	}
+	cause := placementv1.Cause{Kind: placementv1.CauseRecovered, From: a.Placement, Policy: policy.Name, ProposedAt: metav1.NewTime(d.now.UTC().Truncate(time.Second))}
+	for _, place := range a.Cause.Places {
+		since, well := d.wellSince(place)
+		if !well {
+			return
+		}
+		if due := since.Add(policy.ReturnAfter); !since.IsZero() && d.now.Before(due) {
+			d.at(due)
+			return
+		}
+		if since.IsZero() {
+			since = d.now
+		}
+		place.Since = metav1.NewTime(since.UTC().Truncate(time.Second))
+		cause.Places = append(cause.Places, place)
+		if place.Kind == placementv1.LostDataCenter {
+			cause.Check = append(cause.Check, fmt.Sprintf("what was switched over from data centre %s is switched back first: databases above all", place.Name))
+		}
+	}
+	r := a.Request
+	r.Previous = slices.Clone(a.Before)
+	for _, x := range a.Request.Previous {
+		if !slices.ContainsFunc(r.Previous, func(y placement.Assignment) bool { return y.Component == x.Component && y.Cell == x.Cell }) {
+			x.Seats = nil
+			r.Previous = append(r.Previous, x)
+		}
+	}
+	d.wanted = append(d.wanted, Propose{Application: a, Cause: cause})
+	d.requests = append(d.requests, r)
+}
+
+// propose decides together about all that asks for room.
+func (d *deciding) propose() {
+	for i, decided := range placement.Place(d.seen.Fleet, d.requests, placement.DefaultPolicy()) {
+		p := d.wanted[i]
+		a := p.Application
+		unplaced := func(why string) {
+			d.Unplaced = append(d.Unplaced, Unplaced{Application: a.Request.Application, Environment: a.Request.Environment, Priority: a.Request.Priority, Why: why})
+		}
+		p.Cause.Gains = gains(a.Request.Previous, decided.Assignments)
+		switch {
+		case decided.Refused:
+			unplaced(lacks(decided))
+		case len(p.Cause.Gains) == 0 && p.Cause.Kind == placementv1.CauseLost:
+			unplaced(cmp.Or(strings.Join(p.Cause.Check, "; "), "nothing of it can move"))
+		case len(p.Cause.Gains) > 0:
+			p.Decision = decided
+			d.do(p)
+		}
+	}
+}
+
+// gains are the instances that come to each cluster, by its name.
+func gains(before, after []placement.Assignment) []placementv1.ClusterGain {
+	type at struct {
+		component string
+		cell      placement.Cell
+	}
+	by := map[at]int{}
+	for _, a := range after {
+		by[at{a.Component, a.Cell}] += len(a.Seats)
+	}
+	for _, a := range before {
+		by[at{a.Component, a.Cell}] -= len(a.Seats)
+	}
+	var out []placementv1.ClusterGain
+	for k, n := range by {
+		if n <= 0 {
+			continue
+		}
+		i := slices.IndexFunc(out, func(g placementv1.ClusterGain) bool { return g.Cluster == k.cell.Cluster })
+		if i < 0 {
+			i, out = len(out), append(out, placementv1.ClusterGain{Cluster: k.cell.Cluster})
+		}
+		out[i].Instances += int32(n) //nolint:gosec // a Placement's seats are bounded
+	}
+	slices.SortFunc(out, func(a, b placementv1.ClusterGain) int { return cmp.Compare(a.Cluster, b.Cluster) })
+	return out
+}
+
+func lacks(d placement.Decision) string {
+	var parts []string
+	for _, r := range d.Reasons {
+		if r.Refusal {
+			parts = append(parts, fmt.Sprintf("component %s in %s: %s", r.Component, r.DCN, r.Message))
+		}
+	}
+	return strings.Join(parts, "; ")
+}
+
+// start has automation carry out a proposal, where policy and guards let it.
+func (d *deciding) start(a Application, p Proposal, h hit) {
+	environment := a.Request.Environment
+	policy := d.seen.policy(environment)
+	if !policy.Release || slices.ContainsFunc(d.seen.Started, func(r Started) bool { return r.Placement == p.Name && r.Application == p.Application }) {
+		return
+	}
+	if len(d.held[environment]) > 0 {
+		return // said for the whole environment
+	}
+	hold := func(g Guard, format string, args ...any) {
+		d.Held = append(d.Held, Held{Environment: environment, Application: p.Application, Guard: g, Why: fmt.Sprintf(format, args...)})
+	}
+	if why := placement.Unsure(d.seen.Fleet.Machines, p.Application); why != "" {
+		hold(GuardUnsure, "%s", why)
+		return
+	}
+	for _, c := range h.moves {
+		if why := bound(c); why != "" {
+			hold(GuardIdentity, "component %s %s: a person makes sure first that it does not run any more where it was", c.Name, why)
+			return
+		}
+	}
+	if len(h.moves) == 0 {
+		return // nobody knows whether its places are lost still
+	}
+	if a.Busy != "" {
+		hold(GuardBusy, "release %s holds the application", a.Busy)
+		return
+	}
+	for _, g := range p.Cause.Gains {
+		n, until := spent(d.seen, g.Cluster, policy.Per, d.now)
+		if n += d.moving[g.Cluster]; n+int(g.Instances) > policy.Budget {
+			d.at(until)
+			hold(GuardBudget, "%s would come to cluster %s, and automation brought %d of at most %d there within %s", instances(int(g.Instances)), g.Cluster, n, policy.Budget, policy.Per)
+			return
+		}
+	}
+	for _, g := range p.Cause.Gains {
+		if d.moving == nil {
+			d.moving = map[string]int{}
+		}
+		d.moving[g.Cluster] += int(g.Instances)
+	}
+	d.do(Start{Proposal: p, Why: told(p.Cause)})
+}
