@@ -33,7 +33,7 @@ func init() { commands = append(commands, newPlacementCommand) }
 
 func newPlacementCommand() *cobra.Command {
 	command := &cobra.Command{Use: "placement", Short: "Says why instances run where they do, what would follow of a loss, and how full pools are"}
-	command.AddCommand(newPlacementExplain(), newPlacementSimulate(), newPlacementCapacity(), newPlacementMachines(), newPlacementInventory())
+	command.AddCommand(newPlacementExplain(), newPlacementSimulate(), newPlacementCapacity(), newPlacementMachines(), newPlacementInventory(), newPlacementLost(), newPlacementProposals(), newPlacementBrake())
 	command.AddCommand(newPlacementProfile())
 	return command
 }

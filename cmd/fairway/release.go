@@ -72,19 +72,33 @@ func (ch *change) into(spec cli.Object) error {
 
 func newReleaseStart() *cobra.Command {
 	c, w, ch := &caller{}, &why{}, &change{}
-	var revision, kind, output string
+	var revision, kind, placement, output string
 	var wait bool
 	command := &cobra.Command{
 		Use:   "start APPLICATION",
 		Short: "Brings a Revision of the application into service",
 		Example: `  fairway release start mobile-bank -n retail-prod --reason "account 2.1" --wait
-  fairway release start mobile-bank -n retail-prod --kind Rollback --revision mobile-bank-0a1b2c3d4e`,
+  fairway release start mobile-bank -n retail-prod --kind Rollback --revision mobile-bank-0a1b2c3d4e
+  fairway release start mobile-bank -n retail-prod --placement mobile-bank-4c9e2b7f01 --reason "rack east-a is lost" --ticket INC-4711`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: c.completeApplications,
 		RunE: c.run(func(ctx context.Context, api *cli.Client, cmd *cobra.Command, given []string) error {
 			spec := cli.Object{"application": given[0], "kind": kind, "reason": w.reason, "ticket": w.ticket}
 			if err := ch.into(spec); err != nil {
 				return err
+			}
+			if placement != "" {
+				if kind != "Deploy" {
+					return cli.Usage("only a Deploy brings instances to where a placement proposes")
+				}
+				spec["placement"] = placement
+				if revision == "" {
+					proposed, err := proposal(ctx, api, placement)
+					if err != nil {
+						return err
+					}
+					revision = proposed.Spec.Revision
+				}
 			}
 			switch kind {
 			case "Deploy", "Rollback":
@@ -112,6 +126,7 @@ func newReleaseStart() *cobra.Command {
 	ch.flags(command)
 	f := command.Flags()
 	f.StringVar(&revision, "revision", "", "revision to bring in (default: the application's latest)")
+	f.StringVar(&placement, "placement", "", "proposal to carry out, see \"fairway placement proposals\" (default: the scheduler decides)")
 	f.StringVar(&kind, "kind", "Deploy", "Deploy, Rollback, or Retire to take the application out of service")
 	f.BoolVar(&wait, "wait", false, "wait until the release is complete")
 	f.StringVarP(&output, "output", "o", "", "name, json or yaml (default: a line)")

@@ -99,6 +99,7 @@ var parts = []part{
 	{"app.revisions", (*house).addApp},
 	{"placement.expiry", (*house).addExpiry},
 	{"placement.machines", (*house).addMachines},
+	{"placement.lost", (*house).addLost},
 	{"placement.profiles", (*house).addProfiles},
 	{"approval", (*house).addApprovals},
 	{"placement.keeper", (*house).addKeeper},
@@ -164,7 +165,7 @@ func (h *house) addReleases(context.Context) error {
 		Placer:    &placement.Placer{Hub: hub, Direct: direct, Clock: clock.RealClock{}, Keeper: h.keeper, Fence: h.lock},
 		Renderer:  &rendering.Renderer{Hub: hub, Members: h.members, DNSNetworks: h.options.dnsNetworks},
 		Instances: &release.Finder{Hub: hub, Members: h.members}, Stops: h.stops,
-		Gate: h.gate, Recorder: h.recorder, Clock: clock.RealClock{}, Events: h.mgr.GetEventRecorder("fairway-release"),
+		Gate: h.gate, Brakes: &placement.Brakes{Direct: direct}, Recorder: h.recorder, Clock: clock.RealClock{}, Events: h.mgr.GetEventRecorder("fairway-release"),
 	}).SetupWithManager(h.mgr)
 }
 

@@ -51,6 +51,13 @@ type Stops interface {
 	Holds(r *releasev1.Release) bool
 }
 
+// Brakes knows whether automation is stopped.
+type Brakes interface {
+	// Hold says why no step of a Release may be taken while automation is stopped; empty:
+	// one may. What people started is never held.
+	Hold(ctx context.Context, r *releasev1.Release) string
+}
+
 // Refusal says that something cannot be done now, and what to do about it.
 type Refusal struct {
 	// Reason is one of the Release's condition reasons.

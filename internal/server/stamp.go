@@ -16,6 +16,8 @@ func (s *Server) own(k httpapi.Kind, person identity.Person) map[string]any {
 	switch k.Kind {
 	case "Release":
 		return map[string]any{"requester": person.ID}
+	case "Brake":
+		return map[string]any{"by": person.ID}
 	case "Delegation":
 		return map[string]any{"principal": person.ID}
 	case "Decision", "Amendment", "Confirmation":

@@ -69,6 +69,7 @@ var specs = map[string]string{
 		"components":[{"name":"web","kind":"Service","image":"registry.bank.example/web:1","zone":"business","instances":[{"dcn":"dcn-1","count":1}]}]}`,
 	"Revision":        `{"application":"shop","content":"{}","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"}`,
 	"PlacementPolicy": `{}`,
+	"Brake":           `{"by":"m-sy","reason":"test"}`,
 	"Placement":       `{"application":"shop","revision":"shop-0123456789","digest":"sha256:0","assignments":[],"expiresAt":"2030-01-01T00:00:00Z"}`,
 	"Release":         `{"application":"shop","kind":"Restart","seats":["web-1"],"reason":"test","ticket":"C-1"}`,
 	"MachineImport":   `{"application":"shop","source":"cmdb","observedAt":"2030-01-01T00:00:00Z","instances":[{"component":"web","seat":1,"dcn":"dcn-1","dataCenter":"shared","rack":"r1","host":"vm1","address":"10.1.2.3"}]}`,

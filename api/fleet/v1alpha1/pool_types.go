@@ -132,7 +132,7 @@ type RackAway struct {
 	Rack string `json:"rack"`
 	// hosts of the pool in the rack.
 	// +optional
-	Hosts int32 `json:"hosts,omitempty"`
+	Hosts   int32 `json:"hosts,omitempty"`
 	Absence `json:",inline"`
 }
 

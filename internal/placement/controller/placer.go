@@ -77,6 +77,9 @@ func (p *Placer) Place(ctx context.Context, r *releasev1.Release, revision *appv
 	}
 	defer leave()
 
+	if r.Spec.Placement != "" {
+		return p.named(ctx, r, revision)
+	}
 	clash := ""
 	for range tries {
 		p.queue.ask(a, func(all []*question) { p.decide(ctx, all) })

@@ -91,7 +91,7 @@ func guards(s Seen, environment string) []Held {
 	}
 	var brakes []string
 	for _, b := range s.Brakes {
-		if b.holds(environment) {
+		if b.Holds(environment) {
 			brakes = append(brakes, fmt.Sprintf("brake %s holds, set by %s: %s", b.Name, b.By, b.Reason))
 		}
 	}
@@ -130,12 +130,19 @@ func trips(s Seen, environment string, held []Held, now time.Time) bool {
 	return true
 }
 
+// unknown is more than any budget.
+const unknown = 1 << 20
+
 // spent is how many instances automation brought to a cluster lately, and when the first
 // of them count no more.
 func spent(s Seen, cluster string, per time.Duration, now time.Time) (n int, until time.Time) {
 	for _, r := range s.Started {
 		if now.Sub(r.At) >= per {
 			continue
+		}
+		if len(r.Gains) == 0 {
+			// Nobody knows any more what it brought where: on the safe side, all there is.
+			n, until = unknown, r.At.Add(per)
 		}
 		for _, g := range r.Gains {
 			if g.Cluster != cluster || g.Instances < 1 {

@@ -107,8 +107,8 @@ type Brake struct {
 	Released time.Time
 }
 
-// holds reports whether a brake stops automation in an environment.
-func (b Brake) holds(environment string) bool { return b.Released.IsZero() && b.covers(environment) }
+// Holds reports whether a brake stops automation in an environment.
+func (b Brake) Holds(environment string) bool { return b.Released.IsZero() && b.covers(environment) }
 
 func (b Brake) covers(environment string) bool {
 	if len(b.Environments) == 0 {

@@ -29,7 +29,7 @@ const (
 
 // Routes of the placement room. desk may be nil where only the document is made.
 func Routes(desk *Desk) []httpapi.Route {
-	return slices.Concat(desk.machineRoutes(), desk.inventoryRoutes(), []httpapi.Route{
+	return slices.Concat(desk.machineRoutes(), desk.lostRoutes(), desk.inventoryRoutes(), []httpapi.Route{
 		{Method: http.MethodPost, Pattern: "/api/v1/placement/simulate", Room: "placement", Verb: "simulate", Effect: httpapi.Reads, BodyLimit: bodyLimit, Handler: desk.simulate,
 			Doc: httpapi.Doc{Summary: "Says where applications would run if parts of the fleet were lost or hosts came, and where applications would run that are sent along. Nothing is written.", Request: "placement.Change", Response: "placement.Outcome"}},
 		{Method: http.MethodGet, Pattern: "/api/v1/placement/capacity", Room: "placement", Verb: "capacity", Effect: httpapi.Reads, Handler: desk.capacity,
@@ -205,7 +205,7 @@ func Schemas() map[string]any {
 	}
 	amount := object([]any{"cpu", "memory", "instances"}, map[string]any{"cpu": number("Thousandths of a core."), "memory": number("Bytes."), "instances": number("Instances by number.")})
 	ref := func(name string) map[string]any { return map[string]any{"$ref": "#/components/schemas/" + name} }
-	return merged(machineSchemas(), inventorySchemas(), map[string]any{
+	return merged(machineSchemas(), lostSchemas(), inventorySchemas(), map[string]any{
 		"placement.Change": object(nil, map[string]any{
 			"lose": list(object([]any{"kind", "name"}, map[string]any{"kind": text("DataCenter, Cluster, Pool, Rack or Host."), "name": text("Its name; a rack's is <data centre>/<rack>, a host's <cluster>/<host>.")})),
 			"add": list(object([]any{"pool", "cluster", "rack", "count"}, map[string]any{

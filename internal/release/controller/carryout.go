@@ -77,6 +77,11 @@ func (r *Reconciler) guarded(ctx context.Context, rel *releasev1.Release, s rele
 	if r.Stops != nil && r.Stops.Holds(rel) {
 		return &release.Refusal{Reason: releasev1.ReasonRefused, Message: "somebody stopped it while the hub was away: that is written before any step is taken"}
 	}
+	if r.Brakes != nil {
+		if why := r.Brakes.Hold(ctx, rel); why != "" {
+			return &release.Refusal{Reason: releasev1.ReasonRefused, Message: "automation is stopped, and no step of what it started is taken: " + why}
+		}
+	}
 	back := s.Plan != nil && s.Plan.Back
 	_, act.Environment, _ = app.SplitNamespace(rel.Namespace)
 	act.Release, act.Digest, act.Person, act.WayBack = rel.Namespace+"/"+rel.Name, rel.Status.PlanDigest, rel.Spec.Requester, back

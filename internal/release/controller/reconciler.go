@@ -40,6 +40,8 @@ type Reconciler struct {
 	Gate approval.Gate
 	// Stops that wait for the hub. Nil: none do.
 	Stops release.Stops
+	// Brakes are asked before each step, at that moment. Nil: nothing is automatic.
+	Brakes release.Brakes
 	// Recorder writes an intent and an outcome for each step and cluster.
 	Recorder audit.Recorder
 	Clock    clock.PassiveClock

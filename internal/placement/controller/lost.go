@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package controller
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
+	fleetv1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
+	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
+	releasev1 "github.com/fairway-cloud/fairway/api/release/v1alpha1"
+	"github.com/fairway-cloud/fairway/internal/audit"
+	"github.com/fairway-cloud/fairway/internal/placement"
+	"github.com/fairway-cloud/fairway/internal/placement/keeper"
+	"github.com/fairway-cloud/fairway/internal/placement/lost"
+	"github.com/fairway-cloud/fairway/internal/placement/observed"
+	"github.com/fairway-cloud/fairway/internal/platform/canonical"
+	"github.com/fairway-cloud/fairway/internal/platform/members"
+)
+
+// LabelCause says on a Placement why it was proposed: Lost or Recovered.
+const LabelCause = "placement.fairway.cloud/cause"
+
+// Lost proposes Placements after losses and returns, and starts Releases with them where
+// the policy says so (R86). It is controller "placement.lost".
+type Lost struct {
+	// Hub reads from the cache and writes.
+	Hub client.Client
+	// Direct reads past every cache.
+	Direct client.Reader
+	Clock  clock.PassiveClock
+	// Fence is asked before each write. Nil: nobody else writes.
+	Fence members.Fence
+	// Recorder takes an intent and an outcome of what automation does.
+	Recorder audit.Recorder
+	Events   events.EventRecorder
+	// Expiry of a proposal. 0: DefaultExpiry.
+	Expiry time.Duration
+	// Keeper compares what is proposed with what was placed meanwhile. Nil: nobody else
+	// places.
+	Keeper *keeper.Keeper
+
+	told told
+}
+
+const (
+	// afresh is when to look again after something was done.
+	afresh = 200 * time.Millisecond
+	// watchful is how often to look while something is away or held.
+	watchful = time.Minute
+)
+
+// Reconcile looks at the whole fleet.
+func (l *Lost) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result, error) {
+	now := l.Clock.Now()
+	w, err := observed.Read(ctx, l.Hub, l.Hub)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if w.AllWell() {
+		l.told.well()
+		return ctrl.Result{}, nil
+	}
+	if err := l.Direct.List(ctx, &w.Placements); err != nil {
+		return ctrl.Result{}, fmt.Errorf("could not read what is reserved: %w", err)
+	}
+	seen, left, err := w.Lost(ctx, l.Hub, l.Direct, now)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	decision := lost.Decide(seen, now)
+	err = l.carryOut(ctx, decision.Actions)
+	l.tell(ctx, seen, decision, left)
+	switch {
+	case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err):
+		return ctrl.Result{RequeueAfter: afresh}, nil
+	case err != nil:
+		return ctrl.Result{}, err
+	case len(decision.Actions) > 0:
+		return ctrl.Result{RequeueAfter: afresh}, nil
+	}
+	return ctrl.Result{RequeueAfter: nextLook(decision, now)}, nil
+}
+
+func nextLook(d lost.Decision, now time.Time) time.Duration {
+	var next time.Duration
+	if !d.Next.IsZero() {
+		next = max(d.Next.Sub(now), time.Second)
+	}
+	if len(d.Held)+len(d.Unplaced)+len(d.Losses) > 0 && (next == 0 || next > watchful) {
+		next = watchful
+	}
+	return next
+}
+
+// carryOut does what was decided. What failed keeps nothing else from being done: what
+// stops automation comes first.
+func (l *Lost) carryOut(ctx context.Context, actions []lost.Action) error {
+	var errs []error
+	for _, stops := range []bool{true, false} {
+		for _, action := range actions {
+			if stopping(action) == stops {
+				errs = append(errs, l.act(ctx, action))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func stopping(a lost.Action) bool {
+	switch a.(type) {
+	case lost.Stop, lost.Trip, lost.Withdraw:
+		return true
+	}
+	return false
+}
+
+func (l *Lost) act(ctx context.Context, action lost.Action) error {
+	if l.Fence != nil {
+		if err := l.Fence.Check(); err != nil {
+			return err
+		}
+	}
+	switch a := action.(type) {
+	case lost.Trip:
+		return l.trip(ctx, a)
+	case lost.Stop:
+		return l.stop(ctx, a)
+	case lost.Withdraw:
+		return l.withdraw(ctx, a)
+	case lost.Propose:
+		return l.propose(ctx, a)
+	case lost.Start:
+		return l.start(ctx, a)
+	}
+	return fmt.Errorf("could not %s: nobody knows how", action)
+}
+
+// trip sets a Brake.
+func (l *Lost) trip(ctx context.Context, a lost.Trip) error {
+	made := &placementv1.Brake{
+		ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("sick-%s-%s", a.Environment, l.Clock.Now().UTC().Format("20060102-150405"))},
+		Spec:       placementv1.BrakeSpec{Environments: []string{a.Environment}, Reason: bounded(a.Why, 512), By: observed.Automation},
+	}
+	act := audit.Act{Verb: "placement.brake", Person: observed.Automation, Subject: "Brake/" + made.Name, Environment: a.Environment, Class: audit.ClassChange, From: "placement.lost", Reason: made.Spec.Reason}
+	return audit.Do(ctx, l.Recorder, audit.FailOpen, act, func(ctx context.Context) error {
+		if err := l.Hub.Create(ctx, made); err != nil {
+			return fmt.Errorf("could not set a brake in environment %q: %w", a.Environment, err)
+		}
+		return nil
+	})
+}
+
+// stop has a Release that automation started hold.
+func (l *Lost) stop(ctx context.Context, a lost.Stop) error {
+	namespace, _, _ := strings.Cut(a.Release.Application, "/")
+	r := &releasev1.Release{}
+	if err := l.Direct.Get(ctx, client.ObjectKey{Namespace: namespace, Name: a.Release.Name}, r); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	if !observed.ByAutomation(r) || r.Spec.Desired == "Stop" || r.Status.CompletedAt != nil {
+		return nil
+	}
+	before := r.DeepCopy()
+	r.Spec.Desired = "Stop"
+	act := audit.Act{
+		Verb: "release.stop", Person: observed.Automation, Subject: "Release/" + namespace + "/" + r.Name, Application: a.Release.Application,
+		Release: namespace + "/" + r.Name, Environment: a.Release.Environment, Class: audit.ClassChange, From: "placement.lost", Reason: bounded(a.Why, 512),
+	}
+	return audit.Do(ctx, l.Recorder, audit.FailOpen, act, func(ctx context.Context) error {
+		if err := l.Hub.Patch(ctx, r, client.MergeFrom(before)); err != nil {
+			return fmt.Errorf("could not stop release %q: %w", r.Name, err)
+		}
+		return nil
+	})
+}
+
+// withdraw gives back the room of a proposal, unless a Release took it meanwhile.
+func (l *Lost) withdraw(ctx context.Context, a lost.Withdraw) error {
+	namespace, _, _ := strings.Cut(a.Proposal.Application, "/")
+	p := &placementv1.Placement{}
+	if err := l.Direct.Get(ctx, client.ObjectKey{Namespace: namespace, Name: a.Proposal.Name}, p); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	if p.Status.Release != "" || p.Spec.Cause == nil || meta.IsStatusConditionFalse(p.Status.Conditions, placementv1.ConditionReserved) {
+		return nil
+	}
+	before := p.DeepCopy()
+	meta.SetStatusCondition(&p.Status.Conditions, metav1.Condition{
+		Type: placementv1.ConditionReserved, Status: metav1.ConditionFalse, Reason: placementv1.ReasonWithdrawn, Message: bounded(a.Why, 1024),
+		LastTransitionTime: metav1.NewTime(l.Clock.Now()),
+	})
+	if err := l.Hub.Status().Patch(ctx, p, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
+		return fmt.Errorf("could not withdraw placement %q: %w", p.Name, err)
+	}
+	if l.Keeper != nil {
+		l.Keeper.Saw(p.DeepCopy())
+	}
+	l.event(p, "Withdrawn", "Withdraw", a.Why)
+	return nil
+}
+
+// propose stores a Placement that no Release asked for.
+func (l *Lost) propose(ctx context.Context, a lost.Propose) error {
+	namespace, application, _ := strings.Cut(a.Application.Request.Application, "/")
+	w, err := observed.Read(ctx, l.Hub, l.Hub)
+	if err != nil {
+		return err
+	}
+	_, by, err := w.Policy(a.Application.Request.Environment)
+	if err != nil {
+		return err
+	}
+	spec, err := specOf(application, a.Application.Revision, a.Decision, by)
+	if err != nil {
+		return err
+	}
+	spec.Cause = &a.Cause
+	if spec.Digest, err = digestOf(&spec); err != nil {
+		return fmt.Errorf("could not digest the placement of %q: %w", application, err)
+	}
+	spec.ExpiresAt = metav1.NewTime(l.Clock.Now().Add(cmp.Or(l.Expiry, DefaultExpiry)).Truncate(time.Second))
+	made := &placementv1.Placement{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: namespace, Name: application + "-" + canonical.Short(spec.Digest, 10),
+			Labels: map[string]string{appv1.LabelApplication: application, LabelCause: string(a.Cause.Kind)},
+		},
+		Spec: spec,
+	}
+	if err := l.Hub.Create(ctx, made); err != nil {
+		return fmt.Errorf("could not propose a placement of application %q: %w", application, err)
+	}
+	if clash, err := l.clash(ctx, made, a.Application.Request); clash != "" || err != nil {
+		// Somebody else was quicker, or nobody can tell: it is decided anew.
+		gone := l.Hub.Delete(ctx, made, client.Preconditions{UID: &made.UID, ResourceVersion: &made.ResourceVersion})
+		if l.Keeper != nil && gone == nil {
+			l.Keeper.Lost(made)
+		}
+		return errors.Join(err, client.IgnoreNotFound(gone))
+	}
+	l.event(made, "Proposed", "Propose", lost.Told(a.Cause))
+	return nil
+}
+
+// clash says what keeps a proposal that was just stored from staying beside what was stored
+// before it; empty: nothing does.
+func (l *Lost) clash(ctx context.Context, made *placementv1.Placement, r placement.Request) (clash string, err error) {
+	if l.Keeper == nil {
+		return "", nil
+	}
+	if err := l.Keeper.Reached(ctx, made.ResourceVersion); err != nil {
+		return "", err
+	}
+	err = l.Keeper.Decide(ctx, func(v *keeper.View) { clash = v.Clash(made, r.Quotas, *r.Policy) })
+	return clash, err
+}
+
+// start starts a Release with a proposal, unless a Brake holds at that moment. The Release
+// passes the Gate as any other, and asks for Brakes again before each step.
+func (l *Lost) start(ctx context.Context, a lost.Start) error {
+	namespace, application, _ := strings.Cut(a.Proposal.Application, "/")
+	_, environment, _ := strings.Cut(namespace, "-")
+	made := &releasev1.Release{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: a.Proposal.Name + "-lost", Labels: map[string]string{appv1.LabelApplication: application}},
+		Spec: releasev1.ReleaseSpec{
+			Application: application, Kind: releasev1.KindDeploy, Revision: a.Proposal.Revision, Placement: a.Proposal.Name, Desired: "Run",
+			Reason: bounded("started by itself, as policy "+a.Proposal.Cause.Policy+" says: "+a.Why, 512), Requester: observed.Automation,
+			ChangeClass: releasev1.ChangeStandard, Risk: releasev1.RiskMedium,
+		},
+	}
+	act := audit.Act{
+		Verb: "release.create", Person: observed.Automation, Subject: "Release/" + namespace + "/" + made.Name, Application: a.Proposal.Application,
+		Release: namespace + "/" + made.Name, Environment: environment, Class: audit.ClassChange, From: "placement.lost", Reason: made.Spec.Reason,
+	}
+	return audit.Do(ctx, l.Recorder, audit.FailClosed, act, func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, mostBrakeAge)
+		defer cancel()
+		if why := (&Brakes{Direct: l.Direct}).Stopped(ctx, environment); why != "" {
+			return fmt.Errorf("could not start release %q: automation is stopped: %s", made.Name, why)
+		}
+		err := l.Hub.Create(ctx, made)
+		if apierrors.IsAlreadyExists(err) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("could not start release %q: %w", made.Name, err)
+		}
+		return nil
+	})
+}
+
+// SetupWithManager registers the controller and what wakes it.
+func (l *Lost) SetupWithManager(mgr ctrl.Manager) error {
+	fleet := handler.EnqueueRequestsFromMapFunc(func(context.Context, client.Object) []reconcile.Request {
+		return []reconcile.Request{{NamespacedName: client.ObjectKey{Name: "fleet"}}}
+	})
+	proposals := handler.EnqueueRequestsFromMapFunc(func(_ context.Context, o client.Object) []reconcile.Request {
+		if o.(*placementv1.Placement).Spec.Cause == nil {
+			return nil
+		}
+		return []reconcile.Request{{NamespacedName: client.ObjectKey{Name: "fleet"}}}
+	})
+	return ctrl.NewControllerManagedBy(mgr).Named("placement.lost").
+		Watches(&fleetv1.Cluster{}, fleet).
+		Watches(&fleetv1.Pool{}, fleet).
+		Watches(&placementv1.Brake{}, fleet).
+		Watches(&placementv1.PlacementPolicy{}, fleet).
+		Watches(&placementv1.Placement{}, proposals).
+		Complete(l)
+}

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package observed
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
+	fleetv1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
+	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
+	releasev1 "github.com/fairway-cloud/fairway/api/release/v1alpha1"
+	"github.com/fairway-cloud/fairway/internal/app"
+	"github.com/fairway-cloud/fairway/internal/placement"
+	"github.com/fairway-cloud/fairway/internal/placement/lost"
+)
+
+// Automation is the requester of the Releases that Fairway starts by itself after a loss.
+const Automation = "fairway"
+
+// ByAutomation reports whether Fairway started a Release by itself after a loss. It goes by
+// what nobody can change later.
+func ByAutomation(r *releasev1.Release) bool {
+	return r.Spec.Requester == Automation && r.Spec.Placement != ""
+}
+
+// AllWell reports whether nothing of the fleet is away and nothing was proposed, so that
+// nobody has to look further.
+func (w World) AllWell() bool {
+	for i := range w.Clusters.Items {
+		c := &w.Clusters.Items[i]
+		if c.Status.Away != nil && c.Status.Away.Back == nil || c.Status.Hosts.Ready < c.Status.Hosts.Total || !meta.IsStatusConditionTrue(c.Status.Conditions, fleetv1.ConditionReachable) {
+			return false
+		}
+	}
+	for i := range w.Pools.Items {
+		for _, r := range w.Pools.Items[i].Status.Away {
+			if r.Back == nil {
+				return false
+			}
+		}
+	}
+	for i := range w.Placements.Items {
+		if w.Placements.Items[i].Spec.Cause != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// Lost gathers what a decision about losses looks at. Brakes come past the cache. left
+// names what could not be looked at.
+func (w World) Lost(ctx context.Context, cached, direct client.Reader, now time.Time) (seen lost.Seen, left []string, err error) {
+	seen = lost.Seen{Fleet: w.Snapshot(now), Policies: map[string]lost.Policy{}}
+	for i := range w.Clusters.Items {
+		c := clusterSeen(&w.Clusters.Items[i])
+		seen.Clusters = append(seen.Clusters, c)
+		if _, known := seen.Policies[c.Environment]; known {
+			continue
+		}
+		seen.Policies[c.Environment] = lost.PolicyOf(placementv1.PolicyBuiltIn, nil)
+		if p := w.PolicyFor(c.Environment); p != nil {
+			seen.Policies[c.Environment] = lost.PolicyOf(p.Name, p.Spec.Lost)
+		}
+	}
+	for i := range w.Pools.Items {
+		for _, r := range w.Pools.Items[i].Status.Away {
+			seen.Racks = append(seen.Racks, lost.Rack{Cluster: r.Cluster, Name: r.Rack, Absence: absence(&r.Absence, r.Back == nil)})
+		}
+	}
+	requests, left, err := w.Running(ctx, cached, seen.Fleet.Pools, now)
+	if err != nil {
+		return seen, nil, err
+	}
+	busy, err := claims(ctx, cached)
+	if err != nil {
+		return seen, nil, err
+	}
+	held := map[string][]placementv1.Placement{}
+	for i := range w.Placements.Items {
+		p := &w.Placements.Items[i]
+		if !Holds(p, now) {
+			continue
+		}
+		name := p.Namespace + "/" + p.Spec.Application
+		held[name] = append(held[name], *p)
+		if p.Spec.Cause != nil && p.Status.Release == "" {
+			seen.Proposals = append(seen.Proposals, lost.Proposal{Application: name, Name: p.Name, Revision: p.Spec.Revision, Cause: *p.Spec.Cause, Assignments: assignmentsOf(p)})
+		}
+	}
+	for _, r := range requests {
+		policy, _, err := w.Policy(r.Environment)
+		if err != nil {
+			return seen, nil, err
+		}
+		policy.Explain = true
+		r.Policy = &policy
+		inForce := InForce(held[r.Application])
+		a := lost.Application{Request: r, Revision: inForce.Spec.Revision, Placement: inForce.Name, Cause: inForce.Spec.Cause, Busy: busy[r.Application]}
+		if a.Cause != nil {
+			namespace, _, _ := strings.Cut(r.Application, "/")
+			for i := range w.Placements.Items {
+				if p := &w.Placements.Items[i]; p.Namespace == namespace && p.Name == a.Cause.From {
+					a.Before = assignmentsOf(p)
+				}
+			}
+		}
+		seen.Applications = append(seen.Applications, a)
+	}
+	if seen.Started, err = w.started(ctx, cached); err != nil {
+		return seen, nil, err
+	}
+	seen.Brakes, err = Brakes(ctx, direct)
+	return seen, left, err
+}
+
+func clusterSeen(c *fleetv1.Cluster) lost.Cluster {
+	out := lost.Cluster{Name: c.Name, DataCenter: c.Spec.DataCenter, Environment: c.Spec.Environment, Hosts: int(c.Status.Hosts.Total), Ready: int(c.Status.Hosts.Ready)}
+	reachable := meta.FindStatusCondition(c.Status.Conditions, fleetv1.ConditionReachable)
+	away := reachable == nil || reachable.Status != metav1.ConditionTrue
+	out.Absence = absence(c.Status.Away, away)
+	if reachable != nil && away && (c.Status.Away == nil || c.Status.Away.Back != nil) {
+		out.Since = reachable.LastTransitionTime.Time
+	}
+	out.Broken = away && (reachable == nil || meta.IsStatusConditionTrue(c.Status.Conditions, fleetv1.ConditionStalled) || !c.DeletionTimestamp.IsZero())
+	return out
+}
+
+func absence(a *fleetv1.Absence, away bool) lost.Absence {
+	out := lost.Absence{Away: away}
+	if a == nil {
+		return out
+	}
+	out.Since, out.Times = a.Since.Time, int(a.Times)
+	if a.Back != nil {
+		out.Back = a.Back.Time
+	}
+	return out
+}
+
+func assignmentsOf(p *placementv1.Placement) []placement.Assignment {
+	var out []placement.Assignment
+	for _, a := range p.Spec.Assignments {
+		out = append(out, assignmentOf(a))
+	}
+	return out
+}
+
+// claims are the Releases that hold applications.
+func claims(ctx context.Context, cached client.Reader) (map[string]string, error) {
+	var all appv1.ApplicationList
+	if err := cached.List(ctx, &all); err != nil {
+		return nil, fmt.Errorf("could not read the applications: %w", err)
+	}
+	out := map[string]string{}
+	for i := range all.Items {
+		if a := &all.Items[i]; a.Status.ActiveRelease != "" {
+			out[a.Namespace+"/"+a.Name] = a.Status.ActiveRelease
+		}
+	}
+	return out, nil
+}
+
+// started are the Releases that automation started.
+func (w World) started(ctx context.Context, cached client.Reader) ([]lost.Started, error) {
+	var all releasev1.ReleaseList
+	if err := cached.List(ctx, &all); err != nil {
+		return nil, fmt.Errorf("could not read the releases: %w", err)
+	}
+	gains := map[client.ObjectKey][]placementv1.ClusterGain{}
+	for i := range w.Placements.Items {
+		if p := &w.Placements.Items[i]; p.Spec.Cause != nil {
+			gains[client.ObjectKeyFromObject(p)] = p.Spec.Cause.Gains
+		}
+	}
+	var out []lost.Started
+	for i := range all.Items {
+		r := &all.Items[i]
+		if !ByAutomation(r) {
+			continue
+		}
+		_, environment, _ := app.SplitNamespace(r.Namespace)
+		out = append(out, lost.Started{
+			Application: r.Namespace + "/" + r.Spec.Application, Name: r.Name, Environment: environment, Placement: r.Spec.Placement, At: r.CreationTimestamp.Time,
+			Gains: gains[client.ObjectKey{Namespace: r.Namespace, Name: r.Spec.Placement}], Going: r.Status.CompletedAt == nil && cmp.Or(r.Spec.Desired, "Run") == "Run" && !superseded(r),
+		})
+	}
+	return out, nil
+}
+
+func superseded(r *releasev1.Release) bool {
+	c := meta.FindStatusCondition(r.Status.Conditions, releasev1.ConditionStalled)
+	return c != nil && c.Status == metav1.ConditionTrue && c.Reason == releasev1.ReasonSuperseded
+}
+
+// Brakes are those that were set, released ones included.
+func Brakes(ctx context.Context, direct client.Reader) ([]lost.Brake, error) {
+	var all placementv1.BrakeList
+	if err := direct.List(ctx, &all); err != nil {
+		return nil, fmt.Errorf("could not read the brakes: %w", err)
+	}
+	var out []lost.Brake
+	for _, b := range all.Items {
+		one := lost.Brake{Name: b.Name, Environments: b.Spec.Environments, Reason: b.Spec.Reason, By: b.Spec.By}
+		if b.Spec.Released != nil {
+			one.Released = b.Spec.Released.At.Time
+		}
+		out = append(out, one)
+	}
+	return out, nil
+}
