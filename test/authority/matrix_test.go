@@ -161,6 +161,8 @@ func (p *probe) request(r httpapi.Route, at target, who identity.Person) (method
 		body = []byte(`{"receiver":"cmdb","after":0}`)
 	case r.Verb == "listMachines", r.Verb == "inventory":
 		query += "namespace=" + at.namespace
+	case r.Kind == "Brake" && (r.Verb == "set" || r.Verb == "release"):
+		body = []byte(`{"reason":"test"}`)
 	case r.Verb == "apply":
 		query += "force=true"
 	}
@@ -173,7 +175,7 @@ func (p *probe) request(r httpapi.Route, at target, who identity.Person) (method
 		if r.Verb == "apply" {
 			o.SetResourceVersion("")
 			o.SetUID("")
-			set := []string{"author", "requester"} // by the API
+			set := []string{"author", "requester", "by"} // by the API
 			if k.Kind == "Amendment" || k.Kind == "Confirmation" {
 				set = append(set, "groups", "session", "proof")
 			}

@@ -69,7 +69,7 @@ var specs = map[string]string{
 		"components":[{"name":"web","kind":"Service","image":"registry.bank.example/web:1","zone":"business","instances":[{"dcn":"dcn-1","count":1}]}]}`,
 	"Revision":        `{"application":"shop","content":"{}","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"}`,
 	"PlacementPolicy": `{}`,
-	"Brake":           `{"by":"m-sy","reason":"test"}`,
+	"Brake":           `{"reason":"test"}`,
 	"Placement":       `{"application":"shop","revision":"shop-0123456789","digest":"sha256:0","assignments":[],"expiresAt":"2030-01-01T00:00:00Z"}`,
 	"Release":         `{"application":"shop","kind":"Restart","seats":["web-1"],"reason":"test","ticket":"C-1"}`,
 	"MachineImport":   `{"application":"shop","source":"cmdb","observedAt":"2030-01-01T00:00:00Z","instances":[{"component":"web","seat":1,"dcn":"dcn-1","dataCenter":"shared","rack":"r1","host":"vm1","address":"10.1.2.3"}]}`,
@@ -185,6 +185,9 @@ func seed(t *testing.T, kinds []httpapi.Kind) {
 			o := object(t, k, at.namespace, at.name(k))
 			if k.Kind == "Release" {
 				_ = unstructured.SetNestedField(o.Object, "somebody", "spec", "requester")
+			}
+			if k.Kind == "Brake" {
+				_ = unstructured.SetNestedField(o.Object, "somebody", "spec", "by")
 			}
 			if k.Kind == "Decision" {
 				_ = unstructured.SetNestedField(o.Object, "itsm:test", "spec", "author")

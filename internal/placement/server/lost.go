@@ -19,6 +19,7 @@ import (
 	"github.com/fairway-cloud/fairway/internal/placement/lost"
 	"github.com/fairway-cloud/fairway/internal/placement/observed"
 	"github.com/fairway-cloud/fairway/internal/platform/httpapi"
+	"github.com/fairway-cloud/fairway/internal/server"
 )
 
 // Situation is what is lost, what is proposed, and what is held back.
@@ -74,6 +75,9 @@ type HeldBack struct {
 	Why         string `json:"why"`
 }
 
+// mostReason bounds a reason, in characters.
+const mostReason = 512
+
 // said is why somebody sets or releases a brake.
 type said struct {
 	Reason       string   `json:"reason"`
@@ -82,13 +86,10 @@ type said struct {
 
 func (d *Desk) lostRoutes() []httpapi.Route {
 	describe := func(r *http.Request) (httpapi.Act, error) {
+		act := httpapi.Act{Subject: "Brake/" + r.PathValue("name")}
 		var s said
-		if err := httpapi.Strict(r, &s); err != nil {
-			return httpapi.Act{}, err
-		}
-		act := httpapi.Act{Subject: "Brake/" + r.PathValue("name"), Reason: s.Reason}
-		if s.Reason == "" || utf8.RuneCountInString(s.Reason) > 512 {
-			return act, httpapi.NewProblem(httpapi.CodeInvalid, "could not act on brake %q: say why in at most 512 characters (reason)", r.PathValue("name"))
+		if httpapi.Strict(r, &s) == nil && utf8.RuneCountInString(s.Reason) <= mostReason {
+			act.Reason = s.Reason // what cannot be read is refused later, and the attempt is on record
 		}
 		return act, nil
 	}
@@ -166,6 +167,13 @@ func (d *Desk) releaseBrake(w http.ResponseWriter, r *http.Request) error {
 	if len(s.Environments) > 0 {
 		return httpapi.NewProblem(httpapi.CodeInvalid, "could not release brake %q in some environments only: it is released as a whole", r.PathValue("name"))
 	}
+	may, err := d.Authority.May(r.Context(), person, server.Question{Verb: "patch", Group: placementv1.GroupVersion.Group, Resource: "brakes", Name: r.PathValue("name")})
+	if err != nil {
+		return unavailable(err)
+	}
+	if !may {
+		return httpapi.NewProblem(httpapi.CodeDenied, "could not release brake %q: your roles do not allow it", r.PathValue("name")).WithNext("A system administrator releases it.")
+	}
 	found := &placementv1.Brake{}
 	if err := as.Get(r.Context(), client.ObjectKey{Name: r.PathValue("name")}, found); err != nil {
 		return hubSays(err)
@@ -188,11 +196,14 @@ func named(b *placementv1.Brake) *placementv1.Brake {
 }
 
 func (d *Desk) braking(r *http.Request) (as client.Client, person identity.Person, s said, err error) {
-	if d == nil || d.As == nil {
-		return nil, person, s, httpapi.NewProblem(httpapi.CodeUnavailable, "could not act on brakes now")
-	}
 	if err := httpapi.Strict(r, &s); err != nil {
 		return nil, person, s, err
+	}
+	if s.Reason == "" || utf8.RuneCountInString(s.Reason) > mostReason {
+		return nil, person, s, httpapi.NewProblem(httpapi.CodeInvalid, "could not act on brake %q: say why in at most %d characters (reason)", r.PathValue("name"), mostReason)
+	}
+	if d == nil || d.As == nil {
+		return nil, person, s, httpapi.NewProblem(httpapi.CodeUnavailable, "could not act on brakes now")
 	}
 	person, _ = identity.FromContext(r.Context())
 	as, err = d.As(r.Context())
