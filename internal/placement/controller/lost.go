@@ -156,7 +156,7 @@ func (l *Lost) act(ctx context.Context, action lost.Action) error {
 func (l *Lost) trip(ctx context.Context, a lost.Trip) error {
 	made := &placementv1.Brake{
 		ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("sick-%s-%s", a.Environment, l.Clock.Now().UTC().Format("20060102-150405"))},
-		Spec:       placementv1.BrakeSpec{Environments: []string{a.Environment}, Reason: bounded(a.Why, 512), By: observed.Automation},
+		Spec:       placementv1.BrakeSpec{Environments: []string{a.Environment}, Reason: observed.Bounded(a.Why, 512), By: observed.Automation},
 	}
 	act := audit.Act{Verb: "placement.brake", Person: observed.Automation, Subject: "Brake/" + made.Name, Environment: a.Environment, Class: audit.ClassChange, From: "placement.lost", Reason: made.Spec.Reason}
 	return audit.Do(ctx, l.Recorder, audit.FailOpen, act, func(ctx context.Context) error {
@@ -181,7 +181,7 @@ func (l *Lost) stop(ctx context.Context, a lost.Stop) error {
 	r.Spec.Desired = "Stop"
 	act := audit.Act{
 		Verb: "release.stop", Person: observed.Automation, Subject: "Release/" + namespace + "/" + r.Name, Application: a.Release.Application,
-		Release: namespace + "/" + r.Name, Environment: a.Release.Environment, Class: audit.ClassChange, From: "placement.lost", Reason: bounded(a.Why, 512),
+		Release: namespace + "/" + r.Name, Environment: a.Release.Environment, Class: audit.ClassChange, From: "placement.lost", Reason: observed.Bounded(a.Why, 512),
 	}
 	return audit.Do(ctx, l.Recorder, audit.FailOpen, act, func(ctx context.Context) error {
 		if err := l.Hub.Patch(ctx, r, client.MergeFrom(before)); err != nil {
@@ -203,7 +203,7 @@ func (l *Lost) withdraw(ctx context.Context, a lost.Withdraw) error {
 	}
 	before := p.DeepCopy()
 	meta.SetStatusCondition(&p.Status.Conditions, metav1.Condition{
-		Type: placementv1.ConditionReserved, Status: metav1.ConditionFalse, Reason: placementv1.ReasonWithdrawn, Message: bounded(a.Why, 1024),
+		Type: placementv1.ConditionReserved, Status: metav1.ConditionFalse, Reason: placementv1.ReasonWithdrawn, Message: observed.Bounded(a.Why, 1024),
 		LastTransitionTime: metav1.NewTime(l.Clock.Now()),
 	})
 	if err := l.Hub.Status().Patch(ctx, p, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
@@ -227,7 +227,7 @@ func (l *Lost) propose(ctx context.Context, a lost.Propose) error {
 	if err != nil {
 		return err
 	}
-	spec, err := specOf(application, a.Application.Revision, a.Decision, by)
+	spec, err := observed.SpecOf(application, a.Application.Revision, a.Decision, by)
 	if err != nil {
 		return err
 	}
@@ -280,7 +280,7 @@ func (l *Lost) start(ctx context.Context, a lost.Start) error {
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: a.Proposal.Name + "-lost", Labels: map[string]string{appv1.LabelApplication: application}},
 		Spec: releasev1.ReleaseSpec{
 			Application: application, Kind: releasev1.KindDeploy, Revision: a.Proposal.Revision, Placement: a.Proposal.Name, Desired: "Run",
-			Reason: bounded("started by itself, as policy "+a.Proposal.Cause.Policy+" says: "+a.Why, 512), Requester: observed.Automation,
+			Reason: observed.Bounded("started by itself, as policy "+a.Proposal.Cause.Policy+" says: "+a.Why, 512), Requester: observed.Automation,
 			ChangeClass: releasev1.ChangeStandard, Risk: releasev1.RiskMedium,
 		},
 	}

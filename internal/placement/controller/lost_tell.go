@@ -17,6 +17,7 @@ import (
 
 	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/placement/lost"
+	"github.com/fairway-cloud/fairway/internal/placement/observed"
 )
 
 var (
@@ -121,11 +122,11 @@ func (l *Lost) tellApplication(ctx context.Context, name, reason, why string) {
 	if l.Events == nil || l.Hub.Get(ctx, client.ObjectKey{Namespace: namespace, Name: application}, found) != nil {
 		return
 	}
-	l.Events.Eventf(found, nil, corev1.EventTypeWarning, reason, "Recover", "%s", bounded(why, 1024))
+	l.Events.Eventf(found, nil, corev1.EventTypeWarning, reason, "Recover", "%s", observed.Bounded(why, 1024))
 }
 
 func (l *Lost) event(about runtime.Object, reason, action, why string) {
 	if l.Events != nil {
-		l.Events.Eventf(about, nil, corev1.EventTypeNormal, reason, action, "%s", bounded(why, 1024))
+		l.Events.Eventf(about, nil, corev1.EventTypeNormal, reason, action, "%s", observed.Bounded(why, 1024))
 	}
 }
