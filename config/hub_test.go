@@ -70,7 +70,7 @@ func allowed(t *testing.T, do func() error) {
 
 // rooms are the groups of Fairway's kinds.
 var rooms = map[string]string{
-	"Application": "app", "Revision": "app", "Placement": "placement", "PlacementPolicy": "placement", "Release": "release", "Delivery": "delivery", "Rendering": "delivery",
+	"Application": "app", "Revision": "app", "Placement": "placement", "PlacementPolicy": "placement", "Brake": "placement", "Release": "release", "Delivery": "delivery", "Rendering": "delivery",
 	"Cluster": "fleet", "Pool": "fleet", "DataCenter": "fleet", "NetworkZone": "fleet", "DCN": "fleet",
 	"Person": "identity", "GroupMapping": "identity", "Amendment": "identity", "Confirmation": "identity", "ApprovalPolicy": "approval", "Freeze": "approval", "ChangeCalendar": "approval", "ApprovalRequest": "approval", "Decision": "approval", "Delegation": "approval",
 	"Tenant": "tenancy", "Environment": "tenancy", "SecurityLevel": "tenancy", "AvailabilityClass": "tenancy",

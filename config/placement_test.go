@@ -3,7 +3,11 @@
 
 package config_test
 
-import "testing"
+import (
+	"testing"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
 
 // What a placement policy's own schema says of mistakes.
 func TestPlacementPoliciesAreChecked(t *testing.T) {
@@ -29,4 +33,38 @@ func TestPlacementPoliciesAreChecked(t *testing.T) {
 	create(t, masters, object("PlacementPolicy", "", "bank", map[string]any{
 		"environments": []any{"prod"}, "weights": []any{map[string]any{"score": "Room", "weight": int64(0)}}, "spareFrom": int64(3), "surge": map[string]any{"hostsPercent": int64(10)},
 	}))
+}
+
+// Anybody sets a brake as himself; a system administrator releases it, as himself; it stays
+// on record.
+func TestBrakes(t *testing.T) {
+	anybody := hub.UserClient(t, "teller-7", "system:authenticated")
+	administrator := hub.UserClient(t, "admin-1", "fairway:system-administrators")
+	brake := func(name, by string) *unstructured.Unstructured {
+		return object("Brake", "", name, map[string]any{"by": by, "reason": "instances move back and forth", "environments": []any{"prod"}})
+	}
+	refused(t, "spec.by is whoever sets the brake", func() error { return anybody.Create(t.Context(), brake("forged", "li.na")) })
+	refused(t, "a brake is set first and released later", func() error {
+		b := brake("born-released", "teller-7")
+		_ = unstructured.SetNestedMap(b.Object, map[string]any{"by": "teller-7", "reason": "x", "at": "2026-03-10T03:00:00Z"}, "spec", "released")
+		return anybody.Create(t.Context(), b)
+	})
+	made := brake("night", "teller-7")
+	create(t, anybody, made)
+	release := func(by string) *unstructured.Unstructured {
+		b := made.DeepCopy()
+		_ = unstructured.SetNestedMap(b.Object, map[string]any{"by": by, "reason": "seen to", "at": "2026-03-10T04:00:00Z"}, "spec", "released")
+		return b
+	}
+	refused(t, "cannot update resource", func() error { return anybody.Update(t.Context(), release("teller-7")) })
+	refused(t, "release it first", func() error { return administrator.Delete(t.Context(), made.DeepCopy()) })
+	refused(t, "spec.released.by is whoever releases the brake", func() error { return administrator.Update(t.Context(), release("teller-7")) })
+	changed := made.DeepCopy()
+	_ = unstructured.SetNestedField(changed.Object, "another reason", "spec", "reason")
+	refused(t, "a brake does not change once set", func() error { return administrator.Update(t.Context(), changed) })
+	done := release("admin-1")
+	allowed(t, func() error { return administrator.Update(t.Context(), done) })
+	again := done.DeepCopy()
+	unstructured.RemoveNestedField(again.Object, "spec", "released")
+	refused(t, "a brake that was released stays so", func() error { return administrator.Update(t.Context(), again) })
 }
