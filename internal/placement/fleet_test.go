@@ -182,3 +182,23 @@ func TestNonsense(t *testing.T) {
 		}
 	}
 }
+
+// TestTagsOfARevision: tags that only a Revision names are counted while it is placed,
+// and not left behind in a fleet that goes on.
+func TestTagsOfARevision(t *testing.T) {
+	s, requests := bigFleet(), hundred()[:2]
+	for i := range requests {
+		c := requests[i].Components[0]
+		c.Tags, c.Counts = []string{"io-heavy"}, []placement.Count{{DCN: "dcn-east", Count: 2}}
+		requests[i].Components = []placement.Component{c}
+	}
+	r, other := requests[0], requests[1]
+	f := placement.Open(s)
+	f.Place([]placement.Request{r}, placement.DefaultPolicy())
+	f.Hold(r.Application, nil)
+	got := f.Place([]placement.Request{other}, placement.DefaultPolicy())
+	want := placement.Place(s, []placement.Request{other}, placement.DefaultPolicy())
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the fleet remembers tags of what is gone (-anew +followed):\n%s", diff)
+	}
+}

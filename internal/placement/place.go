@@ -148,7 +148,7 @@ func (b *board) end() {
 		b.decision.Assignments = n.assigned(b.decision.Assignments)
 	}
 	now := b.holds(before, cells)
-	if before == nil {
+	if before == nil && b.asKnown() {
 		// The rooms hold it already.
 		f.charge(now, 1)
 	} else {
@@ -159,6 +159,14 @@ func (b *board) end() {
 	if now == nil {
 		delete(f.holding, b.request.Application)
 	}
+}
+
+// asKnown reports whether all components were placed with the tags by which the fleet
+// counts them: those that only the Revision names are the decision's own.
+func (b *board) asKnown() bool {
+	return !slices.ContainsFunc(b.all, func(n *numbers) bool {
+		return n.profile != b.fleet.profiles[instanceOf{b.request.Application, n.component.Name}]
+	})
 }
 
 // leave takes what was decided out of the fleet again, and what stood beside it.

@@ -64,9 +64,9 @@ func newSource(c SourceConfig) (*Source, error) {
 // but what Prometheus says about a query.
 var (
 	// ErrQuery: Prometheus cannot read the query.
-	ErrQuery = errors.New("Prometheus cannot read the query")
+	ErrQuery = errors.New("the query cannot be read by Prometheus")
 	// ErrAway: there was no answer; the next questions will have none either.
-	ErrAway = errors.New("Prometheus does not answer")
+	ErrAway = errors.New("no answer comes from Prometheus")
 )
 
 // Ask asks for the numbers that a query has now.

@@ -42,8 +42,8 @@ func TestRealPrometheus(t *testing.T) {
 		"none":         {query: `no_such_metric`, fault: "the answer is empty: no series matches the query"},
 		"not a number": {query: `nothing / nothing`, fault: "the answer is no number (NaN): a division by zero, as a rule"},
 		"infinite":     {query: `disk_writes / on() nothing`, fault: "the answer is infinite: a division by zero, as a rule"},
-		"a range":      {query: `disk_writes[1m]`, fault: "Prometheus cannot read the query: it gives a matrix, and one number is needed", is: measure.ErrQuery},
-		"no query":     {query: `sum(`, fault: "Prometheus cannot read the query: ", is: measure.ErrQuery},
+		"a range":      {query: `disk_writes[1m]`, fault: "the query cannot be read by Prometheus: it gives a matrix, and one number is needed", is: measure.ErrQuery},
+		"no query":     {query: `sum(`, fault: "the query cannot be read by Prometheus: ", is: measure.ErrQuery},
 		"too much":     {query: `many`, fault: `prometheus "test": its answer is larger than 256 KiB: have the query give one number`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -111,7 +111,7 @@ func TestNothingLeaks(t *testing.T) {
 				}
 			}
 		}, `prometheus "central": its answer is larger than 256 KiB: have the query give one number`},
-		"hangs up": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, `prometheus "central": Prometheus does not answer: it cannot be reached`},
+		"hangs up": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, `prometheus "central": no answer comes from Prometheus: it cannot be reached`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := httptest.NewUnstartedServer(http.HandlerFunc(c.answer))
