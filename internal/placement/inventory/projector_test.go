@@ -50,6 +50,9 @@ func TestMain(m *testing.M) {
 // TestProjector follows a real hub and the read model: what is placed, imported, seen to run
 // and given back comes into the list by itself.
 func TestProjector(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a real API server is left out under -short")
+	}
 	config := hub.UserConfig(t, "fairway", "system:masters")
 	mgr, err := ctrl.NewManager(config, ctrl.Options{Scheme: hub.Client().Scheme(), Metrics: metricsserver.Options{BindAddress: "0"}})
 	if err != nil {
