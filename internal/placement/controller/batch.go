@@ -30,8 +30,10 @@ type question struct {
 
 	// What follows is the answer: the Placement that the Release has already, or the
 	// decision and what it was decided by, or why there is none.
-	found     *placementv1.Placement
-	decision  placement.Decision
+	found    *placementv1.Placement
+	decision placement.Decision
+	// stood says that the decision is the Placement that was in force already.
+	stood     bool
 	by        placementv1.DecidedBy
 	decidedAt time.Time
 	err       error
@@ -41,7 +43,7 @@ type question struct {
 
 // request asks the fleet, unless the answer is there.
 func (a *question) request(v *keeper.View) (request placement.Request, ask bool) {
-	a.found, a.decision, a.err = nil, placement.Decision{}, nil
+	a.found, a.stood, a.decision, a.err = nil, false, placement.Decision{}, nil
 	held := v.Held(a.application)
 	for i := range held {
 		if found := &held[i]; madeFor(found, a.release) && found.Spec.Revision == a.revision.Name {

@@ -481,3 +481,19 @@ func TestABrakeCountsAtTheMomentOfUse(t *testing.T) {
 		t.Errorf("%d releases, want none", n)
 	}
 }
+
+// What runs stays where it is when the same Revision is released again while a rack that it
+// is in is lost: absence of data moves nothing.
+func TestTheSameDecisionAgainMovesNothing(t *testing.T) {
+	s := newSite(t, nil)
+	first, revision := s.run("pay", 4)
+	s.racks(0, 4)
+	s.clock.SetTime(s.clock.Now().Add(time.Minute))
+	again, err := s.placer.Place(t.Context(), releasetest.New("pay-2", revision.Name, func(r *releasev1.Release) { r.Spec.Application = "pay" }), revision)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again.Name != first.Name || fmt.Sprint(seatsIn(again)) != fmt.Sprint(seatsIn(first)) {
+		t.Errorf("%s with %v, want %s with %v as before", again.Name, seatsIn(again), first.Name, seatsIn(first))
+	}
+}

@@ -93,6 +93,10 @@ func (p *Placer) Place(ctx context.Context, r *releasev1.Release, revision *appv
 		if err != nil {
 			return nil, err
 		}
+		if a.stood {
+			// It holds its room already and adds nothing, whatever has become of its hosts.
+			return made, p.use(ctx, made, r.Name)
+		}
 		if clash, err = p.stands(ctx, a, made); err != nil {
 			return nil, err
 		}
@@ -261,6 +265,7 @@ func (p *Placer) store(ctx context.Context, a *question) (*placementv1.Placement
 	if found.Spec.Digest != spec.Digest || !found.DeletionTimestamp.IsZero() {
 		return nil, fmt.Errorf("could not store the placement: %q exists with another digest or is being deleted; it is tried again", made.Name)
 	}
+	a.stood = found.Status.Release != "" && observed.Holds(&found, p.Clock.Now())
 	before := found.DeepCopy()
 	if found.Labels == nil {
 		found.Labels = map[string]string{}
