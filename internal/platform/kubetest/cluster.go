@@ -263,6 +263,11 @@ func (f *fleet) install(ctx context.Context, o options) error {
 			return fmt.Errorf("could not make a client for test cluster %q: %w", name, err)
 		}
 		c.client = made
+		if o.simulator {
+			if err := f.simulate(ctx, c); err != nil {
+				return err
+			}
+		}
 		for _, folder := range o.folders(name) {
 			root, err := manifests.Root()
 			if err != nil {

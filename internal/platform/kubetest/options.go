@@ -18,6 +18,7 @@ type Option func(*options)
 type options struct {
 	controllerManager bool
 	scheduler         bool
+	simulator         bool
 	crds              bool
 	crdsOn            []string
 	admission         bool

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package scale
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
+
+	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
+)
+
+// watch follows every instance of a member, and keeps each word of its scheduler that one
+// of them finds no host.
+type watch struct {
+	store cache.Store
+
+	mu      sync.Mutex
+	without map[string]string
+}
+
+func follow(t *testing.T, config *rest.Config) *watch {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(cancel)
+	api, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	factory := informers.NewSharedInformerFactoryWithOptions(api, 0, informers.WithTweakListOptions(func(o *metav1.ListOptions) {
+		o.LabelSelector = appv1.LabelManagedBy + "=" + appv1.ManagedBy
+	}))
+	informer := factory.Core().V1().Pods().Informer()
+	w := &watch{store: informer.GetStore(), without: map[string]string{}}
+	see := func(o any) { w.see(o.(*corev1.Pod)) }
+	if _, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{AddFunc: see, UpdateFunc: func(_, o any) { see(o) }}); err != nil {
+		t.Fatal(err)
+	}
+	factory.Start(ctx.Done())
+	factory.WaitForCacheSync(ctx.Done())
+	return w
+}
+
+func (w *watch) see(pod *corev1.Pod) {
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse && c.Reason == corev1.PodReasonUnschedulable && pod.DeletionTimestamp == nil {
+			w.mu.Lock()
+			w.without[pod.Namespace+"/"+pod.Name] = fmt.Sprintf("at %s: %s", c.LastTransitionTime.Format(time.TimeOnly), c.Message)
+			w.mu.Unlock()
+		}
+	}
+}
+
+// waited are the instances that have ever found no host, with the scheduler's words.
+func (w *watch) waited() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var out []string
+	for name, why := range w.without {
+		out = append(out, "instance "+name+" found no host "+why)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// instances are those that stay: all, and those that have a host.
+func (w *watch) instances() (all, bound int) {
+	for _, o := range w.store.List() {
+		if pod := o.(*corev1.Pod); pod.DeletionTimestamp == nil {
+			all++
+			if pod.Spec.NodeName != "" {
+				bound++
+			}
+		}
+	}
+	return all, bound
+}
