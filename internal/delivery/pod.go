@@ -41,6 +41,9 @@ type Pod struct {
 	// Ended says that it has run to its end and stays only for people to look at, as
 	// pods of jobs and evicted pods do: nothing of it is waited for.
 	Ended bool
+	// NoHostSince is since when its cluster's scheduler finds no host for it. Zero: it does
+	// not look for one.
+	NoHostSince time.Time
 	// State in one word and Message why, see StateOf.
 	State, Message string
 }
@@ -60,7 +63,7 @@ func PodOf(pod *corev1.Pod, lost bool) Pod {
 		Revision:  pod.Labels[appv1.LabelRevision],
 		Cost:      pod.Annotations[annotationCost],
 		Host:      pod.Spec.NodeName,
-		CreatedAt: pod.CreationTimestamp.Time,
+		CreatedAt: pod.CreationTimestamp.Time, NoHostSince: noHostSince(pod),
 	}
 	if owner := metav1.GetControllerOf(pod); owner != nil {
 		result.OwnerKind, result.OwnerName = owner.Kind, owner.Name

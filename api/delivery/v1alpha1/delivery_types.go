@@ -181,6 +181,14 @@ type DeliveryStatus struct {
 	// +optional
 	// +listType=set
 	Restarted []string `json:"restarted,omitempty"`
+	// waiting lists the workloads of which instances have found no host for more than 30
+	// seconds. What was placed has room, so it is a defect: troubled has the words of the
+	// cluster's scheduler, and the instances are placed anew.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=512
+	Waiting []WaitingWorkload `json:"waiting,omitempty"`
 	// troubled lists up to 20 instances that are not well.
 	// +optional
 	// +listType=atomic
@@ -229,6 +237,29 @@ type TroubledInstance struct {
 	Message string `json:"message,omitempty"`
 }
 
+// WaitingWorkload is a workload of which instances wait for a host.
+type WaitingWorkload struct {
+	// name of the workload object in the member.
+	// +required
+	Name string `json:"name"`
+	// component that it runs.
+	// +required
+	Component string `json:"component"`
+	// cell in which they wait.
+	// +required
+	Cell placementv1.Cell `json:"cell"`
+	// instances that wait.
+	Instances int32 `json:"instances"`
+	// seats of those that have one.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=1000
+	Seats []int32 `json:"seats,omitempty"`
+	// since when the first of them waits, by the clock of its cluster.
+	// +required
+	Since metav1.Time `json:"since"`
+}
+
 // Condition types of a Delivery.
 const (
 	// ConditionReady says that what is wanted runs and answers.
@@ -237,6 +268,17 @@ const (
 	ConditionApplied = "Applied"
 	// ConditionStalled says that nothing moves until a person acts.
 	ConditionStalled = "Stalled"
+	// ConditionHosted says that every instance has found a host. It is there once one had
+	// none for too long.
+	ConditionHosted = "Hosted"
+)
+
+// Reasons of the condition Hosted.
+const (
+	// ReasonNoRoom: instances have had no host for more than 30 seconds.
+	ReasonNoRoom = "NoRoom"
+	// ReasonHosted: all have one again.
+	ReasonHosted = "Hosted"
 )
 
 // Delivery is the desired and observed state of one application in one cluster

@@ -17,13 +17,17 @@ var (
 		Name: "fairway_delivery_actions_total",
 		Help: "Writes to members, by what they did and whether they succeeded.",
 	}, []string{"verb", "result"})
+	noRoom = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "fairway_delivery_no_room_total",
+		Help: "Instances that had no host for more than 30 seconds, although they were placed.",
+	})
 	putBack = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "fairway_delivery_put_back_total",
 		Help: "Objects in members that somebody else had changed and Delivery put back.",
 	})
 )
 
-func init() { metrics.Registry.MustRegister(actions, putBack) }
+func init() { metrics.Registry.MustRegister(actions, noRoom, putBack) }
 
 func count(action delivery.Action, err error) {
 	result := "done"

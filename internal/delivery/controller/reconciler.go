@@ -16,6 +16,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -47,6 +48,8 @@ type Reconciler struct {
 	Recorder audit.Recorder
 	// Events tells people what happened. Nil: nobody is told.
 	Events events.EventRecorder
+	// Clock says how long instances wait. Nil: the machine's.
+	Clock clock.PassiveClock
 
 	library library
 	links   links
@@ -92,6 +95,8 @@ func (r *Reconciler) round(ctx context.Context, d *v1alpha1.Delivery) (ctrl.Resu
 	}
 	decision := delivery.Plan(view.seen)
 	err = r.carryOut(ctx, d, member, view, &decision)
+	waiting, next := delivery.Waiting(view.seen, r.now())
+	d.Status.Waiting = waiting
 	reportDecision(d, view.seen, decision, err)
 	r.tell(before, d, decision, err)
 	if decision.Stalled != nil {
@@ -106,10 +111,21 @@ func (r *Reconciler) round(ctx context.Context, d *v1alpha1.Delivery) (ctrl.Resu
 	if err := errors.Join(err, r.report(ctx, before, d)); err != nil {
 		return ctrl.Result{}, err
 	}
+	r.tellWaiting(before, d)
+	if next > 0 && (decision.Next == 0 || next < decision.Next) {
+		decision.Next = next
+	}
 	if decision.Next > 0 {
 		return ctrl.Result{RequeueAfter: decision.Next}, nil
 	}
 	return ctrl.Result{RequeueAfter: slowly(d)}, nil
+}
+
+func (r *Reconciler) now() time.Time {
+	if r.Clock == nil {
+		return clock.RealClock{}.Now()
+	}
+	return r.Clock.Now()
 }
 
 // soon is when a step is tried again that was overtaken, or that Gate or log did
@@ -150,6 +166,19 @@ func (r *Reconciler) report(ctx context.Context, before, after *v1alpha1.Deliver
 		return fmt.Errorf("could not report on Delivery %q: %w", client.ObjectKeyFromObject(after), err)
 	}
 	return nil
+}
+
+// tellWaiting counts the instances that wait for room since this round, and says so, once it
+// is reported: none is counted twice.
+func (r *Reconciler) tellWaiting(before, after *v1alpha1.Delivery) {
+	n := delivery.NewlyWaiting(before.Status.Waiting, after.Status.Waiting)
+	if n == 0 {
+		return
+	}
+	noRoom.Add(float64(n))
+	if r.Events != nil {
+		r.Events.Eventf(after, nil, corev1.EventTypeWarning, v1alpha1.ReasonNoRoom, "Wait", "%s", sentence(delivery.NoRoom(after.Status.Waiting)))
+	}
 }
 
 // tell emits events for what happened.

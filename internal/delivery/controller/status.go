@@ -30,6 +30,7 @@ func reportDecision(d *v1alpha1.Delivery, seen delivery.Seen, decision delivery.
 	status.Workloads = delivery.Counts(seen)
 	status.Troubled = delivery.Troubled(seen)
 	status.Restarted = restarted(d, decision)
+	reportHosted(d)
 	forget(status.Workloads, decision.Actions)
 
 	reportStalled(d, decision, err)
@@ -47,6 +48,18 @@ func reportDecision(d *v1alpha1.Delivery, seen delivery.Seen, decision delivery.
 		set(d, v1alpha1.ConditionReady, metav1.ConditionTrue, "Retired", "nothing of the application is left in the cluster")
 	default:
 		set(d, v1alpha1.ConditionReady, metav1.ConditionTrue, "Available", "all instances that are wanted answer")
+	}
+}
+
+// reportHosted says whether instances wait for room. A Delivery of which none ever did says
+// nothing of it.
+func reportHosted(d *v1alpha1.Delivery) {
+	switch {
+	case len(d.Status.Waiting) > 0:
+		set(d, v1alpha1.ConditionHosted, metav1.ConditionFalse, v1alpha1.ReasonNoRoom,
+			sentence(delivery.NoRoom(d.Status.Waiting))+": status.troubled has the scheduler's words; they are placed anew, or get a host as soon as their cell has room for them again")
+	case meta.FindStatusCondition(d.Status.Conditions, v1alpha1.ConditionHosted) != nil:
+		set(d, v1alpha1.ConditionHosted, metav1.ConditionTrue, v1alpha1.ReasonHosted, "every instance has a host")
 	}
 }
 
