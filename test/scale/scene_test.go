@@ -225,7 +225,7 @@ func (s *scene) application(p pool, class appv1.SizingClass, east, west int) *ap
 		Logs: []appv1.Log{{Name: "stdout"}}, UnreachableSeconds: ptr.To[int64](10),
 		Instances: []appv1.InstanceCount{{DCN: s.members[0].dcn, Count: int32(east)}, {DCN: s.members[1].dcn, Count: int32(west)}}, //nolint:gosec // small
 	}
-	if s.chance.IntN(8) == 0 {
+	if p.apart > 0 && s.chance.IntN(p.apart) == 0 {
 		c.MaxPerHost = ptr.To[int32](1)
 	}
 	return &appv1.Application{
