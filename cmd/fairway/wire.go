@@ -103,6 +103,7 @@ var parts = []part{
 	{"placement.profiles", (*house).addProfiles},
 	{"approval", (*house).addApprovals},
 	{"placement.keeper", (*house).addKeeper},
+	{"placement.waiting", (*house).addWaiting},
 	{"release.stops", (*house).addStops},
 	{"release.steps", (*house).addReleases},
 	{"release.automatic", (*house).addAutomatic},
@@ -151,6 +152,13 @@ func (h *house) addApp(context.Context) error {
 
 func (h *house) addExpiry(context.Context) error {
 	return (&placement.Expiry{Hub: h.mgr.GetClient(), Clock: clock.RealClock{}, Events: h.mgr.GetEventRecorder("fairway-placement")}).SetupWithManager(h.mgr)
+}
+
+// addWaiting has instances placed anew that wait for room.
+func (h *house) addWaiting(context.Context) error {
+	return (&placement.Waiting{
+		Hub: h.mgr.GetClient(), Recorder: h.recorder, Clock: clock.RealClock{}, Events: h.mgr.GetEventRecorder("fairway-placement"),
+	}).SetupWithManager(h.mgr)
 }
 
 func (h *house) addKeeper(context.Context) error {

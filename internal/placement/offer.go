@@ -48,6 +48,11 @@ func (b *board) keyOf(c *Component, dcn string) offerKey {
 
 // offered are the rooms that may take new instances of a component in a DCN.
 func (b *board) offered(c *Component, dcn string) []*room {
+	return b.request.notFull(b.offeredToAll(c, dcn))
+}
+
+// offeredToAll are those that may, whatever waits.
+func (b *board) offeredToAll(c *Component, dcn string) []*room {
 	f, key := b.fleet, b.keyOf(c, dcn)
 	if found := f.offers[key]; found != nil {
 		return found.open
@@ -86,7 +91,7 @@ func cellOf(r *room, zone, dcn string) Cell {
 // which rule keeps them away.
 func (b *board) closed(c *Component, dcn string) []closed {
 	f := b.fleet
-	open := b.offered(c, dcn)
+	open := b.offeredToAll(c, dcn)
 	made := f.offers[b.keyOf(c, dcn)]
 	if !made.told {
 		made.told = true
@@ -100,6 +105,10 @@ func (b *board) closed(c *Component, dcn string) []closed {
 	}
 	out := slices.Clip(made.closed)
 	for _, r := range open {
+		if b.request.full(r) {
+			out = append(out, closed{"RoomWaits", r.waiting(), 1})
+			continue
+		}
 		if !r.takesSome(archsOf(c.Archs)) {
 			rule, why := r.idle(c.Archs)
 			out = append(out, closed{rule, why, 1})
@@ -110,7 +119,7 @@ func (b *board) closed(c *Component, dcn string) []closed {
 
 // order numbers the rules that close cells in the order in which they are asked.
 func (b *board) order() map[string]int {
-	order := map[string]int{"HostsReady": len(b.policy.Filters), "Processor": len(b.policy.Filters) + 1}
+	order := map[string]int{"HostsReady": len(b.policy.Filters), "Processor": len(b.policy.Filters) + 1, "RoomWaits": len(b.policy.Filters) + 2}
 	for i, f := range b.policy.Filters {
 		order[f.Name] = i
 	}

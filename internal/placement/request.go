@@ -19,6 +19,8 @@ type Request struct {
 	// Previous is what the application's Placement in force says: seats and
 	// numbers stay with it.
 	Previous []Assignment
+	// Full are cells in whose rooms instances wait: they take nothing new of the Request.
+	Full []Cell
 	// Quotas of the tenant.
 	Quotas []tenancyv1.Quota
 	// HostKind asks for real or simulated hosts. Empty: real ones.

@@ -57,10 +57,11 @@ type stage struct {
 	requests map[string]*placement.Request
 	inForce  map[string][]placement.Assignment
 	policy   placement.Policy
+	waits    map[string][]placement.Wait
 }
 
 func play(t *testing.T, story string) string {
-	s := &stage{t: t, requests: map[string]*placement.Request{}, inForce: map[string][]placement.Assignment{}, policy: placement.DefaultPolicy()}
+	s := &stage{t: t, requests: map[string]*placement.Request{}, inForce: map[string][]placement.Assignment{}, waits: map[string][]placement.Wait{}, policy: placement.DefaultPolicy()}
 	var out strings.Builder
 	for line := range strings.Lines(story) {
 		line = strings.TrimRight(line, "\n")
@@ -148,6 +149,18 @@ func (s *stage) do(verb string, w []string) []string {
 				c.Pools = w[2:]
 			}
 		}
+	case "waits": // waits TENANT/APP COMPONENT CELL SEAT…: seats that wait in a cell for room, from now on
+		i := slices.IndexFunc(s.inForce[w[0]], func(a placement.Assignment) bool { return a.Component == w[1] && a.Cell.Key() == w[2] })
+		wait := placement.Wait{Component: w[1], Cell: s.inForce[w[0]][i].Cell}
+		for _, seat := range w[3:] {
+			n, _ := strconv.ParseInt(seat, 10, 32)
+			wait.Seats = append(wait.Seats, int32(n))
+		}
+		s.waits[w[0]] = append(s.waits[w[0]], wait)
+	case "hosted": // hosted TENANT/APP: nothing of it waits any more
+		delete(s.waits, w[0])
+	case "resize": // resize HOST CPU MEMORY
+		s.resize(w)
 	case "priority": // priority TENANT/APP N
 		n, _ := strconv.ParseInt(w[1], 10, 32)
 		s.request(w[0]).Priority = int32(n)
@@ -250,6 +263,20 @@ func (s *stage) host(w []string) {
 	}
 }
 
+// resize has a host offer something else from now on.
+func (s *stage) resize(w []string) {
+	for i := range s.snapshot.Pools {
+		for _, rack := range s.snapshot.Pools[i].Racks {
+			for k := range rack.Hosts {
+				if rack.Hosts[k].Name == w[0] {
+					rack.Hosts[k].Room = size(s.t, w[1], w[2])
+					rack.Hosts[k].Room.Instances = 110
+				}
+			}
+		}
+	}
+}
+
 func (s *stage) request(name string) *placement.Request {
 	if s.requests[name] == nil {
 		tenant, _, _ := strings.Cut(name, "/")
@@ -278,7 +305,7 @@ func (s *stage) component(w []string) {
 func (s *stage) asked(name string) placement.Request {
 	r := *s.request(name)
 	r.Previous, r.Quotas = s.inForce[name], s.quotas
-	return r
+	return r.Elsewhere(s.waits[name])
 }
 
 func (s *stage) placeAll(names []string) []string {

@@ -241,9 +241,11 @@ type TroubledInstance struct {
 type WaitingWorkload struct {
 	// name of the workload object in the member.
 	// +required
+	// +kubebuilder:validation:MaxLength=63
 	Name string `json:"name"`
 	// component that it runs.
 	// +required
+	// +kubebuilder:validation:MaxLength=16
 	Component string `json:"component"`
 	// cell in which they wait.
 	// +required

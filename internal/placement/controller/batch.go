@@ -27,6 +27,8 @@ type question struct {
 	content     app.Content
 	application client.ObjectKey
 	tenant      tenancyv1.Tenant
+	// waits are seats of the application that wait for room.
+	waits []placement.Wait
 
 	// What follows is the answer: the Placement that the Release has already, or the
 	// decision and what it was decided by, or why there is none.
@@ -57,7 +59,7 @@ func (a *question) request(v *keeper.View) (request placement.Request, ask bool)
 		return request, false
 	}
 	policy.Explain = true
-	request = observed.RequestOf(a.content, a.application.String(), &a.tenant, v.Pools(), held)
+	request = observed.RequestOf(a.content, a.application.String(), &a.tenant, v.Pools(), held).Elsewhere(a.waits)
 	request.Policy, a.by = &policy, by
 	return request, true
 }

@@ -138,6 +138,9 @@ func (p *Placer) question(ctx context.Context, r *releasev1.Release, revision *a
 	if err := p.Hub.Get(ctx, client.ObjectKey{Name: content.Tenant}, &a.tenant); err != nil {
 		return nil, fmt.Errorf("could not read tenant %q: %w", content.Tenant, err)
 	}
+	if a.waits, err = waitsOf(ctx, p.Hub, a.application); err != nil {
+		return nil, err
+	}
 	return a, nil
 }
 

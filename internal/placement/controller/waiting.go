@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package controller
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
+	deliveryv1 "github.com/fairway-cloud/fairway/api/delivery/v1alpha1"
+	releasev1 "github.com/fairway-cloud/fairway/api/release/v1alpha1"
+	tenancyv1 "github.com/fairway-cloud/fairway/api/tenancy/v1alpha1"
+	"github.com/fairway-cloud/fairway/internal/app"
+	"github.com/fairway-cloud/fairway/internal/audit"
+	"github.com/fairway-cloud/fairway/internal/platform/canonical"
+)
+
+// Waiting has instances placed anew that wait for room although they were placed: outside
+// production it starts a Release of what is in service, which places them elsewhere in
+// their DCN; in production it tells people to. It is controller "placement.waiting".
+type Waiting struct {
+	Hub      client.Client
+	Recorder audit.Recorder
+	Clock    clock.PassiveClock
+	// Events tells people what to do. Nil: nobody is told.
+	Events events.EventRecorder
+}
+
+// waitingPause is how long automation leaves an application alone after it has had
+// instances of it placed anew: a place that is wrong again and again is for a person.
+const waitingPause = 10 * time.Minute
+
+// waitingSuffix ends the names of the Releases that are started for it.
+const waitingSuffix = "-room"
+
+// busyPause is when an application that a Release holds is looked at again.
+const busyPause = 30 * time.Second
+
+// Reconcile looks at one Delivery.
+func (w *Waiting) Reconcile(ctx context.Context, d *deliveryv1.Delivery) (ctrl.Result, error) {
+	if len(d.Status.Waiting) == 0 || !d.DeletionTimestamp.IsZero() || d.Spec.Intent == "Retire" {
+		return ctrl.Result{}, nil
+	}
+	namespace, name, _ := strings.Cut(d.Spec.Application, "/")
+	a := &appv1.Application{}
+	if err := w.Hub.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, a); err != nil || a.Status.ReleasedRevision == "" || !a.DeletionTimestamp.IsZero() {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if a.Status.ActiveRelease != "" {
+		return ctrl.Result{RequeueAfter: busyPause}, nil // it may be what they wait for
+	}
+	class, err := w.class(ctx, namespace)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	movable, err := w.movable(ctx, a, d)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if !movable || class != tenancyv1.ClassDevelopment && class != tenancyv1.ClassTest {
+		w.tell(a, d, movable)
+		return ctrl.Result{}, nil
+	}
+	left, err := w.pause(ctx, a, d)
+	if err != nil || left > 0 {
+		return ctrl.Result{RequeueAfter: left}, err
+	}
+	return ctrl.Result{}, w.start(ctx, a, d)
+}
+
+// class of the environment of a namespace. One that nobody knows counts as production.
+func (w *Waiting) class(ctx context.Context, namespace string) (tenancyv1.EnvironmentClass, error) {
+	_, name, _ := app.SplitNamespace(namespace)
+	environment := &tenancyv1.Environment{}
+	err := w.Hub.Get(ctx, client.ObjectKey{Name: name}, environment)
+	if apierrors.IsNotFound(err) {
+		return tenancyv1.ClassProduction, nil
+	}
+	return environment.Spec.Class, err
+}
+
+// movable says whether any that waits may run elsewhere: instances that keep an identity,
+// and jobs, are for a person to move.
+func (w *Waiting) movable(ctx context.Context, a *appv1.Application, d *deliveryv1.Delivery) (bool, error) {
+	revision := &appv1.Revision{}
+	if err := w.Hub.Get(ctx, client.ObjectKey{Namespace: a.Namespace, Name: a.Status.ReleasedRevision}, revision); err != nil {
+		return false, client.IgnoreNotFound(err)
+	}
+	content, err := app.Open(revision)
+	if err != nil {
+		return false, nil //nolint:nilerr // whoever wants to release it is told
+	}
+	for _, wait := range d.Status.Waiting {
+		i := slices.IndexFunc(content.Spec.Components, func(c appv1.Component) bool { return string(c.Name) == wait.Component })
+		if i >= 0 && len(wait.Seats) > 0 && content.Spec.Components[i].Kind == appv1.KindService && !app.HasIdentity(content.Spec.Components[i]) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// pause is for how long the application is left alone still.
+func (w *Waiting) pause(ctx context.Context, a *appv1.Application, d *deliveryv1.Delivery) (time.Duration, error) {
+	if !strings.HasSuffix(d.Spec.Release, waitingSuffix) {
+		return 0, nil
+	}
+	last := &releasev1.Release{}
+	if err := w.Hub.Get(ctx, client.ObjectKey{Namespace: a.Namespace, Name: d.Spec.Release}, last); err != nil {
+		return 0, client.IgnoreNotFound(err)
+	}
+	return max(last.CreationTimestamp.Add(waitingPause).Sub(w.Clock.Now()), 0), nil
+}
+
+// start starts the Release, once for what waits of what an earlier Release brought.
+func (w *Waiting) start(ctx context.Context, a *appv1.Application, d *deliveryv1.Delivery) error {
+	digest, err := canonical.DigestOf(map[string]any{"cluster": d.Namespace, "release": d.Spec.Release, "waiting": waits(d)})
+	if err != nil {
+		return fmt.Errorf("could not name a release of %q: %w", a.Name, err)
+	}
+	made := &releasev1.Release{
+		ObjectMeta: metav1.ObjectMeta{Namespace: a.Namespace, Name: a.Name + "-" + canonical.Short(digest, 10) + waitingSuffix, Labels: map[string]string{appv1.LabelApplication: a.Name}},
+		Spec: releasev1.ReleaseSpec{
+			Application: a.Name, Kind: releasev1.KindDeploy, Revision: a.Status.ReleasedRevision, Desired: "Run",
+			Reason: bounded("started by itself: "+strings.Join(waits(d), "; ")+" wait for room", 512), Requester: "fairway", ChangeClass: releasev1.ChangeStandard,
+		},
+	}
+	if err := w.Hub.Get(ctx, client.ObjectKeyFromObject(made), made.DeepCopy()); !apierrors.IsNotFound(err) {
+		return err
+	}
+	act := audit.Act{
+		Verb: "release.create", Person: made.Spec.Requester, Subject: "Release/" + made.Namespace + "/" + made.Name, Application: d.Spec.Application,
+		Release: made.Namespace + "/" + made.Name, From: "placement.waiting", Reason: made.Spec.Reason,
+	}
+	err = audit.Do(ctx, w.Recorder, audit.FailClosed, act, func(ctx context.Context) error { return w.Hub.Create(ctx, made) })
+	if err != nil && !apierrors.IsAlreadyExists(err) {
+		return fmt.Errorf("could not start release %q by itself: %w", made.Name, err)
+	}
+	return nil
+}
+
+// tell says to people what to do where nothing follows by itself.
+func (w *Waiting) tell(a *appv1.Application, d *deliveryv1.Delivery, movable bool) {
+	if w.Events == nil {
+		return
+	}
+	what := fmt.Sprintf("start a release of revision %s, which places them anew, or give their cells room", a.Status.ReleasedRevision)
+	if !movable {
+		what = "they keep their place: give their cells room"
+	}
+	w.Events.Eventf(a, d, corev1.EventTypeWarning, deliveryv1.ReasonNoRoom, "Place", "%s", bounded(fmt.Sprintf("%s wait for room: %s", strings.Join(waits(d), "; "), what), 1024))
+}
+
+// waits are the instances that wait, in words.
+func waits(d *deliveryv1.Delivery) []string {
+	var out []string
+	for _, x := range d.Status.Waiting {
+		out = append(out, fmt.Sprintf("%s %v in cell %s", x.Component, x.Seats, x.Cell.Key()))
+	}
+	return out
+}
+
+// SetupWithManager registers the controller.
+func (w *Waiting) SetupWithManager(mgr ctrl.Manager) error {
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("placement.waiting").
+		For(&deliveryv1.Delivery{}).
+		Complete(reconcile.AsReconciler(mgr.GetClient(), w))
+}

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package controller_test
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
+	clocktesting "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
+	deliveryv1 "github.com/fairway-cloud/fairway/api/delivery/v1alpha1"
+	fleetv1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
+	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
+	releasev1 "github.com/fairway-cloud/fairway/api/release/v1alpha1"
+	tenancyv1 "github.com/fairway-cloud/fairway/api/tenancy/v1alpha1"
+	"github.com/fairway-cloud/fairway/internal/audit"
+	"github.com/fairway-cloud/fairway/internal/placement/controller"
+	"github.com/fairway-cloud/fairway/internal/placement/placementtest"
+)
+
+// books keeps the acts of which it is told.
+type books struct{ acts []audit.Act }
+
+func (b *books) Intent(_ context.Context, act audit.Act) (string, error) {
+	b.acts = append(b.acts, act)
+	return "1", nil
+}
+
+func (b *books) Outcome(context.Context, string, audit.Outcome) error { return nil }
+
+// waiting is application pay, released, of which seats wait in its cell.
+func (h *hub) waiting(class tenancyv1.EnvironmentClass, cell placementv1.Cell, seats ...int32) *deliveryv1.Delivery {
+	h.t.Helper()
+	revision := placementtest.Revision(h.t, "pay", 4)
+	d := &deliveryv1.Delivery{ObjectMeta: metav1.ObjectMeta{Namespace: "fairway-cluster-east-1", Name: "retail-prod-pay"}}
+	d.Spec.Application, d.Spec.Namespace, d.Spec.Release = "retail-prod/pay", "retail-prod-pay", "one"
+	d.Status.Waiting = []deliveryv1.WaitingWorkload{{Name: "pay-account", Component: "account", Cell: cell, Instances: int32(len(seats)), Seats: seats}}
+	a := &appv1.Application{ObjectMeta: metav1.ObjectMeta{Namespace: "retail-prod", Name: "pay"}}
+	a.Status.ReleasedRevision = revision.Name
+	environment := &tenancyv1.Environment{ObjectMeta: metav1.ObjectMeta{Name: "prod"}, Spec: tenancyv1.EnvironmentSpec{Class: class}}
+	for _, o := range []client.Object{revision, d, a, environment} {
+		if err := h.Create(h.t.Context(), o); err != nil {
+			h.t.Fatal(err)
+		}
+	}
+	return d
+}
+
+// A Release places anew what waits for room: elsewhere in its DCN, the rest where it is.
+func TestWhatWaitsIsPlacedElsewhere(t *testing.T) {
+	h := newHub(t)
+	first, err := h.place("one", "pay", 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	was := first.Spec.Assignments[0]
+	if len(first.Spec.Assignments) != 1 || len(was.Seats) != 4 {
+		t.Fatalf("placed at %+v", first.Spec.Assignments)
+	}
+	h.waiting(tenancyv1.ClassTest, was.Cell, was.Seats[1])
+
+	// There is only one rack: it is said, and nothing is given away.
+	if _, err := h.place("two", "pay", 4); err == nil || !strings.Contains(err.Error(), "instances wait for room on rack east-a") {
+		t.Errorf("with nowhere to go: %v", err)
+	}
+
+	pool := &fleetv1.Pool{}
+	if err := h.Get(t.Context(), client.ObjectKey{Name: "retail-business"}, pool); err != nil {
+		t.Fatal(err)
+	}
+	pool.Status.Racks = append(pool.Status.Racks, fleetv1.PoolRack{
+		Cluster: "east-1", Rack: "east-b", Hosts: []string{"h5"}, Capacity: fleetv1.Resources{CPU: resource.MustParse("1"), Memory: resource.MustParse("2Gi"), Instances: 10},
+	})
+	if err := h.Update(t.Context(), pool); err != nil {
+		t.Fatal(err)
+	}
+	second, err := h.place("three", "pay", 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string][]int32{}
+	for _, a := range second.Spec.Assignments {
+		got[a.Cell.Rack] = a.Seats
+	}
+	if left := slices.Delete(slices.Clone(was.Seats), 1, 2); !slices.Equal(got["east-a"], left) || len(got["east-b"]) != 1 {
+		t.Errorf("placed at %v, want %v to stay and one in east-b", got, left)
+	}
+}
+
+// Outside production a Release is started by itself, once; then the application is left
+// alone for a while. In production people are told.
+func TestWaitingIsReleased(t *testing.T) {
+	cell := placementv1.Cell{Cluster: "east-1", Pool: "retail-business", Zone: "business", Rack: "east-a", DCN: "dcn-east-1"}
+	for name, c := range map[string]struct {
+		class  tenancyv1.EnvironmentClass
+		active string
+		want   int
+		told   bool
+	}{
+		"test":          {class: tenancyv1.ClassTest, want: 1},
+		"development":   {class: tenancyv1.ClassDevelopment, want: 1},
+		"production":    {class: tenancyv1.ClassProduction, told: true},
+		"unknown":       {told: true},
+		"being changed": {class: tenancyv1.ClassTest, active: "pay-2"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHub(t)
+			d := h.waiting(c.class, cell, 1, 2)
+			if c.active != "" {
+				h.holds(c.active)
+			}
+			ledger, told := &books{}, events.NewFakeRecorder(10)
+			w := &controller.Waiting{Hub: h.Client, Recorder: ledger, Clock: clocktesting.NewFakePassiveClock(time.Now()), Events: told}
+			for range 2 {
+				result, err := w.Reconcile(t.Context(), d)
+				if err != nil || c.active != "" && result.RequeueAfter == 0 {
+					t.Fatal(result, err)
+				}
+			}
+			started := h.releases()
+			if len(started) != c.want || len(ledger.acts) != c.want {
+				t.Fatalf("%d releases were started with %d acts in evidence, want %d", len(started), len(ledger.acts), c.want)
+			}
+			if (len(told.Events) > 0) != c.told {
+				t.Errorf("people are told %d times", len(told.Events))
+			}
+			if c.want == 0 {
+				return
+			}
+			if s := started[0].Spec; s.Kind != releasev1.KindDeploy || s.Revision == "" || s.Requester != "fairway" || !strings.Contains(s.Reason, "account [1 2] in cell "+cell.Key()) {
+				t.Errorf("started %+v", s)
+			}
+			// What it brought waits, too: automation pauses.
+			d.Spec.Release = started[0].Name
+			started[0].CreationTimestamp = metav1.Now()
+			if err := h.Update(t.Context(), &started[0]); err != nil {
+				t.Fatal(err)
+			}
+			result, err := w.Reconcile(t.Context(), d)
+			if err != nil || result.RequeueAfter < 9*time.Minute || len(h.releases()) != 1 {
+				t.Errorf("after a release it goes on with %v, %v", result, err)
+			}
+			w.Clock = clocktesting.NewFakePassiveClock(time.Now().Add(11 * time.Minute))
+			if _, err := w.Reconcile(t.Context(), d); err != nil || len(h.releases()) != 2 {
+				t.Errorf("after the pause there are %d releases, %v", len(h.releases()), err)
+			}
+		})
+	}
+}
+
+func (h *hub) releases() []releasev1.Release {
+	h.t.Helper()
+	var list releasev1.ReleaseList
+	if err := h.List(h.t.Context(), &list); err != nil {
+		h.t.Fatal(err)
+	}
+	return list.Items
+}
+
+// holds has a Release hold application pay.
+func (h *hub) holds(name string) {
+	h.t.Helper()
+	a := &appv1.Application{}
+	if err := h.Get(h.t.Context(), client.ObjectKey{Namespace: "retail-prod", Name: "pay"}, a); err != nil {
+		h.t.Fatal(err)
+	}
+	a.Status.ActiveRelease = name
+	if err := h.Update(h.t.Context(), a); err != nil {
+		h.t.Fatal(err)
+	}
+}
