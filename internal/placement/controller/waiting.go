@@ -25,6 +25,7 @@ import (
 	tenancyv1 "github.com/fairway-cloud/fairway/api/tenancy/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/app"
 	"github.com/fairway-cloud/fairway/internal/audit"
+	"github.com/fairway-cloud/fairway/internal/placement/observed"
 	"github.com/fairway-cloud/fairway/internal/platform/canonical"
 )
 
@@ -134,7 +135,7 @@ func (w *Waiting) start(ctx context.Context, a *appv1.Application, d *deliveryv1
 		ObjectMeta: metav1.ObjectMeta{Namespace: a.Namespace, Name: a.Name + "-" + canonical.Short(digest, 10) + waitingSuffix, Labels: map[string]string{appv1.LabelApplication: a.Name}},
 		Spec: releasev1.ReleaseSpec{
 			Application: a.Name, Kind: releasev1.KindDeploy, Revision: a.Status.ReleasedRevision, Desired: "Run",
-			Reason: bounded("started by itself: "+strings.Join(waits(d), "; ")+" wait for room", 512), Requester: "fairway", ChangeClass: releasev1.ChangeStandard,
+			Reason: observed.Bounded("started by itself: "+strings.Join(waits(d), "; ")+" wait for room", 512), Requester: "fairway", ChangeClass: releasev1.ChangeStandard,
 		},
 	}
 	if err := w.Hub.Get(ctx, client.ObjectKeyFromObject(made), made.DeepCopy()); !apierrors.IsNotFound(err) {
@@ -160,7 +161,7 @@ func (w *Waiting) tell(a *appv1.Application, d *deliveryv1.Delivery, movable boo
 	if !movable {
 		what = "they keep their place: give their cells room"
 	}
-	w.Events.Eventf(a, d, corev1.EventTypeWarning, deliveryv1.ReasonNoRoom, "Place", "%s", bounded(fmt.Sprintf("%s wait for room: %s", strings.Join(waits(d), "; "), what), 1024))
+	w.Events.Eventf(a, d, corev1.EventTypeWarning, deliveryv1.ReasonNoRoom, "Place", "%s", observed.Bounded(fmt.Sprintf("%s wait for room: %s", strings.Join(waits(d), "; "), what), 1024))
 }
 
 // waits are the instances that wait, in words.
