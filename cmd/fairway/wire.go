@@ -157,7 +157,7 @@ func (h *house) addExpiry(context.Context) error {
 // addWaiting has instances placed anew that wait for room.
 func (h *house) addWaiting(context.Context) error {
 	return (&placement.Waiting{
-		Hub: h.mgr.GetClient(), Recorder: h.recorder, Clock: clock.RealClock{}, Events: h.mgr.GetEventRecorder("fairway-placement"),
+		Hub: h.mgr.GetClient(), Direct: h.mgr.GetAPIReader(), Recorder: h.recorder, Clock: clock.RealClock{}, Events: h.mgr.GetEventRecorder("fairway-placement"),
 	}).SetupWithManager(h.mgr)
 }
 

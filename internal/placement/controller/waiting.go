@@ -33,7 +33,9 @@ import (
 // production it starts a Release of what is in service, which places them elsewhere in
 // their DCN; in production it tells people to. It is controller "placement.waiting".
 type Waiting struct {
-	Hub      client.Client
+	Hub client.Client
+	// Direct reads Brakes past every cache.
+	Direct   client.Reader
 	Recorder audit.Recorder
 	Clock    clock.PassiveClock
 	// Events tells people what to do. Nil: nobody is told.
@@ -47,7 +49,12 @@ const waitingPause = 10 * time.Minute
 // waitingSuffix ends the names of the Releases that are started for it.
 const waitingSuffix = "-room"
 
-// busyPause is when an application that a Release holds is looked at again.
+// forRoom reports whether a Release was started by itself since instances waited for room.
+func forRoom(r *releasev1.Release) bool {
+	return r.Spec.Requester == observed.Automation && strings.HasSuffix(r.Name, waitingSuffix)
+}
+
+// busyPause is when an application that a Release or a Brake holds is looked at again.
 const busyPause = 30 * time.Second
 
 // Reconcile looks at one Delivery.
@@ -74,6 +81,10 @@ func (w *Waiting) Reconcile(ctx context.Context, d *deliveryv1.Delivery) (ctrl.R
 	if !movable || class != tenancyv1.ClassDevelopment && class != tenancyv1.ClassTest {
 		w.tell(a, d, movable)
 		return ctrl.Result{}, nil
+	}
+	if _, environment, _ := app.SplitNamespace(namespace); (&Brakes{Direct: w.Direct}).Stopped(ctx, environment) != "" {
+		w.tell(a, d, movable)
+		return ctrl.Result{RequeueAfter: busyPause}, nil
 	}
 	left, err := w.pause(ctx, a, d)
 	if err != nil || left > 0 {
@@ -135,7 +146,7 @@ func (w *Waiting) start(ctx context.Context, a *appv1.Application, d *deliveryv1
 		ObjectMeta: metav1.ObjectMeta{Namespace: a.Namespace, Name: a.Name + "-" + canonical.Short(digest, 10) + waitingSuffix, Labels: map[string]string{appv1.LabelApplication: a.Name}},
 		Spec: releasev1.ReleaseSpec{
 			Application: a.Name, Kind: releasev1.KindDeploy, Revision: a.Status.ReleasedRevision, Desired: "Run",
-			Reason: observed.Bounded("started by itself: "+strings.Join(waits(d), "; ")+" wait for room", 512), Requester: "fairway", ChangeClass: releasev1.ChangeStandard,
+			Reason: observed.Bounded("started by itself: "+strings.Join(waits(d), "; ")+" wait for room", 512), Requester: observed.Automation, ChangeClass: releasev1.ChangeStandard,
 		},
 	}
 	if err := w.Hub.Get(ctx, client.ObjectKeyFromObject(made), made.DeepCopy()); !apierrors.IsNotFound(err) {

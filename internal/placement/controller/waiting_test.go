@@ -103,11 +103,13 @@ func TestWaitingIsReleased(t *testing.T) {
 	for name, c := range map[string]struct {
 		class  tenancyv1.EnvironmentClass
 		active string
+		brake  bool
 		want   int
 		told   bool
 	}{
 		"test":          {class: tenancyv1.ClassTest, want: 1},
 		"development":   {class: tenancyv1.ClassDevelopment, want: 1},
+		"braked":        {class: tenancyv1.ClassTest, brake: true, told: true},
 		"production":    {class: tenancyv1.ClassProduction, told: true},
 		"unknown":       {told: true},
 		"being changed": {class: tenancyv1.ClassTest, active: "pay-2"},
@@ -118,8 +120,14 @@ func TestWaitingIsReleased(t *testing.T) {
 			if c.active != "" {
 				h.holds(c.active)
 			}
+			if c.brake {
+				brake := &placementv1.Brake{ObjectMeta: metav1.ObjectMeta{Name: "stop"}, Spec: placementv1.BrakeSpec{Reason: "a test", By: "zhang.wei"}}
+				if err := h.Create(t.Context(), brake); err != nil {
+					t.Fatal(err)
+				}
+			}
 			ledger, told := &books{}, events.NewFakeRecorder(10)
-			w := &controller.Waiting{Hub: h.Client, Recorder: ledger, Clock: clocktesting.NewFakePassiveClock(time.Now()), Events: told}
+			w := &controller.Waiting{Hub: h.Client, Direct: h.Client, Recorder: ledger, Clock: clocktesting.NewFakePassiveClock(time.Now()), Events: told}
 			for range 2 {
 				result, err := w.Reconcile(t.Context(), d)
 				if err != nil || c.active != "" && result.RequeueAfter == 0 {
@@ -138,6 +146,19 @@ func TestWaitingIsReleased(t *testing.T) {
 			}
 			if s := started[0].Spec; s.Kind != releasev1.KindDeploy || s.Revision == "" || s.Requester != "fairway" || !strings.Contains(s.Reason, "account [1 2] in cell "+cell.Key()) {
 				t.Errorf("started %+v", s)
+			}
+			if why := (&controller.Brakes{Direct: h.Client}).Hold(t.Context(), &started[0]); why != "" {
+				t.Errorf("without a brake it is held: %s", why)
+			}
+			brake := &placementv1.Brake{ObjectMeta: metav1.ObjectMeta{Name: "stop"}, Spec: placementv1.BrakeSpec{Reason: "a test", By: "zhang.wei"}}
+			if err := h.Create(t.Context(), brake); err != nil {
+				t.Fatal(err)
+			}
+			if (&controller.Brakes{Direct: h.Client}).Hold(t.Context(), &started[0]) == "" {
+				t.Error("a brake does not hold it")
+			}
+			if err := h.Delete(t.Context(), brake); err != nil {
+				t.Fatal(err)
 			}
 			// What it brought waits, too: automation pauses.
 			d.Spec.Release = started[0].Name
