@@ -27,6 +27,11 @@ type LostPolicy struct {
 	// +optional
 	// +kubebuilder:default=Propose
 	Action LostAction `json:"action,omitempty"`
+	// ticket of the standing change under which automation acts: a change in production
+	// names one. Default: none, so that nothing is automatic in production.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Ticket string `json:"ticket,omitempty"`
 	// after is how long something is away before it counts as lost.
 	// +optional
 	After LostAfter `json:"after,omitzero"`

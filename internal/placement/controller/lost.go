@@ -280,13 +280,13 @@ func (l *Lost) start(ctx context.Context, a lost.Start) error {
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: a.Proposal.Name + "-lost", Labels: map[string]string{appv1.LabelApplication: application}},
 		Spec: releasev1.ReleaseSpec{
 			Application: application, Kind: releasev1.KindDeploy, Revision: a.Proposal.Revision, Placement: a.Proposal.Name, Desired: "Run",
-			Reason: observed.Bounded("started by itself, as policy "+a.Proposal.Cause.Policy+" says: "+a.Why, 512), Requester: observed.Automation,
+			Reason: observed.Bounded("started by itself, as policy "+a.Proposal.Cause.Policy+" says: "+a.Why, 512), Ticket: a.Ticket, Requester: observed.Automation,
 			ChangeClass: releasev1.ChangeStandard, Risk: releasev1.RiskMedium,
 		},
 	}
 	act := audit.Act{
 		Verb: "release.create", Person: observed.Automation, Subject: "Release/" + namespace + "/" + made.Name, Application: a.Proposal.Application,
-		Release: namespace + "/" + made.Name, Environment: environment, Class: audit.ClassChange, From: "placement.lost", Reason: made.Spec.Reason,
+		Release: namespace + "/" + made.Name, Environment: environment, Class: audit.ClassChange, From: "placement.lost", Reason: made.Spec.Reason, Ticket: a.Ticket,
 	}
 	return audit.Do(ctx, l.Recorder, audit.FailClosed, act, func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, mostBrakeAge)

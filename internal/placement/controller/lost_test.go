@@ -417,7 +417,7 @@ func TestEvictionStormMovesNothing(t *testing.T) {
 // stops it, and what a person started goes on.
 func TestAutomationStartsOnceAndStops(t *testing.T) {
 	for fail := range 4 {
-		s := newSite(t, &placementv1.LostPolicy{Action: placementv1.LostRelease})
+		s := newSite(t, &placementv1.LostPolicy{Action: placementv1.LostRelease, Ticket: "CHG-7"})
 		s.run("pay", 4)
 		s.racks(0, 4)
 		s.fail = s.writes + fail
@@ -429,7 +429,7 @@ func TestAutomationStartsOnceAndStops(t *testing.T) {
 			t.Fatalf("killed at write %d: %d releases and %d proposals, want one of each", fail, len(all), len(s.proposals()))
 		}
 		r := all[0]
-		if r.Spec.Requester != "fairway" || r.Spec.Placement != s.proposals()[0].Name || r.Spec.ChangeClass != releasev1.ChangeStandard || r.Spec.Kind != releasev1.KindDeploy {
+		if r.Spec.Requester != "fairway" || r.Spec.Ticket != "CHG-7" || r.Spec.Placement != s.proposals()[0].Name || r.Spec.ChangeClass != releasev1.ChangeStandard || r.Spec.Kind != releasev1.KindDeploy {
 			t.Errorf("%+v: want a standard Deploy of fairway's with the proposal", r.Spec)
 		}
 		persons := releasetest.New("by-hand", r.Spec.Revision, func(r *releasev1.Release) { r.Spec.Application, r.Spec.Placement = "pay", "pay-x" })

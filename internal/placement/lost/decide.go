@@ -56,6 +56,8 @@ type Withdraw struct {
 type Start struct {
 	Proposal Proposal
 	Why      string
+	// Ticket of the standing change.
+	Ticket string
 }
 
 // Stop stops a Release that automation started.

@@ -319,5 +319,5 @@ func (d *deciding) start(a Application, p Proposal, h hit) {
 		}
 		d.moving[g.Cluster] += int(g.Instances)
 	}
-	d.do(Start{Proposal: p, Why: told(p.Cause)})
+	d.do(Start{Proposal: p, Why: told(p.Cause), Ticket: policy.Ticket})
 }

@@ -128,6 +128,8 @@ type Policy struct {
 	Name string
 	// Release says that automation starts Releases.
 	Release bool
+	// Ticket that these name.
+	Ticket string
 	// Rack, Cluster and DataCenter are how long each is away before it is lost.
 	Rack, Cluster, DataCenter time.Duration
 	// SickShare is from how many of each hundred hosts on automation holds.
@@ -149,6 +151,7 @@ func PolicyOf(name string, p *placementv1.LostPolicy) Policy {
 	if p == nil {
 		return out
 	}
+	out.Ticket = p.Ticket
 	out.Release, out.Return = p.Action == placementv1.LostRelease, p.Return != "Never"
 	if p.SickSharePercent > 0 {
 		out.SickShare = int(p.SickSharePercent)
