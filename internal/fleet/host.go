@@ -62,6 +62,9 @@ type Host struct {
 	Ready bool
 	// Cordoned hosts take no new instances.
 	Cordoned bool
+	// Barred is a taint of somebody else's that keeps instances off, as "key=value:effect";
+	// empty: there is none.
+	Barred string
 	// Capacity is what pods can reserve on it in all.
 	Capacity Amount
 }
@@ -78,6 +81,9 @@ func HostOf(node *corev1.Node) Host {
 		if taint.Key == fleetv1.TaintPool && taint.Effect == corev1.TaintEffectNoSchedule {
 			host.Tainted = taint.Value
 		}
+		if bars(taint) && host.Barred == "" {
+			host.Barred = taint.ToString()
+		}
 	}
 	for _, condition := range node.Status.Conditions {
 		if condition.Type == corev1.NodeReady {
@@ -85,6 +91,20 @@ func HostOf(node *corev1.Node) Host {
 		}
 	}
 	return host
+}
+
+// bars reports whether a taint keeps instances off that the host's readiness does not
+// speak of already. Kubernetes has every pod that reserves memory tolerate that a host is
+// short of it.
+func bars(taint corev1.Taint) bool {
+	if taint.Effect == corev1.TaintEffectPreferNoSchedule {
+		return false
+	}
+	switch taint.Key {
+	case fleetv1.TaintPool, fleetv1.LabelSimulated, corev1.TaintNodeNotReady, corev1.TaintNodeUnreachable, corev1.TaintNodeUnschedulable, corev1.TaintNodeMemoryPressure:
+		return false
+	}
+	return true
 }
 
 // Class names the host's size, for example "4c16g".
@@ -95,7 +115,7 @@ func (h Host) Class() string {
 }
 
 // TakesInstances says whether the host can be given new instances.
-func (h Host) TakesInstances() bool { return h.Ready && !h.Cordoned }
+func (h Host) TakesInstances() bool { return h.Ready && !h.Cordoned && h.Barred == "" }
 
 // Pod is what Fairway reads from a pod that takes room on a host.
 type Pod struct {

@@ -29,7 +29,7 @@ type Room struct {
 // RoomOf counts the room of one pool in one cluster, rack by rack and host by
 // host. hosts are the pool's own; pods are all pods of the cluster, node agents
 // included; racks are those of the cluster's data centre. Hosts that are not
-// ready, are cordoned or stand in an unknown rack are counted and reported, and
+// ready, are cordoned, bear a foreign taint or stand in an unknown rack are counted and reported, and
 // offer no room.
 func RoomOf(cluster, pool string, hosts []Host, pods []Pod, racks []string) Room {
 	used, foreign := map[string]Amount{}, map[string]Amount{}
@@ -73,6 +73,8 @@ func unfit(host Host, racks []string) (rule, message string) {
 		return RuleHostNotReady, fmt.Sprintf("host %q does not report that it is ready: look at its kubelet", host.Name)
 	case host.Cordoned:
 		return RuleHostNotReady, fmt.Sprintf("host %q is cordoned and takes no new instances: uncordon it when its work is done", host.Name)
+	case host.Barred != "":
+		return RuleHostNotReady, fmt.Sprintf("host %q has the taint %s, which instances do not tolerate: take it off when its cause is gone", host.Name, host.Barred)
 	case host.Rack == "":
 		return RuleHostRack, fmt.Sprintf("host %q has no label %s: whoever registers it sets the rack", host.Name, fleetv1.LabelRack)
 	case !slices.Contains(racks, host.Rack):

@@ -4,6 +4,7 @@
 package fleet_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -159,5 +160,41 @@ func TestRoomOf(t *testing.T) {
 	want.Presence = []fleet.Presence{{Rack: "east-a", Hosts: 2, Ready: 2}, {Rack: "east-b", Hosts: 2, Ready: 1}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("unready, cordoned and unplaced hosts offer nothing, node agents are counted: -want +got\n%s", diff)
+	}
+}
+
+// TestForeignTaints: instances tolerate the taints of pools and of hosts that are not
+// ready; any other keeps them off, so that the host is no room.
+func TestForeignTaints(t *testing.T) {
+	for name, c := range map[string]struct {
+		taint  corev1.Taint
+		barred string
+	}{
+		"of the pool":         {corev1.Taint{Key: "fleet.fairway.cloud/pool", Value: "a", Effect: corev1.TaintEffectNoSchedule}, ""},
+		"simulated":           {corev1.Taint{Key: "fleet.fairway.cloud/simulated", Value: "true", Effect: corev1.TaintEffectNoSchedule}, ""},
+		"not ready":           {corev1.Taint{Key: "node.kubernetes.io/not-ready", Effect: corev1.TaintEffectNoExecute}, ""},
+		"short of memory":     {corev1.Taint{Key: "node.kubernetes.io/memory-pressure", Effect: corev1.TaintEffectNoSchedule}, ""},
+		"a wish":              {corev1.Taint{Key: "bank.example/old", Effect: corev1.TaintEffectPreferNoSchedule}, ""},
+		"short of disk":       {corev1.Taint{Key: "node.kubernetes.io/disk-pressure", Effect: corev1.TaintEffectNoSchedule}, "node.kubernetes.io/disk-pressure:NoSchedule"},
+		"somebody keeps it":   {corev1.Taint{Key: "bank.example/repair", Value: "yes", Effect: corev1.TaintEffectNoSchedule}, "bank.example/repair=yes:NoSchedule"},
+		"somebody empties it": {corev1.Taint{Key: "bank.example/repair", Effect: corev1.TaintEffectNoExecute}, "bank.example/repair:NoExecute"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			host := fleet.HostOf(&corev1.Node{
+				ObjectMeta: metav1.ObjectMeta{Name: "h1", Labels: map[string]string{"fleet.fairway.cloud/rack": "east-a"}},
+				Spec:       corev1.NodeSpec{Taints: []corev1.Taint{c.taint}},
+				Status:     corev1.NodeStatus{Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}},
+			})
+			if host.Barred != c.barred {
+				t.Errorf("barred by %q, want %q", host.Barred, c.barred)
+			}
+			room := fleet.RoomOf("east-1", "a", []fleet.Host{host}, nil, []string{"east-a"})
+			if offers := len(room.Racks) > 0; offers != (c.barred == "") {
+				t.Errorf("the host offers room: %v", offers)
+			}
+			if c.barred != "" && (len(room.Findings) != 1 || !strings.Contains(room.Findings[0].Message, c.barred)) {
+				t.Errorf("findings %v do not name the taint", room.Findings)
+			}
+		})
 	}
 }
