@@ -87,8 +87,21 @@ func inForce(ctx context.Context, api *cli.Client, application string) (*placeme
 	if api.Namespace() == "" {
 		return nil, cli.Usage("name the namespace with -n")
 	}
+	held, err := reserving(ctx, api, url.Values{"fieldSelector": {"spec.application=" + application}})
+	if err != nil {
+		return nil, err
+	}
+	found := observed.InForce(held)
+	if found == nil {
+		return nil, fmt.Errorf("could not find a placement of application %q in %q that a release uses: start one with \"fairway release start %s\"", application, api.Namespace(), application)
+	}
+	return found, nil
+}
+
+// reserving are the Placements of a namespace that hold room, of those that a query names.
+func reserving(ctx context.Context, api *cli.Client, query url.Values) ([]placementv1.Placement, error) {
 	var held []placementv1.Placement
-	query := url.Values{"limit": {"200"}, "fieldSelector": {"spec.application=" + application}}
+	query.Set("limit", "200")
 	for {
 		answer, err := api.Do(ctx, cli.Request{Method: http.MethodGet, Path: "/api/v1/placement/placements/" + url.PathEscape(api.Namespace()), Query: query})
 		if err != nil {
@@ -109,15 +122,10 @@ func inForce(ctx context.Context, api *cli.Client, application string) (*placeme
 			}
 		}
 		if list.Metadata.Continue == "" {
-			break
+			return held, nil
 		}
 		query.Set("continue", list.Metadata.Continue)
 	}
-	found := observed.InForce(held)
-	if found == nil {
-		return nil, fmt.Errorf("could not find a placement of application %q in %q that a release uses: start one with \"fairway release start %s\"", application, api.Namespace(), application)
-	}
-	return found, nil
 }
 
 // explain writes a Placement as a person reads it.

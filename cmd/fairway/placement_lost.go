@@ -19,7 +19,6 @@ import (
 	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/cli"
 	"github.com/fairway-cloud/fairway/internal/placement/lost"
-	"github.com/fairway-cloud/fairway/internal/placement/observed"
 	placementserver "github.com/fairway-cloud/fairway/internal/placement/server"
 )
 
@@ -142,31 +141,13 @@ out: fairway release start APPLICATION --placement NAME.`,
 
 func proposals(ctx context.Context, api *cli.Client) ([]placementv1.Placement, error) {
 	out := []placementv1.Placement{}
-	query := url.Values{"limit": {"200"}}
-	for {
-		answer, err := api.Do(ctx, cli.Request{Method: http.MethodGet, Path: "/api/v1/placement/placements/" + url.PathEscape(api.Namespace()), Query: query})
-		if err != nil {
-			return nil, err
+	held, err := reserving(ctx, api, url.Values{})
+	for _, p := range held {
+		if p.Spec.Cause != nil && p.Status.Release == "" {
+			out = append(out, p)
 		}
-		var list struct {
-			Metadata struct {
-				Continue string `json:"continue"`
-			} `json:"metadata"`
-			Items []placementv1.Placement `json:"items"`
-		}
-		if err := answer.Decode(&list); err != nil {
-			return nil, err
-		}
-		for i := range list.Items {
-			if p := &list.Items[i]; p.Spec.Cause != nil && p.Status.Release == "" && observed.Holds(p, time.Now()) {
-				out = append(out, *p)
-			}
-		}
-		if list.Metadata.Continue == "" {
-			return out, nil
-		}
-		query.Set("continue", list.Metadata.Continue)
 	}
+	return out, err
 }
 
 func tellProposals(out io.Writer, found []placementv1.Placement) error {

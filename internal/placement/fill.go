@@ -19,25 +19,6 @@ func (n *numbers) machines(dcn string) int {
 	return sum
 }
 
-// inRacks is over how many racks of a DCN the component's instances lie, if it matters.
-func (n *numbers) inRacks(dcn string) int64 {
-	if n.component.MinRacks < 2 {
-		return int64(n.component.MinRacks)
-	}
-	racks := map[int]bool{}
-	for _, c := range n.cells {
-		if c.DCN == dcn && c.Zone == n.component.Zone && len(c.seats) > 0 {
-			racks[c.room.domain] = true
-		}
-	}
-	for _, m := range n.fleet.machines[instanceOf{n.request.Application, n.component.Name}] {
-		if m.DCN == dcn {
-			racks[n.fleet.rackOf(m.DataCenter, m.Rack)] = true
-		}
-	}
-	return int64(len(racks))
-}
-
 // fill meets the counts: what is missing is added one by one in the best cell.
 func (n *numbers) fill() {
 	n.overDataCenters()

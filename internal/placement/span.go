@@ -15,18 +15,32 @@ func (n *numbers) inZones(dcn string) int64 {
 	if n.component.MinZones < 2 {
 		return int64(n.component.MinZones)
 	}
-	zones := map[int]bool{}
+	return n.domains(dcn, func(rack int) int { return n.fleet.racks[rack].zone })
+}
+
+// inRacks is over how many racks, if it matters.
+func (n *numbers) inRacks(dcn string) int64 {
+	if n.component.MinRacks < 2 {
+		return int64(n.component.MinRacks)
+	}
+	return n.domains(dcn, func(rack int) int { return rack })
+}
+
+// domains counts the domains of racks in which the component has instances of a DCN,
+// those on virtual machines included.
+func (n *numbers) domains(dcn string, of func(rack int) int) int64 {
+	all := map[int]bool{}
 	for _, c := range n.cells {
 		if c.DCN == dcn && c.Zone == n.component.Zone && len(c.seats) > 0 {
-			zones[c.room.zone] = true
+			all[of(c.room.domain)] = true
 		}
 	}
 	for _, m := range n.fleet.machines[instanceOf{n.request.Application, n.component.Name}] {
 		if m.DCN == dcn {
-			zones[n.fleet.racks[n.fleet.rackOf(m.DataCenter, m.Rack)].zone] = true
+			all[of(n.fleet.rackOf(m.DataCenter, m.Rack))] = true
 		}
 	}
-	return int64(len(zones))
+	return int64(len(all))
 }
 
 // overDataCenters holds the counts against the number of data centres that the component

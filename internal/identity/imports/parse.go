@@ -15,11 +15,11 @@ import (
 	"strings"
 	"time"
 	"unicode"
-	"unicode/utf8"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	identityv1 "github.com/fairway-cloud/fairway/api/identity/v1alpha1"
+	"github.com/fairway-cloud/fairway/internal/platform/textfile"
 )
 
 // setters read one column of a person.
@@ -108,9 +108,9 @@ func list(cell string) []string {
 // Parse reads a file of people or units: CSV, or JSON when it begins with a brace.
 // With faults the batch is not to be used.
 func Parse(raw []byte) (Batch, []Fault) {
-	raw = bytes.TrimPrefix(raw, []byte("\ufeff"))
-	if !utf8.Valid(raw) {
-		return Batch{}, []Fault{{Line: lineOf(raw), Message: "the file is not UTF-8 (it may be GBK): save it as UTF-8 and import it again"}}
+	raw, bad := textfile.Open(raw)
+	if bad > 0 {
+		return Batch{}, []Fault{{Line: bad, Message: textfile.NotUTF8}}
 	}
 	if len(bytes.TrimSpace(raw)) == 0 {
 		return Batch{}, []Fault{{Message: "the file is empty: nothing was changed"}}
@@ -126,22 +126,6 @@ func Parse(raw []byte) (Batch, []Fault) {
 		faults = append(faults, Fault{Message: fmt.Sprintf("the file has more than %d rows: divide it", MostRows)})
 	}
 	return b, faults
-}
-
-// lineOf is the line of the first byte that is not UTF-8.
-func lineOf(raw []byte) int {
-	line := 1
-	for len(raw) > 0 {
-		r, size := utf8.DecodeRune(raw)
-		if r == utf8.RuneError && size == 1 {
-			break
-		}
-		if r == '\n' {
-			line++
-		}
-		raw = raw[size:]
-	}
-	return line
 }
 
 // unprintable finds what nobody sees: control characters, and marks that turn text

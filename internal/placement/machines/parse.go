@@ -22,9 +22,9 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
 	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
+	"github.com/fairway-cloud/fairway/internal/platform/textfile"
 )
 
 // MostRows is the most machines that one import may name.
@@ -62,9 +62,9 @@ var columns = []string{"namespace", "application", "component", "seat", "dcn", "
 // holds for rows that name none; where it is given, rows name no other. With faults the
 // rows are not to be used.
 func Parse(raw []byte, namespace string) ([]Row, []Fault) {
-	raw = bytes.TrimPrefix(raw, []byte("\ufeff"))
-	if !utf8.Valid(raw) {
-		return nil, []Fault{{Line: lineOf(raw), Message: "the file is not UTF-8 (it may be GBK): save it as UTF-8 and import it again"}}
+	raw, bad := textfile.Open(raw)
+	if bad > 0 {
+		return nil, []Fault{{Line: bad, Message: textfile.NotUTF8}}
 	}
 	trimmed := bytes.TrimSpace(raw)
 	if len(trimmed) == 0 {
@@ -77,22 +77,6 @@ func Parse(raw []byte, namespace string) ([]Row, []Fault) {
 		p.csv(raw)
 	}
 	return p.rows, p.faults
-}
-
-// lineOf is the line of the first byte that is not UTF-8.
-func lineOf(raw []byte) int {
-	line := 1
-	for len(raw) > 0 {
-		r, size := utf8.DecodeRune(raw)
-		if r == utf8.RuneError && size == 1 {
-			break
-		}
-		if r == '\n' {
-			line++
-		}
-		raw = raw[size:]
-	}
-	return line
 }
 
 type parser struct {

@@ -15,11 +15,11 @@ import (
 	"strings"
 	"time"
 	"unicode"
-	"unicode/utf8"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
+	"github.com/fairway-cloud/fairway/internal/platform/textfile"
 )
 
 const (
@@ -80,10 +80,10 @@ var columns = []string{"application", "component", "tag", "value", "source", "al
 // faults the rows are not to be used.
 func Parse(raw []byte, format, source string, now time.Time) ([]Row, Faults) {
 	var faults Faults
-	raw = bytes.TrimPrefix(raw, []byte("\ufeff"))
+	raw, bad := textfile.Open(raw)
 	switch {
-	case !utf8.Valid(raw):
-		faults.add(lineOf(raw), "the file is not UTF-8 (it may be GBK): save it as UTF-8 and import it again")
+	case bad > 0:
+		faults.add(bad, textfile.NotUTF8)
 	case len(bytes.TrimSpace(raw)) == 0:
 		faults.add(0, "the file is empty: nothing was changed")
 	}
@@ -100,22 +100,6 @@ func Parse(raw []byte, format, source string, now time.Time) ([]Row, Faults) {
 		p.faults.add(0, "the file has no rows: nothing was changed")
 	}
 	return p.rows, p.faults
-}
-
-// lineOf is the line of the first byte that is not UTF-8.
-func lineOf(raw []byte) int {
-	line := 1
-	for len(raw) > 0 {
-		r, size := utf8.DecodeRune(raw)
-		if r == utf8.RuneError && size == 1 {
-			break
-		}
-		if r == '\n' {
-			line++
-		}
-		raw = raw[size:]
-	}
-	return line
 }
 
 type parser struct {
