@@ -22,6 +22,7 @@ import (
 	identityv1 "github.com/fairway-cloud/fairway/api/identity/v1alpha1"
 	releasev1 "github.com/fairway-cloud/fairway/api/release/v1alpha1"
 	tenancyv1 "github.com/fairway-cloud/fairway/api/tenancy/v1alpha1"
+	"github.com/fairway-cloud/fairway/internal/release"
 )
 
 // refuses has a command fail with those words.
@@ -178,6 +179,16 @@ func TestEmergencies(t *testing.T) {
 		w.asks("again", anEmergency)
 		w.request("again-1", "Waiting")
 		w.holds("an approval that was used lets nothing else begin", "again", "waits for 1 of party technology and 1 of party change management")
+		w.eventually("the second takes the application over", func() error {
+			quake := &releasev1.Release{}
+			if err := w.masters.Get(t.Context(), client.ObjectKey{Namespace: w.namespace(), Name: "quake"}, quake); err != nil {
+				return err
+			}
+			if !release.Over(quake) {
+				return fmt.Errorf("quake is not over: %v", quake.Status.Conditions)
+			}
+			return nil
+		})
 		w.refuses("the first one is over", "took its application over", "ops", on("release", "resume", "quake")...)
 		w.must("ops", on("release", "stop", "again")...)
 	})

@@ -586,7 +586,7 @@ func TestConfigurationIsChecked(t *testing.T) {
 		"NoKeys":    {"[{id: verdict-1, file: verdict.key}]", "[]", "name one to four keys"},
 		"BadName":   {"name: itsm", "name: ITSM", "lower-case letters"},
 		"NoFile":    {"file: verdict.key", "file: other.key", "could not read key"},
-		"WrongFile": {"caFile: ca.pem", "caFile: verdict.key", "holds none as PEM"},
+		"WrongFile": {"caFile: ca.pem", "caFile: verdict.key", "holds no certificate in PEM"},
 		"Twice":     {"systems:\n", "systems:\n" + strings.TrimPrefix(whole, "systems:\n"), "another system's too"},
 		"Query":     {"/fairway/requests", "/fairway?token=canary", "without user and query"},
 	} {
