@@ -56,24 +56,16 @@ the fleet may have changed since.`,
 			if err != nil {
 				return err
 			}
-			switch output {
-			case "json":
-				text, err := json.MarshalIndent(found, "", "  ")
-				if err == nil {
-					_, err = fmt.Fprintln(cmd.OutOrStdout(), string(text))
-				}
-				return err
-			case "":
-				if err := explain(cmd.OutOrStdout(), found); err != nil {
+			return shown(cmd.OutOrStdout(), output, found, func(out io.Writer) error {
+				if err := explain(out, found); err != nil {
 					return err
 				}
 				now, err := machinesNow(ctx, api, given[0])
 				if err != nil {
 					return err
 				}
-				return explainMachines(cmd.OutOrStdout(), now)
-			}
-			return cli.Usage("could not show as %q: -o takes json", output)
+				return explainMachines(out, now)
+			})
 		}),
 	}
 	c.flags(command)
@@ -96,6 +88,21 @@ func inForce(ctx context.Context, api *cli.Client, application string) (*placeme
 		return nil, fmt.Errorf("could not find a placement of application %q in %q that a release uses: start one with \"fairway release start %s\"", application, api.Namespace(), application)
 	}
 	return found, nil
+}
+
+// shown writes an answer as the flag -o asks: as JSON, or in words.
+func shown(out io.Writer, output string, answer any, words func(io.Writer) error) error {
+	switch output {
+	case "json":
+		text, err := json.MarshalIndent(answer, "", "  ")
+		if err == nil {
+			_, err = fmt.Fprintln(out, string(text))
+		}
+		return err
+	case "":
+		return words(out)
+	}
+	return cli.Usage("could not show as %q: -o takes json", output)
 }
 
 // reserving are the Placements of a namespace that hold room, of those that a query names.

@@ -6,7 +6,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -120,17 +119,9 @@ out: fairway release start APPLICATION --placement NAME.`,
 			if err != nil {
 				return err
 			}
-			switch output {
-			case "json":
-				text, err := json.MarshalIndent(found, "", "  ")
-				if err == nil {
-					_, err = fmt.Fprintln(cmd.OutOrStdout(), string(text))
-				}
-				return err
-			case "":
-				return tellProposals(cmd.OutOrStdout(), found)
-			}
-			return cli.Usage("could not show as %q: -o takes json", output)
+			return shown(cmd.OutOrStdout(), output, found, func(out io.Writer) error {
+				return tellProposals(out, found)
+			})
 		}),
 	}
 	c.flags(command)

@@ -6,7 +6,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -75,17 +74,9 @@ is.`,
 			if err := answer.Decode(&found); err != nil {
 				return err
 			}
-			switch output {
-			case "json":
-				text, err := json.MarshalIndent(found, "", "  ")
-				if err == nil {
-					_, err = fmt.Fprintln(cmd.OutOrStdout(), string(text))
-				}
-				return err
-			case "":
-				return tellProfile(cmd.OutOrStdout(), &found, time.Now())
-			}
-			return cli.Usage("could not show as %q: -o takes json", output)
+			return shown(cmd.OutOrStdout(), output, found, func(out io.Writer) error {
+				return tellProfile(out, &found, time.Now())
+			})
 		}),
 	}
 	c.flags(command)

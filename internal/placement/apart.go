@@ -44,14 +44,18 @@ func (k *look) apart() {
 		}
 	}
 	var taken, others []int
+	seen := map[int]bool{}
 	for i := range k.spots {
-		into := &others
-		if own[k.spots[i].room.domain] > 0 {
-			into = &taken
+		rack := k.spots[i].room.domain
+		switch {
+		case seen[rack]:
+			continue
+		case own[rack] > 0:
+			taken = append(taken, rack)
+		default:
+			others = append(others, rack)
 		}
-		if rack := k.spots[i].room.domain; !slices.Contains(*into, rack) {
-			*into = append(*into, rack)
-		}
+		seen[rack] = true
 	}
 	here, quiet := k.beside(taken, own)
 	there, other := k.beside(others, own)

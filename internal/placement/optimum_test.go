@@ -225,24 +225,11 @@ func filled(r twinRoom, size placement.Amount, n int64) int64 {
 
 // best tries everything.
 func (w twin) best(count int, size placement.Amount) (best int64, found bool) {
-	n := make([]int, len(w.rooms))
-	var try func(i, left int)
-	try = func(i, left int) {
-		if i == len(n)-1 {
-			n[i] = left
-			if c, ok := w.cost(n, size); ok && (!found || c < best) {
-				best, found = c, true
-			}
-			return
+	w.each(count, func(n []int) {
+		if c, ok := w.cost(n, size); ok && (!found || c < best) {
+			best, found = c, true
 		}
-		for k := 0; k <= left; k++ {
-			n[i] = k
-			try(i+1, left-k)
-		}
-	}
-	if len(n) > 0 {
-		try(0, count)
-	}
+	})
 	return best, found
 }
 

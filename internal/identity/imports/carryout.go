@@ -11,6 +11,8 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/fairway-cloud/fairway/internal/platform/patch"
 )
 
 // atOnce is how many writes are under way at a time.
@@ -23,7 +25,7 @@ const owner = client.FieldOwner("fairway-import")
 func Try(ctx context.Context, as client.Client, actions []Action) []Fault {
 	faults := make([]*Fault, len(actions))
 	each(actions, func(i int, a Action) {
-		if err := write(ctx, as, a, client.DryRunAll); err != nil {
+		if err := write(ctx, as, a, true); err != nil {
 			faults[i] = faultOf(a, err)
 		}
 	})
@@ -40,14 +42,14 @@ func CarryOut(ctx context.Context, as client.Client, actions []Action) []Fault {
 			people = i
 			break
 		}
-		if err := write(ctx, as, a); err != nil {
+		if err := write(ctx, as, a, false); err != nil {
 			return []Fault{*faultOf(a, err)}
 		}
 	}
 	actions = actions[people:]
 	faults := make([]*Fault, len(actions))
 	each(actions, func(i int, a Action) {
-		if err := write(ctx, as, a); err != nil {
+		if err := write(ctx, as, a, false); err != nil {
 			faults[i] = faultOf(a, err)
 		}
 	})
@@ -77,21 +79,12 @@ func gather(faults []*Fault) []Fault {
 	return all
 }
 
-func write(ctx context.Context, as client.Client, a Action, more ...client.CreateOption) error {
+func write(ctx context.Context, as client.Client, a Action, dry bool) error {
 	var object client.Object = a.Person
 	if a.Tenant != nil {
 		object = a.Tenant
 	}
-	// What a dry run answers must not get into what is written afterwards.
-	object = object.DeepCopyObject().(client.Object)
-	if a.Verb == "create" {
-		return as.Create(ctx, object, append(more, owner)...)
-	}
-	options := []client.UpdateOption{owner}
-	if len(more) > 0 {
-		options = append(options, client.DryRunAll)
-	}
-	return as.Update(ctx, object, options...)
+	return patch.Put{New: a.Verb == "create", Dry: dry, Owner: owner}.Object(ctx, as, object)
 }
 
 // faultOf tells what the hub said to one action; what went wrong inside stays there.

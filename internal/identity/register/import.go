@@ -242,22 +242,11 @@ const mostFaults = 100
 func refused(faults []imports.Fault) error {
 	p := httpapi.NewProblem(httpapi.CodeInvalid, "could not import: %d rows are wrong; nothing was written", len(faults)).
 		WithNext("Correct the rows and import the whole file again.")
-	return withFaults(p, faults)
+	return httpapi.WithList(p, faults, mostFaults, 0)
 }
 
 func unfinished(faults []imports.Fault, of int) error {
 	p := httpapi.NewProblem(httpapi.CodeConflict, "could not finish the import: %d of %d rows were not written", len(faults), of).
 		WithNext("Import the same file again: it does what is left.")
-	return withFaults(p, faults)
-}
-
-func withFaults(p *httpapi.Problem, faults []imports.Fault) error {
-	for i, f := range faults {
-		if i == mostFaults {
-			p.Causes = append(p.Causes, httpapi.Cause{Message: fmt.Sprintf("and %d more", len(faults)-mostFaults)})
-			break
-		}
-		p.Causes = append(p.Causes, httpapi.Cause{Message: f.String()})
-	}
-	return p
+	return httpapi.WithList(p, faults, mostFaults, 0)
 }

@@ -4,7 +4,6 @@
 package controller_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -14,13 +13,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/rest"
-	"k8s.io/utils/clock"
-	"k8s.io/utils/ptr"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	fleetv1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
 	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
@@ -53,34 +46,6 @@ func furnish(t *testing.T, hub client.Client) {
 	}
 }
 
-// server is a Placer with a Keeper that follows the hub.
-func server(t *testing.T, config *rest.Config) *controller.Placer {
-	t.Helper()
-	mgr, err := ctrl.NewManager(config, ctrl.Options{
-		Scheme: placementtest.Scheme(t), Metrics: metricsserver.Options{BindAddress: "0"},
-		Controller: ctrlconfig.Controller{SkipNameValidation: ptr.To(true)},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	k := keeper.New(mgr.GetClient(), mgr.GetAPIReader(), clock.RealClock{})
-	if err := k.Follow(mgr); err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	var done sync.WaitGroup
-	done.Go(func() {
-		if err := mgr.Start(ctx); err != nil {
-			t.Errorf("the manager stopped: %v", err)
-		}
-	})
-	t.Cleanup(func() { stop(); done.Wait() })
-	if !mgr.GetCache().WaitForCacheSync(ctx) {
-		t.Fatal("the cache did not start")
-	}
-	return &controller.Placer{Hub: mgr.GetClient(), Direct: mgr.GetAPIReader(), Clock: clock.RealClock{}, Keeper: k}
-}
-
 // reserved counts the instances that Placements hold room for.
 func reserved(t *testing.T, hub client.Client) (instances int, placements int) {
 	t.Helper()
@@ -106,7 +71,7 @@ func reserved(t *testing.T, hub client.Client) (instances int, placements int) {
 func TestTwoServersRace(t *testing.T) {
 	hub := kubetest.Start(t, kubetest.WithCRDs(), kubetest.WithScheme(placementtest.Scheme(t)))
 	furnish(t, hub.Client())
-	servers := []*controller.Placer{server(t, hub.Config()), server(t, hub.Config())}
+	servers := []*controller.Placer{placementtest.Server(t, hub.Config()), placementtest.Server(t, hub.Config())}
 	for round := range 6 {
 		names := []string{}
 		for i := range 16 {
@@ -148,7 +113,7 @@ func TestTwoServersRace(t *testing.T) {
 func TestTheHubIsAway(t *testing.T) {
 	hub := kubetest.Start(t, kubetest.WithCRDs(), kubetest.WithScheme(placementtest.Scheme(t)))
 	furnish(t, hub.Client())
-	placer := server(t, hub.Config())
+	placer := placementtest.Server(t, hub.Config())
 	place := func(name string, n int32) error {
 		revision := placementtest.Revision(t, name, n)
 		_, err := placer.Place(t.Context(), releasetest.New("rel-"+name, revision.Name, func(r *releasev1.Release) { r.Spec.Application = name }), revision)

@@ -11,7 +11,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
+	"github.com/fairway-cloud/fairway/internal/platform/patch"
 )
 
 // owner is the field manager of what is imported.
@@ -19,18 +19,18 @@ const owner = client.FieldOwner("fairway-import")
 
 // Try has the hub check every action, as the person who asks, and writes nothing.
 func Try(ctx context.Context, as client.Client, actions []Action) []Fault {
-	return each(ctx, as, actions, client.DryRunAll)
+	return each(ctx, as, actions, true)
 }
 
 // CarryOut writes the actions as the person who asks. Done again, it does what is left.
 func CarryOut(ctx context.Context, as client.Client, actions []Action) []Fault {
-	return each(ctx, as, actions)
+	return each(ctx, as, actions, false)
 }
 
-func each(ctx context.Context, as client.Client, actions []Action, more ...client.CreateOption) []Fault {
+func each(ctx context.Context, as client.Client, actions []Action, dry bool) []Fault {
 	var faults []Fault
 	for _, a := range actions {
-		if err := write(ctx, as, a, more...); err != nil {
+		if err := (patch.Put{New: a.Verb == "create", Dry: dry, Owner: owner}).Object(ctx, as, a.Import); err != nil {
 			faults = append(faults, faultOf(a, err))
 		}
 		if ctx.Err() != nil {
@@ -38,19 +38,6 @@ func each(ctx context.Context, as client.Client, actions []Action, more ...clien
 		}
 	}
 	return faults
-}
-
-func write(ctx context.Context, as client.Client, a Action, more ...client.CreateOption) error {
-	// What a dry run answers must not get into what is written afterwards.
-	object := a.Import.DeepCopyObject().(*placementv1.MachineImport)
-	if a.Verb == "create" {
-		return as.Create(ctx, object, append(more, owner)...)
-	}
-	options := []client.UpdateOption{owner}
-	if len(more) > 0 {
-		options = append(options, client.DryRunAll)
-	}
-	return as.Update(ctx, object, options...)
 }
 
 // faultOf tells what the hub said to one action; what went wrong inside stays there.

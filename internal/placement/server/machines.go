@@ -202,7 +202,7 @@ func (d *Desk) importMachines(w http.ResponseWriter, r *http.Request) error {
 	if faults := machines.CarryOut(r.Context(), as, decision.Actions); len(faults) > 0 {
 		p := httpapi.NewProblem(httpapi.CodeConflict, "could not finish the import: %d of %d applications were not written", len(faults), len(decision.Actions)).
 			WithNext("Import the same file again: it does what is left.")
-		return withFaults(p, faults)
+		return httpapi.WithList(p, faults, mostFaults, 0)
 	}
 	return httpapi.WriteJSON(w, http.StatusOK, told)
 }
@@ -216,19 +216,8 @@ func bounded(names []string) []string {
 }
 
 func refused(faults []machines.Fault) error {
-	return withFaults(httpapi.NewProblem(httpapi.CodeInvalid, "could not import: %d rows are wrong; nothing was written", len(faults)).
-		WithNext("Correct the rows and import the whole file again."), faults)
-}
-
-func withFaults(p *httpapi.Problem, faults []machines.Fault) error {
-	for i, f := range faults {
-		if i == mostFaults {
-			p.Causes = append(p.Causes, httpapi.Cause{Message: fmt.Sprintf("and %d more", len(faults)-mostFaults)})
-			break
-		}
-		p.Causes = append(p.Causes, httpapi.Cause{Message: f.String()})
-	}
-	return p
+	return httpapi.WithList(httpapi.NewProblem(httpapi.CodeInvalid, "could not import: %d rows are wrong; nothing was written", len(faults)).
+		WithNext("Correct the rows and import the whole file again."), faults, mostFaults, 0)
 }
 
 func namespacesOf(rows []machines.Row, none []string) []string {

@@ -133,6 +133,21 @@ func (p *Problem) WithCauses(causes ...Cause) *Problem {
 	return p
 }
 
+// WithList adds a cause for each of a list, as its text says, up to a number. How many are
+// left out, and more besides that the list does not hold, is said in a last one.
+func WithList[T fmt.Stringer](p *Problem, list []T, most, more int) *Problem {
+	if left := len(list) - most; left > 0 {
+		list, more = list[:most], more+left
+	}
+	for _, one := range list {
+		p.Causes = append(p.Causes, Cause{Message: one.String()})
+	}
+	if more > 0 {
+		p.Causes = append(p.Causes, Cause{Message: fmt.Sprintf("and %d more", more)})
+	}
+	return p
+}
+
 // Because keeps the inner error for the log. It is not sent.
 func (p *Problem) Because(err error) *Problem {
 	p.cause = err

@@ -20,20 +20,13 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
-	"k8s.io/client-go/rest"
-	"k8s.io/utils/clock"
-	"k8s.io/utils/ptr"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
 	fleetv1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
 	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
 	releasev1 "github.com/fairway-cloud/fairway/api/release/v1alpha1"
 	tenancyv1 "github.com/fairway-cloud/fairway/api/tenancy/v1alpha1"
-	"github.com/fairway-cloud/fairway/internal/placement/controller"
 	"github.com/fairway-cloud/fairway/internal/placement/keeper"
 	"github.com/fairway-cloud/fairway/internal/placement/observed"
 	"github.com/fairway-cloud/fairway/internal/placement/placementtest"
@@ -66,7 +59,7 @@ func TestPlacing(t *testing.T) {
 		t.Fatal(err)
 	}
 	describe(t, direct)
-	placer := server(t, config)
+	placer := placementtest.Server(t, config)
 	revisions := make([]*appv1.Revision, n)
 	for i := range revisions {
 		revisions[i] = placementtest.Revision(t, fmt.Sprintf("app-%d", i), instances)
@@ -179,33 +172,6 @@ func describe(t *testing.T, hub client.Client) {
 			}
 		}
 	}
-}
-
-// server is a Placer as it is wired in the server, with a Keeper that follows the hub.
-func server(t *testing.T, config *rest.Config) *controller.Placer {
-	t.Helper()
-	mgr, err := ctrl.NewManager(config, ctrl.Options{
-		Scheme: placementtest.Scheme(t), Metrics: metricsserver.Options{BindAddress: "0"}, Controller: ctrlconfig.Controller{SkipNameValidation: ptr.To(true)},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	k := keeper.New(mgr.GetClient(), mgr.GetAPIReader(), clock.RealClock{})
-	if err := k.Follow(mgr); err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	var done sync.WaitGroup
-	done.Go(func() {
-		if err := mgr.Start(ctx); err != nil {
-			t.Errorf("the manager stopped: %v", err)
-		}
-	})
-	t.Cleanup(func() { stop(); done.Wait() })
-	if !mgr.GetCache().WaitForCacheSync(ctx) {
-		t.Fatal("the cache did not start")
-	}
-	return &controller.Placer{Hub: mgr.GetClient(), Direct: mgr.GetAPIReader(), Clock: clock.RealClock{}, Keeper: k}
 }
 
 // follow notes when each application's Placement is in use, as anybody who watches the

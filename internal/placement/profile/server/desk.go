@@ -22,6 +22,7 @@ import (
 	"github.com/fairway-cloud/fairway/internal/identity"
 	"github.com/fairway-cloud/fairway/internal/placement/profile"
 	"github.com/fairway-cloud/fairway/internal/platform/httpapi"
+	"github.com/fairway-cloud/fairway/internal/platform/patch"
 	"github.com/fairway-cloud/fairway/internal/server"
 )
 
@@ -119,8 +120,8 @@ func (d *Desk) take(w http.ResponseWriter, r *http.Request) error {
 	}
 	if !shown.DryRun {
 		if faults := carryOut(r.Context(), as, actions, false); len(faults) > 0 {
-			return told(httpapi.NewProblem(httpapi.CodeConflict, "could not finish the import: %d of %d profiles were not written", len(faults), len(actions)).
-				WithNext("Import the same file again: it does what is left."), profile.Faults{List: faults})
+			return httpapi.WithList(httpapi.NewProblem(httpapi.CodeConflict, "could not finish the import: %d of %d profiles were not written", len(faults), len(actions)).
+				WithNext("Import the same file again: it does what is left."), faults, mostTold, 0)
 		}
 	}
 	return httpapi.WriteJSON(w, http.StatusOK, shown)
@@ -228,7 +229,7 @@ func carryOut(ctx context.Context, as client.Client, actions []profile.Action, d
 		slots <- struct{}{}
 		wait.Go(func() {
 			defer func() { <-slots }()
-			if err := write(ctx, as, a, dry); err != nil {
+			if err := (patch.Put{New: a.New, Dry: dry, Owner: owner}).Object(ctx, as, a.Profile); err != nil {
 				faults[i] = &profile.Fault{Line: a.Line, Message: fmt.Sprintf("%s/%s: %s", a.Profile.Namespace, a.Profile.Name, said(err))}
 			}
 		})
@@ -241,23 +242,6 @@ func carryOut(ctx context.Context, as client.Client, actions []profile.Action, d
 		}
 	}
 	return out
-}
-
-func write(ctx context.Context, as client.Client, a profile.Action, dry bool) error {
-	// What a dry run answers must not get into what is written afterwards.
-	object := a.Profile.DeepCopy()
-	if a.New {
-		options := []client.CreateOption{owner}
-		if dry {
-			options = append(options, client.DryRunAll)
-		}
-		return as.Create(ctx, object, options...)
-	}
-	options := []client.UpdateOption{owner}
-	if dry {
-		options = append(options, client.DryRunAll)
-	}
-	return as.Update(ctx, object, options...)
 }
 
 // said is what the hub said to one write; what went wrong inside stays there.
@@ -273,20 +257,6 @@ func said(err error) string {
 }
 
 func refused(faults profile.Faults) error {
-	return told(httpapi.NewProblem(httpapi.CodeInvalid, "could not import: %d rows are wrong; nothing was written", len(faults.List)+faults.More).
-		WithNext("Correct the rows and import the whole file again."), faults)
-}
-
-func told(p *httpapi.Problem, faults profile.Faults) error {
-	for i, f := range faults.List {
-		if i == mostTold {
-			faults.More += len(faults.List) - mostTold
-			break
-		}
-		p.Causes = append(p.Causes, httpapi.Cause{Message: f.String()})
-	}
-	if faults.More > 0 {
-		p.Causes = append(p.Causes, httpapi.Cause{Message: fmt.Sprintf("and %d more", faults.More)})
-	}
-	return p
+	return httpapi.WithList(httpapi.NewProblem(httpapi.CodeInvalid, "could not import: %d rows are wrong; nothing was written", len(faults.List)+faults.More).
+		WithNext("Correct the rows and import the whole file again."), faults.List, mostTold, faults.More)
 }
