@@ -83,7 +83,7 @@ func TestFit(t *testing.T) {
 	s.look()
 	s.say("the fleet knows that %d hosts are lost", n)
 	s.fill(2)
-	s.settle()
+	s.settle(lost)
 	s.sameAfterRestart()
 	s.report()
 	s.say("all of it took %s", since(began))

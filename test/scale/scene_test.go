@@ -393,40 +393,23 @@ func (s *scene) awaitLost(lost map[*member][]string) {
 	})
 }
 
-// settle waits until all that was placed has a host in its member.
-func (s *scene) settle() {
+// settle waits until all that was placed has a host in its member, and not a lost one.
+func (s *scene) settle(lost map[*member][]string) {
 	s.t.Helper()
-	told := time.Now()
-	s.await(20*time.Minute, func() string {
+	s.await(10*time.Minute, func() string {
 		all, bound := s.instances()
-		if time.Since(told) > 10*time.Second {
-			s.sample()
-			told = time.Now()
-		}
 		if all != s.placed || bound != s.placed {
 			return fmt.Sprintf("%d of %d instances that were placed are there, %d of them have a host", all, s.placed, bound)
 		}
 		for _, m := range s.members {
 			for _, o := range m.watch.store.List() {
-				if pod := o.(*corev1.Pod); pod.DeletionTimestamp == nil && !s.stands(m, pod.Spec.NodeName) {
+				if pod := o.(*corev1.Pod); pod.DeletionTimestamp == nil && slices.Contains(lost[m], pod.Spec.NodeName) {
 					return fmt.Sprintf("instance %q sits on lost host %q", pod.Name, pod.Spec.NodeName)
 				}
 			}
 		}
 		return ""
 	})
-}
-
-// stands says whether a host was ready when the fleet was last looked at.
-func (s *scene) stands(m *member, host string) bool {
-	for i := range s.world.Pools.Items {
-		for _, rack := range s.world.Pools.Items[i].Status.Racks {
-			if rack.Cluster == m.name && slices.Contains(rack.Hosts, host) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 func (s *scene) instances() (all, bound int) {
@@ -512,13 +495,18 @@ func (s *scene) await(most time.Duration, missing func() string) {
 	s.t.Helper()
 	ticker := time.NewTicker(time.Second / 2)
 	defer ticker.Stop()
-	for end := time.Now().Add(most); ; {
+	told := time.Now()
+	for end := told.Add(most); ; {
 		what := missing()
 		if what == "" {
 			return
 		}
 		if time.Now().After(end) {
 			s.t.Fatalf("after %s: %s", most, what)
+		}
+		if time.Since(told) > 10*time.Second {
+			s.say("%s", what)
+			told = time.Now()
 		}
 		select {
 		case <-s.t.Context().Done():

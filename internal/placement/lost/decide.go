@@ -249,7 +249,7 @@ func (d *deciding) obsolete(a Application, p Proposal, h hit) string {
 		// Nobody knows how the places are: they may be lost still.
 	}
 	for _, x := range p.Assignments {
-		if len(x.Seats) <= seatsAt(a.Request.Previous, x) {
+		if len(x.Seats) <= len(seatsIn(a.Request.Previous, x)) {
 			continue
 		}
 		if l := d.gone(a.Request.Environment).of(x.Cell); l != nil {
@@ -262,14 +262,21 @@ func (d *deciding) obsolete(a Application, p Proposal, h hit) string {
 	return ""
 }
 
-func seatsAt(list []placement.Assignment, x placement.Assignment) int {
-	n := 0
+// seatsIn are the seats that a list has of x's component in its cell.
+func seatsIn(list []placement.Assignment, x placement.Assignment) []int32 {
+	var out []int32
 	for _, a := range list {
 		if a.Component == x.Component && a.Cell == x.Cell {
-			n += len(a.Seats)
+			out = append(out, a.Seats...)
 		}
 	}
-	return n
+	return out
+}
+
+// away says that a cell does not answer now, whether it counts as lost yet or not.
+func (d *deciding) away(c placement.Cell) bool {
+	return slices.ContainsFunc(d.seen.Clusters, func(x Cluster) bool { return x.Name == c.Cluster && x.Away }) ||
+		slices.ContainsFunc(d.seen.Racks, func(x Rack) bool { return x.Cluster == c.Cluster && x.Name == c.Rack && x.Away })
 }
 
 // same compares places by kind and name.

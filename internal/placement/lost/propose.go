@@ -206,6 +206,11 @@ func (d *deciding) comeBack(a Application) {
 	}
 	r := a.Request
 	r.Previous = slices.Clone(a.Before)
+	for i, x := range r.Previous {
+		if d.away(x.Cell) {
+			r.Previous[i].Seats = seatsIn(a.Request.Previous, x) // nobody comes, and who is there stays
+		}
+	}
 	for _, x := range a.Request.Previous {
 		if !slices.ContainsFunc(r.Previous, func(y placement.Assignment) bool { return y.Component == x.Component && y.Cell == x.Cell }) {
 			x.Seats = nil

@@ -127,7 +127,7 @@ func (c Cluster) controllerManager() supervise.Process {
 			// Its default lies in /usr and would outlive the sandbox.
 			"--flex-volume-plugin-dir=" + filepath.Join(c.Dir, "volume-plugins"),
 			"--kube-api-qps=200", "--kube-api-burst=400",
-			"--node-monitor-grace-period=25s", "--node-monitor-period=5s",
+			"--node-monitor-grace-period=" + hostGrace.String(), "--node-monitor-period=5s",
 			"--profiling=false",
 		},
 		Env:     []string{otherMemory, frugal},

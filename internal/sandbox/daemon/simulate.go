@@ -7,8 +7,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"os/exec"
-	"path/filepath"
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
@@ -18,8 +16,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	fleetv1alpha1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
-	"github.com/fairway-cloud/fairway/internal/sandbox/pki"
-	"github.com/fairway-cloud/fairway/internal/sandbox/supervise"
 	"github.com/fairway-cloud/fairway/internal/sandbox/topology"
 )
 
@@ -55,43 +51,14 @@ func (s *Sandbox) simulate(ctx context.Context, c topology.ClusterPlan) error {
 	if err != nil {
 		return err
 	}
-	stages, err := s.simulatorStages(ctx, c.Name)
+	process, err := s.planes[c.Name].Simulator(ctx, s.Options.Folder.Cluster(c.Name), kubeconfig, fmt.Sprintf("127.0.0.1:%d", c.SimulatorPort), c.SimulatedPods)
 	if err != nil {
 		return err
 	}
-	address := fmt.Sprintf("127.0.0.1:%d", c.SimulatorPort)
-	err = s.Supervise(supervise.Process{
-		Name: c.Name + "/simulator",
-		Argv: []string{
-			s.Options.Kubebox, "kwok",
-			"--config=" + stages,
-			"--kubeconfig=" + kubeconfig,
-			"--manage-nodes-with-label-selector=" + fleetv1alpha1.LabelSimulated + "=true",
-			"--cidr=" + c.SimulatedPods.String(),
-			"--server-address=" + address,
-			"--node-lease-duration-seconds=120",
-		},
-		Dir:     s.Options.Folder.Cluster(c.Name),
-		Env:     []string{"GOGC=50", "GOMEMLIMIT=200MiB", "HOME=" + s.Options.Folder.Cluster(c.Name)},
-		LogFile: s.LogFile(c.Name + "-simulator"),
-		After:   []string{s.planes[c.Name].APIServerName()},
-		Ready:   func(ctx context.Context) error { return get(ctx, "http://"+address+"/healthz") },
-	})
-	if err != nil {
+	if err := s.Supervise(process); err != nil {
 		return err
 	}
-	return s.Await(ctx, c.Name+"/simulator")
-}
-
-// simulatorStages writes down how simulated hosts and pods live, as kwok's own
-// defaults have it.
-func (s *Sandbox) simulatorStages(ctx context.Context, cluster string) (string, error) {
-	stages, err := exec.CommandContext(ctx, s.Options.Kubebox, "kwok-stages").Output()
-	if err != nil {
-		return "", fmt.Errorf("could not print the simulator's stages: %w", err)
-	}
-	path := filepath.Join(s.Options.Folder.Cluster(cluster), "stages.yaml")
-	return path, pki.WriteFile(path, stages)
+	return s.Await(ctx, process.Name)
 }
 
 // simulatedNode is the node that stands for a simulated host.
