@@ -5,6 +5,7 @@ package fleet
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -87,7 +88,8 @@ func HostOf(node *corev1.Node) Host {
 	}
 	for _, condition := range node.Status.Conditions {
 		if condition.Type == corev1.NodeReady {
-			host.Ready = condition.Status == corev1.ConditionTrue
+			// A host that has just become ready takes nothing until its cluster has noticed.
+			host.Ready = condition.Status == corev1.ConditionTrue && !slices.ContainsFunc(node.Spec.Taints, unready)
 		}
 	}
 	return host
@@ -105,6 +107,11 @@ func bars(taint corev1.Taint) bool {
 		return false
 	}
 	return true
+}
+
+// unready is a taint by which a cluster says that a host is not ready.
+func unready(taint corev1.Taint) bool {
+	return taint.Key == corev1.TaintNodeNotReady || taint.Key == corev1.TaintNodeUnreachable
 }
 
 // Class names the host's size, for example "4c16g".

@@ -163,8 +163,22 @@ func TestRoomOf(t *testing.T) {
 	}
 }
 
-// TestForeignTaints: instances tolerate the taints of pools and of hosts that are not
-// ready; any other keeps them off, so that the host is no room.
+// TestJustReady: a host that says it is ready is no room until its cluster has noticed.
+func TestJustReady(t *testing.T) {
+	for _, key := range []string{corev1.TaintNodeNotReady, corev1.TaintNodeUnreachable} {
+		node := &corev1.Node{Status: corev1.NodeStatus{Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}}}
+		if !fleet.HostOf(node).TakesInstances() {
+			t.Fatal("a ready host takes no instances")
+		}
+		node.Spec.Taints = []corev1.Taint{{Key: key, Effect: corev1.TaintEffectNoSchedule}}
+		if fleet.HostOf(node).TakesInstances() {
+			t.Errorf("a host with taint %s takes instances", key)
+		}
+	}
+}
+
+// TestForeignTaints: instances tolerate the taints of pools; any other keeps them off, so
+// that the host is no room.
 func TestForeignTaints(t *testing.T) {
 	for name, c := range map[string]struct {
 		taint  corev1.Taint
@@ -172,7 +186,6 @@ func TestForeignTaints(t *testing.T) {
 	}{
 		"of the pool":         {corev1.Taint{Key: "fleet.fairway.cloud/pool", Value: "a", Effect: corev1.TaintEffectNoSchedule}, ""},
 		"simulated":           {corev1.Taint{Key: "fleet.fairway.cloud/simulated", Value: "true", Effect: corev1.TaintEffectNoSchedule}, ""},
-		"not ready":           {corev1.Taint{Key: "node.kubernetes.io/not-ready", Effect: corev1.TaintEffectNoExecute}, ""},
 		"short of memory":     {corev1.Taint{Key: "node.kubernetes.io/memory-pressure", Effect: corev1.TaintEffectNoSchedule}, ""},
 		"a wish":              {corev1.Taint{Key: "bank.example/old", Effect: corev1.TaintEffectPreferNoSchedule}, ""},
 		"short of disk":       {corev1.Taint{Key: "node.kubernetes.io/disk-pressure", Effect: corev1.TaintEffectNoSchedule}, "node.kubernetes.io/disk-pressure:NoSchedule"},

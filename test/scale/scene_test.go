@@ -93,6 +93,14 @@ func furnish(t *testing.T, l layout, clusters map[string]*kubetest.Cluster) *sce
 			if bound < want {
 				return fmt.Sprintf("%d of %d node agents have their host in %s", bound, want, m.name)
 			}
+			hosts, _ := s.seen(m)
+			for _, of := range hosts {
+				for _, h := range of {
+					if !h.TakesInstances() {
+						return fmt.Sprintf("host %q takes no instances yet", h.Name)
+					}
+				}
+			}
 			return ""
 		})
 	}

@@ -67,9 +67,9 @@ func (c Cluster) apiServer() supervise.Process {
 	}
 	argv = append(argv, c.Etcd.flags(c.Name)...)
 	if !c.ControllerManager {
-		// Nobody makes the default service accounts without a controller
-		// manager, and no pod could be created.
-		argv = append(argv, "--disable-admission-plugins=ServiceAccount")
+		// Without a controller manager nobody makes the default service accounts,
+		// and no pod could be created, and nobody takes the taint off new hosts.
+		argv = append(argv, "--disable-admission-plugins=ServiceAccount,TaintNodesByCondition")
 	}
 	if c.audited() {
 		argv = append(argv,
