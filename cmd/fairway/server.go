@@ -154,6 +154,9 @@ func runServer(ctx context.Context, o serverOptions) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := images.Keep(ctx, owned, logger); err != nil {
+		return err
+	}
 	h := &house{
 		options: o, log: logger, mgr: mgr, lock: lock, database: owned, recorder: mask.Recorder(retention.Recorder(evidence)), ledger: evidence, images: images,
 		store: store, sink: readmodel.NewSink(store, logger), stops: stops,

@@ -105,8 +105,11 @@ type ApplicationSpec struct {
 	// +optional
 	ReleasePolicy ReleasePolicy `json:"releasePolicy,omitempty"`
 
-	// pullSecret names the Secret in this namespace that opens the image registry. Without
-	// it images are pulled with the credential of the host.
+	// pullSecret names the Secret in this namespace that opens the image registry when a
+	// host pulls an image. Without it images are pulled with the credential of the host. It
+	// is not used when a Revision asks the registry what an image is: the server reads no
+	// Secret of a tenant and asks with the platform's own login (fairway server
+	// --registry-login), which must be allowed to read the image.
 	// +kubebuilder:validation:MaxLength=63
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
 	// +optional

@@ -87,7 +87,7 @@ func resolve(ctx context.Context, resolver app.Resolver, a *appv1.Application) (
 			return nil, &refusal{reason: appv1.ReasonRegistryRefused, person: true, message: err.Error()}
 		case errors.Is(err, app.ErrRegistryDenied):
 			return nil, &refusal{reason: appv1.ReasonRegistryDenied, person: true, again: missing,
-				message: fmt.Sprintf("the registry does not let Fairway read image %q; let it be read, or give the server a login that may (--registry-login)", images[i])}
+				message: fmt.Sprintf("the registry does not let Fairway read image %q; let it be read, or give the server a login that may (--registry-login)%s", images[i], notAsked(a))}
 		case errors.Is(err, app.ErrImageUnreadable):
 			return nil, &refusal{reason: appv1.ReasonImageUnreadable, person: true, again: missing,
 				message: err.Error() + "; push the image again"}
@@ -100,6 +100,15 @@ func resolve(ctx context.Context, resolver app.Resolver, a *appv1.Application) (
 		return nil, away
 	}
 	return facts, nil
+}
+
+// notAsked says why a pullSecret did not help: it belongs to the tenant, and the server may
+// read Secrets in fairway-system only (config/rbac/system.yaml).
+func notAsked(a *appv1.Application) string {
+	if a.Spec.PullSecret == "" {
+		return ""
+	}
+	return fmt.Sprintf("; pullSecret %q is for the hosts that pull the image: the server reads no Secret of a tenant", a.Spec.PullSecret)
 }
 
 // deliveries are the application's, of all clusters.

@@ -235,6 +235,10 @@ func TestNoRevision(t *testing.T) {
 			[]string{"Revised False RegistryRefused", "Stalled True RegistryRefused"}, "may not be asked", false, false},
 		"Denied": {"a registry that wants a login needs a person, and is asked again", func(h *hub) { h.registry.Fail(app.ErrRegistryDenied) },
 			[]string{"Revised False RegistryDenied", "Stalled True RegistryDenied"}, "--registry-login", true, false},
+		"DeniedThoughPulled": {"a tenant's pullSecret is not read, and that is said", func(h *hub) {
+			h.edit(func(a *appv1.Application) { a.Spec.PullSecret = "registry" })
+			h.registry.Fail(app.ErrRegistryDenied)
+		}, []string{"Revised False RegistryDenied", "Stalled True RegistryDenied"}, `pullSecret "registry" is for the hosts that pull the image`, true, false},
 		"Unreadable": {"what cannot be used needs a person, and is asked again", func(h *hub) { h.registry.Fail(app.ErrImageUnreadable) },
 			[]string{"Revised False ImageUnreadable", "Stalled True ImageUnreadable"}, "push the image again", true, false},
 		"Processor": {"an image for processors that Fairway does not place on", func(h *hub) {

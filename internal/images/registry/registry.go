@@ -120,7 +120,7 @@ func (r *Resolver) Resolve(ctx context.Context, image string) (app.ImageFacts, e
 		remote.WithContext(ctx), remote.WithTransport(r.transport), remote.WithAuthFromKeychain(r.keychain),
 		remote.WithUserAgent("fairway"), remote.WithRetryBackoff(remote.Backoff{Duration: 100 * time.Millisecond, Factor: 3, Steps: 2}),
 	}
-	if facts, ok := r.known.get(reference.Name()); ok {
+	if facts, ok := r.known.get(ctx, reference.Name()); ok {
 		return facts, nil
 	}
 	found, err := remote.Get(reference, options...)
@@ -128,14 +128,14 @@ func (r *Resolver) Resolve(ctx context.Context, image string) (app.ImageFacts, e
 		return app.ImageFacts{}, tell(image, err)
 	}
 	at := reference.Context().Digest(found.Digest.String()).Name()
-	if facts, ok := r.known.get(at); ok {
+	if facts, ok := r.known.get(ctx, at); ok {
 		return facts, nil
 	}
 	facts, err := factsOf(found)
 	if err != nil {
 		return app.ImageFacts{}, tell(image, err)
 	}
-	r.known.put(at, facts)
+	r.known.put(ctx, at, facts)
 	return facts, nil
 }
 
