@@ -37,6 +37,9 @@ type Source struct {
 	// Name in messages, and Clusters that it knows. None: all the others.
 	Name     string
 	Clusters []string
+	// Within bounds one question, from the first byte of it to the last of the answer.
+	// Default: 10 seconds.
+	Within time.Duration
 
 	config SourceConfig
 	api    prometheus.API
@@ -48,7 +51,7 @@ func newSource(c SourceConfig) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Source{Name: c.Name, Clusters: c.Clusters, config: c, client: client}
+	s := &Source{Name: c.Name, Clusters: c.Clusters, Within: answerWithin, config: c, client: client}
 	asking := *client
 	asking.Transport = &carrier{source: s, next: client.Transport}
 	made, err := api.NewClient(api.Config{Address: c.URL, Client: &asking})
@@ -71,23 +74,37 @@ var (
 
 // Ask asks for the numbers that a query has now.
 func (s *Source) Ask(ctx context.Context, query string, now time.Time) ([]float64, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	ctx, cancel := context.WithTimeout(ctx, s.Within)
 	defer cancel()
-	answer, _, _, err := s.api.Query(ctx, query, now, prometheus.WithTimeout(answerWithin/2))
+	answer, _, _, err := s.api.Query(ctx, query, now, prometheus.WithTimeout(s.Within/2))
 	if err != nil {
 		return nil, s.failed(err)
 	}
 	switch v := answer.(type) {
+	case nil: // it says that it succeeded, and nothing else
 	case model.Vector:
 		out := make([]float64, 0, len(v))
 		for _, sample := range v {
+			if sample == nil || sample.Timestamp == 0 {
+				return nil, s.unreadable()
+			}
 			out = append(out, float64(sample.Value))
 		}
 		return out, nil
 	case *model.Scalar:
-		return []float64{float64(v.Value)}, nil
+		if v.Timestamp != 0 {
+			return []float64{float64(v.Value)}, nil
+		}
+	default:
+		return nil, fmt.Errorf("%w: it gives a %s, and one number is needed", ErrQuery, answer.Type())
 	}
-	return nil, fmt.Errorf("%w: it gives a %s, and one number is needed", ErrQuery, answer.Type())
+	return nil, s.unreadable()
+}
+
+// unreadable is the failure of an answer that holds no number where one has to be: the
+// client takes a missing value for 0, which would be believed. What was measured has a time.
+func (s *Source) unreadable() error {
+	return fmt.Errorf("prometheus %q: its answer cannot be read", s.Name)
 }
 
 // failed says what went wrong without repeating the address or the answer.
@@ -106,11 +123,11 @@ func (s *Source) failed(err error) error {
 	case errors.As(err, &told):
 		return fmt.Errorf("prometheus %q: it answered with an error (%s)", s.Name, told.Type)
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &reached) && reached.Timeout():
-		return fmt.Errorf("prometheus %q: %w within %s", s.Name, ErrAway, answerWithin)
+		return fmt.Errorf("prometheus %q: %w within %s", s.Name, ErrAway, s.Within)
 	case errors.As(err, &reached):
 		return fmt.Errorf("prometheus %q: %w: it cannot be reached", s.Name, ErrAway)
 	}
-	return fmt.Errorf("prometheus %q: its answer cannot be read", s.Name)
+	return s.unreadable()
 }
 
 // printable is the beginning of what Prometheus says about a query.
