@@ -5,6 +5,7 @@ package fleet
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -26,9 +27,35 @@ type Amount struct {
 	Instances int64
 }
 
-// Plus returns the sum of two amounts.
+// Plus returns the sum of two amounts. What members report may be anything: a sum that is
+// too large stays the largest there is.
 func (a Amount) Plus(b Amount) Amount {
-	return Amount{CPU: a.CPU + b.CPU, Memory: a.Memory + b.Memory, Instances: a.Instances + b.Instances}
+	return Amount{CPU: sum(a.CPU, b.CPU), Memory: sum(a.Memory, b.Memory), Instances: sum(a.Instances, b.Instances)}
+}
+
+func sum(a, b int64) int64 {
+	if b > 0 && a > math.MaxInt64-b {
+		return math.MaxInt64
+	}
+	return a + b
+}
+
+// largest is more than any host offers: 100,000 cores, 1 PiB, 100,000 instances.
+var largest = Amount{CPU: 100_000_000, Memory: 1 << 50, Instances: 100_000}
+
+// odd says what of a host's capacity cannot be; empty: nothing.
+func (a Amount) odd() string {
+	switch {
+	case a.CPU < 0 || a.Memory < 0 || a.Instances < 0:
+		return "less than nothing"
+	case a.CPU > largest.CPU:
+		return "more than 100,000 cores"
+	case a.Memory > largest.Memory:
+		return "more than 1 PiB of memory"
+	case a.Instances > largest.Instances:
+		return "more than 100,000 instances"
+	}
+	return ""
 }
 
 // Less returns a without b, nowhere below zero.
@@ -77,7 +104,7 @@ func HostOf(node *corev1.Node) Host {
 		Simulated: node.Labels[fleetv1.LabelSimulated] == "true", Cordoned: node.Spec.Unschedulable,
 		Capacity: amountOf(node.Status.Allocatable),
 	}
-	host.Capacity.Instances = node.Status.Allocatable.Pods().Value()
+	host.Capacity.Instances = whole(node.Status.Allocatable.Pods())
 	for _, taint := range node.Spec.Taints {
 		if taint.Key == fleetv1.TaintPool && taint.Effect == corev1.TaintEffectNoSchedule {
 			host.Tainted = taint.Value
@@ -187,11 +214,12 @@ func reserved(spec *corev1.PodSpec) Amount {
 	}
 	total := most(running.Plus(sidecars), starting)
 	if spec.Resources != nil {
-		if cpu, ok := spec.Resources.Requests[corev1.ResourceCPU]; ok {
-			total.CPU = cpu.MilliValue()
+		whole := amountOf(spec.Resources.Requests)
+		if _, ok := spec.Resources.Requests[corev1.ResourceCPU]; ok {
+			total.CPU = whole.CPU
 		}
-		if memory, ok := spec.Resources.Requests[corev1.ResourceMemory]; ok {
-			total.Memory = memory.Value()
+		if _, ok := spec.Resources.Requests[corev1.ResourceMemory]; ok {
+			total.Memory = whole.Memory
 		}
 	}
 	total = total.Plus(amountOf(spec.Overhead))
@@ -204,5 +232,18 @@ func most(a, b Amount) Amount {
 }
 
 func amountOf(list corev1.ResourceList) Amount {
-	return Amount{CPU: list.Cpu().MilliValue(), Memory: list.Memory().Value()}
+	out := Amount{CPU: math.MaxInt64, Memory: whole(list.Memory())}
+	if cores := whole(list.Cpu()); cores <= math.MaxInt64/1000 {
+		out.CPU = list.Cpu().MilliValue()
+	}
+	return out
+}
+
+// whole is a quantity as a number. One that is too large for that, such as 10^30, would come
+// around as any number, and is the largest there is.
+func whole(q *resource.Quantity) int64 {
+	if q.CmpInt64(math.MaxInt64) >= 0 {
+		return math.MaxInt64
+	}
+	return q.Value()
 }

@@ -47,6 +47,8 @@ const (
 	RuleHostNotReady = "HostNotReady"
 	// RuleHostRack: the host's rack is not one of its data centre.
 	RuleHostRack = "HostRack"
+	// RuleHostCapacity: the host reports a capacity that no host has.
+	RuleHostCapacity = "HostCapacity"
 )
 
 // Finding is something about a pool's host that a person should know.

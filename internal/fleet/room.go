@@ -29,8 +29,8 @@ type Room struct {
 // RoomOf counts the room of one pool in one cluster, rack by rack and host by
 // host. hosts are the pool's own; pods are all pods of the cluster, node agents
 // included; racks are those of the cluster's data centre. Hosts that are not
-// ready, are cordoned, bear a foreign taint or stand in an unknown rack are counted and reported, and
-// offer no room.
+// ready, are cordoned, bear a foreign taint, report what no host has or stand in an unknown rack are
+// counted and reported, and offer no room.
 func RoomOf(cluster, pool string, hosts []Host, pods []Pod, racks []string) Room {
 	used, foreign := map[string]Amount{}, map[string]Amount{}
 	room := Room{Presence: presenceOf(hosts, racks)}
@@ -75,6 +75,8 @@ func unfit(host Host, racks []string) (rule, message string) {
 		return RuleHostNotReady, fmt.Sprintf("host %q is cordoned and takes no new instances: uncordon it when its work is done", host.Name)
 	case host.Barred != "":
 		return RuleHostNotReady, fmt.Sprintf("host %q has the taint %s, which instances do not tolerate: take it off when its cause is gone", host.Name, host.Barred)
+	case host.Capacity.odd() != "":
+		return RuleHostCapacity, fmt.Sprintf("host %q reports that it offers %s, which is not believed: look at what its kubelet reports", host.Name, host.Capacity.odd())
 	case host.Rack == "":
 		return RuleHostRack, fmt.Sprintf("host %q has no label %s: whoever registers it sets the rack", host.Name, fleetv1.LabelRack)
 	case !slices.Contains(racks, host.Rack):

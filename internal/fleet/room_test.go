@@ -177,6 +177,50 @@ func TestJustReady(t *testing.T) {
 	}
 }
 
+// TestNonsenseCapacity: a host that reports what cannot be is told, and neither it nor the
+// sum of several spoils what the others offer.
+func TestNonsenseCapacity(t *testing.T) {
+	node := func(name, cpu, memory, pods string) *corev1.Node {
+		return &corev1.Node{
+			ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"fleet.fairway.cloud/rack": "east-a"}},
+			Status: corev1.NodeStatus{
+				Allocatable: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(cpu), corev1.ResourceMemory: resource.MustParse(memory), corev1.ResourcePods: resource.MustParse(pods)},
+				Conditions:  []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}},
+			},
+		}
+	}
+	sane := fleet.HostOf(node("sane", "4", "8Gi", "110"))
+	want := fleet.RoomOf("east-1", "a", []fleet.Host{sane}, nil, []string{"east-a"}).Racks
+	for name, c := range map[string]struct{ cpu, memory, pods, says string }{
+		"negative CPU":      {"-1", "8Gi", "110", "less than nothing"},
+		"negative memory":   {"4", "-8Gi", "110", "less than nothing"},
+		"negative number":   {"4", "8Gi", "-1", "less than nothing"},
+		"10^18 cores":       {"1E", "8Gi", "110", "more than 100,000 cores"},
+		"cores come around": {"18446744073709552", "8Gi", "110", "more than 100,000 cores"}, // × 1000 is 384 modulo 2^64
+		"beyond numbers":    {"1e30", "8Gi", "110", "more than 100,000 cores"},
+		"10^18 bytes twice": {"4", "8E", "110", "more than 1 PiB of memory"},
+		"10^18 instances":   {"4", "8Gi", "1E", "more than 100,000 instances"},
+	} {
+		odd := []fleet.Host{fleet.HostOf(node("odd-1", c.cpu, c.memory, c.pods)), fleet.HostOf(node("odd-2", c.cpu, c.memory, c.pods)), sane}
+		got := fleet.RoomOf("east-1", "a", odd, nil, []string{"east-a"})
+		if diff := cmp.Diff(want, got.Racks); diff != "" {
+			t.Errorf("%s: the sane host offers something else: -want +got\n%s", name, diff)
+		}
+		if len(got.Findings) != 2 || got.Findings[0].Rule != "HostCapacity" || !strings.Contains(got.Findings[0].Message, `host "odd-1" reports that it offers `+c.says+",") {
+			t.Errorf("%s: %+v", name, got.Findings)
+		}
+		if diff := cmp.Diff([]fleet.Presence{{Rack: "east-a", Hosts: 3, Ready: 3}}, got.Presence); diff != "" || got.Hosts.Ready != 3 {
+			t.Errorf("%s: they answer, so no rack is lost: -want +got\n%s", name, diff)
+		}
+	}
+	// Pods that reserve what cannot be leave nothing free, and do not come around to something.
+	pod := fleet.Pod{Host: "sane", Reserved: fleet.Amount{CPU: 1 << 62, Memory: 1 << 62, Instances: 1}}
+	got := fleet.RoomOf("east-1", "a", []fleet.Host{sane}, []fleet.Pod{pod, pod, pod, pod}, []string{"east-a"}).Racks[0]
+	if free := got.Room[0].Resources; free.CPU.MilliValue() != 0 || free.Memory.Value() != 0 || got.Used.CPU.Sign() < 0 {
+		t.Errorf("%+v", got)
+	}
+}
+
 // TestForeignTaints: instances tolerate the taints of pools; any other keeps them off, so
 // that the host is no room.
 func TestForeignTaints(t *testing.T) {

@@ -215,6 +215,8 @@ func (s *stage) do(verb string, w []string) []string {
 				r.Hosts = slices.DeleteFunc(r.Hosts, func(h placement.Host) bool { return h.Name == w[0] })
 			}
 		}
+	case "relabel": // relabel HOST POOL RACK: its labels say something else from now on
+		s.relabel(w)
 	case "quota": // quota POOL INSTANCES CPU MEMORY
 		n, _ := strconv.ParseInt(w[1], 10, 64)
 		s.quotas = slices.DeleteFunc(s.quotas, func(q tenancyv1.Quota) bool { return q.Pool == w[0] })
@@ -271,6 +273,21 @@ func (s *stage) resize(w []string) {
 				if rack.Hosts[k].Name == w[0] {
 					rack.Hosts[k].Room = size(s.t, w[1], w[2])
 					rack.Hosts[k].Room.Instances = 110
+				}
+			}
+		}
+	}
+}
+
+// relabel has a host lie in another pool and rack of its cluster from now on.
+func (s *stage) relabel(w []string) {
+	for _, p := range s.snapshot.Pools {
+		for _, rack := range p.Racks {
+			for _, h := range rack.Hosts {
+				if h.Name == w[0] {
+					s.do("lose", w[:1])
+					s.host([]string{w[1], rack.Cluster, w[2], h.Name, fmt.Sprintf("%dm", h.Room.CPU), strconv.FormatInt(h.Room.Memory, 10), h.Arch})
+					return
 				}
 			}
 		}
