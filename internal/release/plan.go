@@ -47,6 +47,14 @@ func Over(r *releasev1.Release) bool {
 	return Finished(r) || stalled != nil && stalled.Status == metav1.ConditionTrue && stalled.Reason == releasev1.ReasonSuperseded
 }
 
+// Holds reports whether the Release has the application.
+func Holds(s Seen) bool { return s.Application != nil && holds(s) }
+
+// Renders reports whether the plan is drawn next, for which what runs is looked at.
+func Renders(s Seen) bool {
+	return s.Plan == nil && Holds(s) && (!places(s.Release) || s.Release.Status.Placement != "")
+}
+
 func holds(s Seen) bool { return s.Application.Status.ActiveRelease == s.Release.Name }
 
 // lost reports whether another Release took the application over.

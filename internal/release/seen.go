@@ -26,13 +26,15 @@ type Seen struct {
 	// bears, also one of an application of the same name that was retired and
 	// deleted: members remember numbers longer than the hub's object lives.
 	HighestSequence int64
-	// RevisionFound says whether the Revision that the Release names exists.
+	// RevisionFound says whether the Revision that the Release names exists. Only looked
+	// at until the Release holds the application.
 	RevisionFound bool
 	// Plan is this Release's plan, nil before it is rendered.
 	Plan *Document
 	// PlanError says why the stored plan cannot be used.
 	PlanError error
-	// Deliveries of the application, by cluster.
+	// Deliveries of the application, by cluster. Only looked at once there is a plan, or
+	// when one is drawn (Renders).
 	Deliveries map[string]*deliveryv1.Delivery
 	// Away says, by cluster, why a cluster cannot be reached now. Clusters that are
 	// reached have no entry.

@@ -19,6 +19,7 @@ import (
 	fleetv1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
 	tenancyv1 "github.com/fairway-cloud/fairway/api/tenancy/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/app"
+	"github.com/fairway-cloud/fairway/internal/platform/indexed"
 )
 
 // atOnce is how many images are asked for at a time.
@@ -46,7 +47,7 @@ func observe(ctx context.Context, hub client.Reader, a *appv1.Application, now t
 		clusters fleetv1.ClusterList
 		sites    fleetv1.DataCenterList
 	)
-	err = errors.Join(err, hub.List(ctx, &levels), hub.List(ctx, &classes), hub.List(ctx, &zones), hub.List(ctx, &pools), hub.List(ctx, &dcns), hub.List(ctx, &clusters), hub.List(ctx, &sites))
+	err = errors.Join(err, hub.List(ctx, &levels), hub.List(ctx, &classes), hub.List(ctx, &zones), hub.List(ctx, &pools, client.UnsafeDisableDeepCopy), hub.List(ctx, &dcns), hub.List(ctx, &clusters), hub.List(ctx, &sites))
 	if err != nil {
 		return app.World{}, &refusal{reason: appv1.ReasonReferenceMissing, message: "the hub could not be read; it is tried again",
 			err: fmt.Errorf("could not read what surrounds application %q: %w", a.Name, err)}
@@ -114,7 +115,7 @@ func notAsked(a *appv1.Application) string {
 // deliveries are the application's, of all clusters.
 func (r *Reconciler) deliveries(ctx context.Context, a *appv1.Application) ([]deliveryv1.Delivery, error) {
 	var all deliveryv1.DeliveryList
-	if err := r.Hub.List(ctx, &all); err != nil {
+	if err := indexed.List(ctx, r.Hub, &all, indexed.Application, a.Namespace+"/"+a.Name); err != nil {
 		return nil, fmt.Errorf("could not read the deliveries of application %q: %w", a.Name, err)
 	}
 	var own []deliveryv1.Delivery

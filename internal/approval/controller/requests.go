@@ -19,6 +19,7 @@ import (
 	"github.com/fairway-cloud/fairway/internal/approval"
 	"github.com/fairway-cloud/fairway/internal/approval/cases"
 	"github.com/fairway-cloud/fairway/internal/audit"
+	"github.com/fairway-cloud/fairway/internal/platform/indexed"
 	"github.com/fairway-cloud/fairway/internal/release"
 )
 
@@ -151,7 +152,13 @@ func (r *Requests) SetupWithManager(mgr ctrl.Manager) error {
 // waiting lists the Releases that have a plan and have not begun.
 func (r *Requests) waiting(ctx context.Context, namespace, application string) []reconcile.Request {
 	var list releasev1.ReleaseList
-	if err := r.Hub.List(ctx, &list, client.InNamespace(namespace)); err != nil {
+	var err error
+	if application == "" {
+		err = r.Hub.List(ctx, &list, client.InNamespace(namespace))
+	} else {
+		err = indexed.List(ctx, r.Hub, &list, indexed.Application, application, client.InNamespace(namespace))
+	}
+	if err != nil {
 		return nil // the next event or the next look finds them
 	}
 	var out []reconcile.Request

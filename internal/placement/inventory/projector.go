@@ -21,6 +21,7 @@ import (
 	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
 	fleetv1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
 	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
+	"github.com/fairway-cloud/fairway/internal/platform/indexed"
 	"github.com/fairway-cloud/fairway/internal/platform/readmodel"
 )
 
@@ -72,11 +73,11 @@ func (p *Projector) see(ctx context.Context, namespace, name string) (Seen, erro
 	var imports placementv1.MachineImportList
 	var clusters fleetv1.ClusterList
 	var pools fleetv1.PoolList
-	for _, list := range []struct {
-		into client.ObjectList
-		in   []client.ListOption
-	}{{&placements, []client.ListOption{client.InNamespace(namespace)}}, {&imports, []client.ListOption{client.InNamespace(namespace)}}, {&clusters, nil}, {&pools, nil}} {
-		if err := p.Hub.List(ctx, list.into, list.in...); err != nil {
+	for _, err := range []error{
+		indexed.List(ctx, p.Hub, &placements, indexed.Application, name, client.InNamespace(namespace)),
+		p.Hub.List(ctx, &imports, client.InNamespace(namespace)), p.Hub.List(ctx, &clusters), p.Hub.List(ctx, &pools, client.UnsafeDisableDeepCopy),
+	} {
+		if err != nil {
 			return s, fmt.Errorf("could not read what is placed of application %q: %w", name, err)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	deliveryv1 "github.com/fairway-cloud/fairway/api/delivery/v1alpha1"
 	fleetv1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
 	releasev1 "github.com/fairway-cloud/fairway/api/release/v1alpha1"
+	"github.com/fairway-cloud/fairway/internal/platform/indexed"
 	"github.com/fairway-cloud/fairway/internal/release"
 )
 
@@ -42,7 +43,7 @@ func (r *Reconciler) observe(ctx context.Context, rel *releasev1.Release) (relea
 			}
 		}
 	}
-	if rel.Spec.Revision != "" {
+	if rel.Spec.Revision != "" && !release.Holds(s) { // afterwards nobody asks
 		if s.RevisionFound, err = r.revisionFound(ctx, rel); err != nil {
 			return s, err
 		}
@@ -50,8 +51,10 @@ func (r *Reconciler) observe(ctx context.Context, rel *releasev1.Release) (relea
 	if rel.Status.Plan != "" {
 		s.Plan, s.PlanError = release.Open(rel.Status.Plan, rel.Status.PlanDigest)
 	}
-	if s.Deliveries, err = r.deliveries(ctx, rel, s.Plan); err != nil {
-		return s, err
+	if s.Plan != nil || release.Renders(s) {
+		if s.Deliveries, err = r.deliveries(ctx, rel, s.Plan); err != nil {
+			return s, err
+		}
 	}
 	s.Away, err = r.away(ctx, s)
 	return s, err
@@ -81,7 +84,7 @@ func (r *Reconciler) observeHolder(ctx context.Context, s *release.Seen) error {
 // highestSequence is the highest number of the application's Releases on the hub.
 func (r *Reconciler) highestSequence(ctx context.Context, rel *releasev1.Release) (int64, error) {
 	var list releasev1.ReleaseList
-	if err := r.Direct.List(ctx, &list, client.InNamespace(rel.Namespace)); err != nil {
+	if err := indexed.List(ctx, r.Direct, &list, indexed.Application, rel.Spec.Application, client.InNamespace(rel.Namespace)); err != nil {
 		return 0, fmt.Errorf("could not read the releases of application %q: %w", rel.Spec.Application, err)
 	}
 	highest := int64(0)
@@ -114,7 +117,7 @@ func (r *Reconciler) deliveries(ctx context.Context, rel *releasev1.Release, pla
 	}
 	if plan == nil {
 		var list deliveryv1.DeliveryList
-		if err := r.Direct.List(ctx, &list); err != nil {
+		if err := indexed.List(ctx, r.Direct, &list, indexed.Application, rel.Namespace+"/"+rel.Spec.Application); err != nil {
 			return nil, fmt.Errorf("could not read the deliveries of application %q: %w", rel.Spec.Application, err)
 		}
 		for i := range list.Items {

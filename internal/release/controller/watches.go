@@ -20,11 +20,13 @@ import (
 	deliveryv1 "github.com/fairway-cloud/fairway/api/delivery/v1alpha1"
 	fleetv1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
 	releasev1 "github.com/fairway-cloud/fairway/api/release/v1alpha1"
+	"github.com/fairway-cloud/fairway/internal/platform/indexed"
 	"github.com/fairway-cloud/fairway/internal/release"
 )
 
-// workers is how many Releases, of different applications, are looked at at once.
-const workers = 8
+// workers is how many Releases, of different applications, are looked at at once. Most of
+// them wait: for the hub, which answers a list up to 100 ms late, or for the disk.
+const workers = 32
 
 // SetupWithManager registers the controller and what wakes it.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
@@ -58,7 +60,13 @@ var limiter = workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Requ
 // going lists the Releases that are not over: of one application, or of all.
 func (r *Reconciler) going(ctx context.Context, namespace, application string) []reconcile.Request {
 	var list releasev1.ReleaseList
-	if err := r.Hub.List(ctx, &list, client.InNamespace(namespace)); err != nil {
+	var err error
+	if application == "" {
+		err = r.Hub.List(ctx, &list, client.InNamespace(namespace))
+	} else {
+		err = indexed.List(ctx, r.Hub, &list, indexed.Application, application, client.InNamespace(namespace))
+	}
+	if err != nil {
 		return nil // the next event or the next look finds them
 	}
 	var out []reconcile.Request

@@ -6,6 +6,7 @@
 package rendering
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +21,7 @@ import (
 	releasev1 "github.com/fairway-cloud/fairway/api/release/v1alpha1"
 	tenancyv1 "github.com/fairway-cloud/fairway/api/tenancy/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/app"
+	"github.com/fairway-cloud/fairway/internal/platform/indexed"
 	"github.com/fairway-cloud/fairway/internal/platform/members"
 	"github.com/fairway-cloud/fairway/internal/release"
 )
@@ -113,7 +115,7 @@ func (r *Renderer) input(ctx context.Context, content app.Content, placement *pl
 	if err := errors.Join(
 		r.Hub.Get(ctx, client.ObjectKey{Name: cluster}, &c),
 		r.Hub.Get(ctx, client.ObjectKey{Name: content.Tenant}, &tenant),
-		r.Hub.List(ctx, &zones), r.Hub.List(ctx, &pools),
+		r.Hub.List(ctx, &zones), r.Hub.List(ctx, &pools, client.UnsafeDisableDeepCopy), // only read
 	); err != nil {
 		return app.Input{}, fmt.Errorf("could not read what surrounds application %q in cluster %q: %w", content.Application, cluster, err)
 	}
@@ -178,7 +180,7 @@ func shareOf(content app.Content, placement *placementv1.Placement, component st
 // released revisions have bound this one.
 func (r *Renderer) callers(ctx context.Context, content app.Content) ([]app.Caller, error) {
 	var applications appv1.ApplicationList
-	if err := r.Hub.List(ctx, &applications); err != nil {
+	if err := indexed.List(ctx, r.Hub, &applications, byBinding, content.Tenant+"/"+content.Application); err != nil {
 		return nil, fmt.Errorf("could not read the applications that may call %q: %w", content.Application, err)
 	}
 	var out []app.Caller
@@ -201,6 +203,25 @@ func (r *Renderer) callers(ctx context.Context, content app.Content) ([]app.Call
 		out = append(out, callersIn(other, tenant, content)...)
 	}
 	return out, nil
+}
+
+// byBinding is the field by which a cache finds the Applications that bind another,
+// "<tenant>/<name>".
+const byBinding = "spec.bindings"
+
+// Index lets a cache find who binds an application.
+func Index(ctx context.Context, indexer client.FieldIndexer) error {
+	return indexer.IndexField(ctx, &appv1.Application{}, byBinding, func(o client.Object) []string {
+		a, _ := o.(*appv1.Application)
+		own, _, _ := app.SplitNamespace(a.Namespace)
+		var all []string
+		for _, b := range a.Spec.Bindings {
+			if b.Application != nil {
+				all = append(all, cmp.Or(b.Application.Tenant, own)+"/"+b.Application.Name)
+			}
+		}
+		return all
+	})
 }
 
 // binds is a cheap first look, before a Revision is read.

@@ -86,7 +86,7 @@ func (r *Reconciler) observeNamespaces(ctx context.Context, seen *tenancy.Seen) 
 		name := labelled.Items[i].Name
 		bindings, applications := &rbacv1.RoleBindingList{}, &appv1.ApplicationList{}
 		for _, list := range []client.ObjectList{bindings, applications} {
-			if err := r.hub.List(ctx, list, client.InNamespace(name)); err != nil {
+			if err := r.hub.List(ctx, list, client.InNamespace(name), client.UnsafeDisableDeepCopy); err != nil { // only read
 				return fmt.Errorf("could not list the %T of namespace %q: %w", list, name, err)
 			}
 		}

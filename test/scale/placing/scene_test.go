@@ -22,11 +22,13 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	fleetv1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
+	tenancyv1 "github.com/fairway-cloud/fairway/api/tenancy/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/cli"
 	"github.com/fairway-cloud/fairway/internal/identity/tokenfile"
 	"github.com/fairway-cloud/fairway/internal/placement/placementtest"
@@ -206,6 +208,15 @@ func (s *scene) join() {
 		}
 		if want := s.size.allHosts(); seen != want {
 			return fmt.Errorf("%d of %d hosts offer room", seen, want)
+		}
+		var tenants tenancyv1.TenantList
+		if err := s.own.List(s.t.Context(), &tenants); err != nil {
+			return err
+		}
+		for _, of := range tenants.Items {
+			if !meta.IsStatusConditionTrue(of.Status.Conditions, "Ready") {
+				return fmt.Errorf("tenant %q is not ready yet", of.Name)
+			}
 		}
 		var clusters fleetv1.ClusterList
 		if err := s.own.List(s.t.Context(), &clusters); err != nil {
