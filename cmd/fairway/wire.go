@@ -34,7 +34,7 @@ import (
 	"github.com/fairway-cloud/fairway/internal/placement/inventory"
 	"github.com/fairway-cloud/fairway/internal/placement/keeper"
 	"github.com/fairway-cloud/fairway/internal/platform/database"
-	"github.com/fairway-cloud/fairway/internal/platform/indexed"
+	"github.com/fairway-cloud/fairway/internal/platform/fields"
 	"github.com/fairway-cloud/fairway/internal/platform/leadership"
 	"github.com/fairway-cloud/fairway/internal/platform/members/connections"
 	"github.com/fairway-cloud/fairway/internal/platform/outbox"
@@ -125,7 +125,7 @@ var parts = []part{
 
 // wire adds every part to the manager.
 func (h *house) wire(ctx context.Context) error {
-	if err := errors.Join(indexed.Add(ctx, h.mgr.GetFieldIndexer()), rendering.Index(ctx, h.mgr.GetFieldIndexer())); err != nil {
+	if err := errors.Join(fields.Add(ctx, h.mgr.GetFieldIndexer()), rendering.Index(ctx, h.mgr.GetFieldIndexer())); err != nil {
 		return fmt.Errorf("could not have the cache find by application: %w", err)
 	}
 	for _, p := range parts {

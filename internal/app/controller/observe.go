@@ -19,7 +19,7 @@ import (
 	fleetv1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
 	tenancyv1 "github.com/fairway-cloud/fairway/api/tenancy/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/app"
-	"github.com/fairway-cloud/fairway/internal/platform/indexed"
+	"github.com/fairway-cloud/fairway/internal/platform/fields"
 )
 
 // atOnce is how many images are asked for at a time.
@@ -115,7 +115,7 @@ func notAsked(a *appv1.Application) string {
 // deliveries are the application's, of all clusters.
 func (r *Reconciler) deliveries(ctx context.Context, a *appv1.Application) ([]deliveryv1.Delivery, error) {
 	var all deliveryv1.DeliveryList
-	if err := indexed.List(ctx, r.Hub, &all, indexed.Application, a.Namespace+"/"+a.Name); err != nil {
+	if err := fields.List(ctx, r.Hub, &all, fields.Application, a.Namespace+"/"+a.Name); err != nil {
 		return nil, fmt.Errorf("could not read the deliveries of application %q: %w", a.Name, err)
 	}
 	var own []deliveryv1.Delivery

@@ -19,7 +19,7 @@ import (
 	"github.com/fairway-cloud/fairway/internal/approval"
 	"github.com/fairway-cloud/fairway/internal/approval/cases"
 	"github.com/fairway-cloud/fairway/internal/audit"
-	"github.com/fairway-cloud/fairway/internal/platform/indexed"
+	"github.com/fairway-cloud/fairway/internal/platform/fields"
 	"github.com/fairway-cloud/fairway/internal/release"
 )
 
@@ -156,7 +156,7 @@ func (r *Requests) waiting(ctx context.Context, namespace, application string) [
 	if application == "" {
 		err = r.Hub.List(ctx, &list, client.InNamespace(namespace))
 	} else {
-		err = indexed.List(ctx, r.Hub, &list, indexed.Application, application, client.InNamespace(namespace))
+		err = fields.List(ctx, r.Hub, &list, fields.Application, application, client.InNamespace(namespace))
 	}
 	if err != nil {
 		return nil // the next event or the next look finds them

@@ -21,7 +21,7 @@ import (
 	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
 	fleetv1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
 	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
-	"github.com/fairway-cloud/fairway/internal/platform/indexed"
+	"github.com/fairway-cloud/fairway/internal/platform/fields"
 	"github.com/fairway-cloud/fairway/internal/platform/readmodel"
 )
 
@@ -74,7 +74,7 @@ func (p *Projector) see(ctx context.Context, namespace, name string) (Seen, erro
 	var clusters fleetv1.ClusterList
 	var pools fleetv1.PoolList
 	for _, err := range []error{
-		indexed.List(ctx, p.Hub, &placements, indexed.Application, name, client.InNamespace(namespace)),
+		fields.List(ctx, p.Hub, &placements, fields.Application, name, client.InNamespace(namespace)),
 		p.Hub.List(ctx, &imports, client.InNamespace(namespace)), p.Hub.List(ctx, &clusters), p.Hub.List(ctx, &pools, client.UnsafeDisableDeepCopy),
 	} {
 		if err != nil {

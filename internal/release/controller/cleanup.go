@@ -28,7 +28,7 @@ import (
 	"github.com/fairway-cloud/fairway/internal/app"
 	"github.com/fairway-cloud/fairway/internal/approval"
 	"github.com/fairway-cloud/fairway/internal/audit"
-	"github.com/fairway-cloud/fairway/internal/platform/indexed"
+	"github.com/fairway-cloud/fairway/internal/platform/fields"
 	"github.com/fairway-cloud/fairway/internal/release"
 )
 
@@ -120,7 +120,7 @@ func (c *Cleanup) candidates(ctx context.Context, a *appv1.Application) ([]clien
 		}
 	}
 	var placements placementv1.PlacementList
-	if err := indexed.List(ctx, c.Hub, &placements, indexed.Application, a.Name, client.InNamespace(a.Namespace)); err != nil {
+	if err := fields.List(ctx, c.Hub, &placements, fields.Application, a.Name, client.InNamespace(a.Namespace)); err != nil {
 		return nil, fmt.Errorf("could not list the placements of application %q: %w", a.Name, err)
 	}
 	for i := range placements.Items {
@@ -134,7 +134,7 @@ func (c *Cleanup) candidates(ctx context.Context, a *appv1.Application) ([]clien
 
 func (c *Cleanup) named(ctx context.Context, a *appv1.Application) (release.Named, error) {
 	var releases releasev1.ReleaseList
-	if err := indexed.List(ctx, c.Hub, &releases, indexed.Application, a.Name, client.InNamespace(a.Namespace)); err != nil {
+	if err := fields.List(ctx, c.Hub, &releases, fields.Application, a.Name, client.InNamespace(a.Namespace)); err != nil {
 		return release.Named{}, fmt.Errorf("could not list the releases of application %q: %w", a.Name, err)
 	}
 	var own []releasev1.Release
@@ -144,7 +144,7 @@ func (c *Cleanup) named(ctx context.Context, a *appv1.Application) (release.Name
 		}
 	}
 	var all deliveryv1.DeliveryList
-	if err := indexed.List(ctx, c.Hub, &all, indexed.Application, a.Namespace+"/"+a.Name); err != nil {
+	if err := fields.List(ctx, c.Hub, &all, fields.Application, a.Namespace+"/"+a.Name); err != nil {
 		return release.Named{}, fmt.Errorf("could not list the deliveries of application %q: %w", a.Name, err)
 	}
 	deliveries := map[string]*deliveryv1.Delivery{}

@@ -15,7 +15,7 @@ import (
 	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
 	deliveryv1 "github.com/fairway-cloud/fairway/api/delivery/v1alpha1"
 	fleetv1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
-	"github.com/fairway-cloud/fairway/internal/platform/indexed"
+	"github.com/fairway-cloud/fairway/internal/platform/fields"
 	"github.com/fairway-cloud/fairway/internal/platform/members"
 	"github.com/fairway-cloud/fairway/internal/release"
 )
@@ -32,7 +32,7 @@ var _ release.InstanceFinder = &Finder{}
 // Find implements release.InstanceFinder.
 func (f *Finder) Find(ctx context.Context, application string, seats []string) ([]release.Instance, error) {
 	var deliveries deliveryv1.DeliveryList
-	if err := indexed.List(ctx, f.Hub, &deliveries, indexed.Application, application); err != nil {
+	if err := fields.List(ctx, f.Hub, &deliveries, fields.Application, application); err != nil {
 		return nil, err
 	}
 	var out []release.Instance

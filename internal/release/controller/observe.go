@@ -16,7 +16,7 @@ import (
 	deliveryv1 "github.com/fairway-cloud/fairway/api/delivery/v1alpha1"
 	fleetv1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
 	releasev1 "github.com/fairway-cloud/fairway/api/release/v1alpha1"
-	"github.com/fairway-cloud/fairway/internal/platform/indexed"
+	"github.com/fairway-cloud/fairway/internal/platform/fields"
 	"github.com/fairway-cloud/fairway/internal/release"
 )
 
@@ -84,7 +84,7 @@ func (r *Reconciler) observeHolder(ctx context.Context, s *release.Seen) error {
 // highestSequence is the highest number of the application's Releases on the hub.
 func (r *Reconciler) highestSequence(ctx context.Context, rel *releasev1.Release) (int64, error) {
 	var list releasev1.ReleaseList
-	if err := indexed.List(ctx, r.Direct, &list, indexed.Application, rel.Spec.Application, client.InNamespace(rel.Namespace)); err != nil {
+	if err := fields.List(ctx, r.Direct, &list, fields.Application, rel.Spec.Application, client.InNamespace(rel.Namespace)); err != nil {
 		return 0, fmt.Errorf("could not read the releases of application %q: %w", rel.Spec.Application, err)
 	}
 	highest := int64(0)
@@ -117,7 +117,7 @@ func (r *Reconciler) deliveries(ctx context.Context, rel *releasev1.Release, pla
 	}
 	if plan == nil {
 		var list deliveryv1.DeliveryList
-		if err := indexed.List(ctx, r.Direct, &list, indexed.Application, rel.Namespace+"/"+rel.Spec.Application); err != nil {
+		if err := fields.List(ctx, r.Direct, &list, fields.Application, rel.Namespace+"/"+rel.Spec.Application); err != nil {
 			return nil, fmt.Errorf("could not read the deliveries of application %q: %w", rel.Spec.Application, err)
 		}
 		for i := range list.Items {

@@ -20,7 +20,7 @@ import (
 	deliveryv1 "github.com/fairway-cloud/fairway/api/delivery/v1alpha1"
 	fleetv1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
 	releasev1 "github.com/fairway-cloud/fairway/api/release/v1alpha1"
-	"github.com/fairway-cloud/fairway/internal/platform/indexed"
+	"github.com/fairway-cloud/fairway/internal/platform/fields"
 	"github.com/fairway-cloud/fairway/internal/release"
 )
 
@@ -64,7 +64,7 @@ func (r *Reconciler) going(ctx context.Context, namespace, application string) [
 	if application == "" {
 		err = r.Hub.List(ctx, &list, client.InNamespace(namespace))
 	} else {
-		err = indexed.List(ctx, r.Hub, &list, indexed.Application, application, client.InNamespace(namespace))
+		err = fields.List(ctx, r.Hub, &list, fields.Application, application, client.InNamespace(namespace))
 	}
 	if err != nil {
 		return nil // the next event or the next look finds them

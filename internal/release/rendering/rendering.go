@@ -21,7 +21,7 @@ import (
 	releasev1 "github.com/fairway-cloud/fairway/api/release/v1alpha1"
 	tenancyv1 "github.com/fairway-cloud/fairway/api/tenancy/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/app"
-	"github.com/fairway-cloud/fairway/internal/platform/indexed"
+	"github.com/fairway-cloud/fairway/internal/platform/fields"
 	"github.com/fairway-cloud/fairway/internal/platform/members"
 	"github.com/fairway-cloud/fairway/internal/release"
 )
@@ -180,7 +180,7 @@ func shareOf(content app.Content, placement *placementv1.Placement, component st
 // released revisions have bound this one.
 func (r *Renderer) callers(ctx context.Context, content app.Content) ([]app.Caller, error) {
 	var applications appv1.ApplicationList
-	if err := indexed.List(ctx, r.Hub, &applications, byBinding, content.Tenant+"/"+content.Application); err != nil {
+	if err := fields.List(ctx, r.Hub, &applications, byBinding, content.Tenant+"/"+content.Application); err != nil {
 		return nil, fmt.Errorf("could not read the applications that may call %q: %w", content.Application, err)
 	}
 	var out []app.Caller

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Fairway Authors
 
-package indexed_test
+package fields_test
 
 import (
 	"context"
@@ -22,7 +22,7 @@ import (
 	deliveryv1 "github.com/fairway-cloud/fairway/api/delivery/v1alpha1"
 	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
 	releasev1 "github.com/fairway-cloud/fairway/api/release/v1alpha1"
-	"github.com/fairway-cloud/fairway/internal/platform/indexed"
+	"github.com/fairway-cloud/fairway/internal/platform/fields"
 	"github.com/fairway-cloud/fairway/internal/platform/kubetest"
 )
 
@@ -54,7 +54,7 @@ func releases(namespace string) []client.Object {
 func found(t *testing.T, from client.Reader, namespace string) []string {
 	t.Helper()
 	var list releasev1.ReleaseList
-	if err := indexed.List(t.Context(), from, &list, indexed.Application, "app-1", client.InNamespace(namespace)); err != nil {
+	if err := fields.List(t.Context(), from, &list, fields.Application, "app-1", client.InNamespace(namespace)); err != nil {
 		t.Fatal(err)
 	}
 	var out []string
@@ -81,7 +81,7 @@ func TestOnlyThoseOfTheApplication(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
-	if err := indexed.Add(ctx, cached); err != nil {
+	if err := fields.Add(ctx, cached); err != nil {
 		t.Fatal(err)
 	}
 	var running sync.WaitGroup

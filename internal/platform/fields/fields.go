@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Fairway Authors
 
-// Package indexed finds the few objects of a kind that have something to do with an
+// Package fields finds the few objects of a kind that have something to do with an
 // application without looking at all of them: a look at one application costs the same
 // however many there are.
-package indexed
+package fields
 
 import (
 	"context"
