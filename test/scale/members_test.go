@@ -25,22 +25,29 @@ import (
 // labelLarger is on the hosts of the larger class.
 const labelLarger = "scale.test/larger"
 
-// What hosts of the two classes offer. Their node agents leave 8 and 16 cores of it.
-var (
-	lesserHost = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("8200m"), corev1.ResourceMemory: resource.MustParse("33Gi"), corev1.ResourcePods: resource.MustParse("110")}
-	largerHost = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("16500m"), corev1.ResourceMemory: resource.MustParse("66Gi"), corev1.ResourcePods: resource.MustParse("110")}
-)
+// offers is what a host of so many cores for instances offers, and has with its node agents.
+func offers(cores int64, larger bool) corev1.ResourceList {
+	agents := int64(200)
+	if larger {
+		agents += 300
+	}
+	return corev1.ResourceList{
+		corev1.ResourceCPU: *resource.NewMilliQuantity(cores*1000+agents, resource.DecimalSI), corev1.ResourceMemory: *resource.NewQuantity((cores*4+2)<<30, resource.BinarySI),
+		corev1.ResourcePods: *resource.NewQuantity(max(110, 2*cores), resource.DecimalSI),
+	}
+}
 
-// host is a simulated host of a pool.
-func host(name, pool, rack string, larger bool) *corev1.Node {
-	room := lesserHost
+// host is a simulated host of a pool, with so many cores for instances, or twice as many.
+func host(name, pool, rack string, cores int64, larger bool) *corev1.Node {
 	labels := map[string]string{
 		corev1.LabelHostname: name, corev1.LabelOSStable: "linux", corev1.LabelArchStable: "amd64",
 		fleetv1.LabelPool: pool, fleetv1.LabelRack: rack, fleetv1.LabelSimulated: "true",
 	}
 	if larger {
-		room, labels[labelLarger] = largerHost, "true"
+		cores *= 2
+		labels[labelLarger] = "true"
 	}
+	room := offers(cores, larger)
 	return &corev1.Node{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels, Annotations: map[string]string{"kwok.x-k8s.io/node": "fake", "node.alpha.kubernetes.io/ttl": "0"}},
 		Spec: corev1.NodeSpec{Taints: []corev1.Taint{

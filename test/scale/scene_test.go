@@ -129,7 +129,7 @@ func (s *scene) hostsOf(m *member) []*corev1.Node {
 	for _, p := range s.layout.pools {
 		for i := range p.racks {
 			for k := range s.layout.hosts {
-				out = append(out, host(fmt.Sprintf("%s-%02d", rackName(m, p, i), k), p.name, rackName(m, p, i), k%2 == 1))
+				out = append(out, host(fmt.Sprintf("%s-%02d", rackName(m, p, i), k), p.name, rackName(m, p, i), p.cores, k%2 == 1))
 			}
 		}
 	}
