@@ -52,7 +52,7 @@ var (
 	small = layout{hosts: 16, most: 6, pools: []pool{
 		{"xlarge", "retail", []appv1.SizingClass{appv1.SizeXLarge}, 0, 1, 8, 0.95},
 		{"xxlarge", "retail", []appv1.SizingClass{appv1.SizeXXLarge}, 0, 1, 8, 0.95},
-		{"mixed", "cards", mixed, 8, 1, 8, 0.6},
+		{"mixed", "cards", mixed, 8, 1, 8, 0.35},
 	}}
 	large = layout{hosts: 50, most: 12, pools: []pool{
 		{"large", "retail", []appv1.SizingClass{appv1.SizeLarge}, 0, 1, 8, 0.95},
