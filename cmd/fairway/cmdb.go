@@ -5,8 +5,10 @@ package main
 
 import (
 	"context"
+	"errors"
 
 	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	placement "github.com/fairway-cloud/fairway/internal/placement/controller"
 	"github.com/fairway-cloud/fairway/internal/placement/inventory"
@@ -14,7 +16,8 @@ import (
 
 // addMachines says which imports of virtual machines may be relied on.
 func (h *house) addMachines(context.Context) error {
-	return (&placement.Machines{Hub: h.mgr.GetClient(), Clock: clock.RealClock{}}).SetupWithManager(h.mgr)
+	machines := &placement.Machines{Hub: h.mgr.GetClient(), Clock: clock.RealClock{}}
+	return errors.Join(registered(metrics.Registry, machines.Metrics()), machines.SetupWithManager(h.mgr))
 }
 
 // addInventory keeps the list of all instances, and tells the bank's CMDB what changes of it.

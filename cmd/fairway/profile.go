@@ -17,6 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/cli"
@@ -36,7 +37,7 @@ func (h *house) addProfiles(context.Context) error {
 		}
 	}
 	meter := measure.New(h.mgr.GetClient(), sources, clock.RealClock{}, h.mgr.GetLogger().WithName("placement.profiles"))
-	if err := h.mgr.Add(meter); err != nil {
+	if err := errors.Join(registered(metrics.Registry, meter.Metrics()), h.mgr.Add(meter)); err != nil {
 		return err
 	}
 	return (&profiles.Reconciler{Hub: h.mgr.GetClient(), Meter: meter, Clock: clock.RealClock{}}).SetupWithManager(h.mgr)

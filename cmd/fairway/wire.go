@@ -13,6 +13,7 @@ import (
 	authorizationclient "k8s.io/client-go/kubernetes/typed/authorization/v1"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	app "github.com/fairway-cloud/fairway/internal/app/controller"
 	"github.com/fairway-cloud/fairway/internal/approval"
@@ -168,7 +169,7 @@ func (h *house) addWaiting(context.Context) error {
 
 func (h *house) addKeeper(context.Context) error {
 	h.keeper = keeper.New(h.mgr.GetClient(), h.mgr.GetAPIReader(), clock.RealClock{})
-	return h.keeper.Follow(h.mgr)
+	return errors.Join(registered(metrics.Registry, h.keeper.Metrics()), h.keeper.Follow(h.mgr))
 }
 
 func (h *house) addReleases(context.Context) error {

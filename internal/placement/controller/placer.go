@@ -84,6 +84,9 @@ func (p *Placer) Place(ctx context.Context, r *releasev1.Release, revision *appv
 	for range tries {
 		p.queue.ask(a, func(all []*question) { p.decide(ctx, all) })
 		if a.err != nil {
+			if release.Refused(a.err) != nil {
+				commits.WithLabelValues(commitRefused).Inc()
+			}
 			return nil, a.err
 		}
 		if a.found != nil && a.found.Status.Release == r.Name {
@@ -91,6 +94,7 @@ func (p *Placer) Place(ctx context.Context, r *releasev1.Release, revision *appv
 		}
 		made, err := p.keepOrStore(ctx, a)
 		if err != nil {
+			commits.WithLabelValues(commitFailed).Inc()
 			return nil, err
 		}
 		if a.stood {
@@ -101,8 +105,10 @@ func (p *Placer) Place(ctx context.Context, r *releasev1.Release, revision *appv
 			return nil, err
 		}
 		if clash == "" {
+			commits.WithLabelValues(commitStored).Inc()
 			return made, p.use(ctx, made, r.Name)
 		}
+		commits.WithLabelValues(commitWithdrawn).Inc()
 		if err := p.withdraw(ctx, made, clash); err != nil {
 			return nil, err
 		}
@@ -153,6 +159,9 @@ func (p *Placer) decide(ctx context.Context, all []*question) {
 			if request, ask := a.request(v); ask {
 				asked, requests = append(asked, a), append(requests, request)
 			}
+		}
+		if len(requests) > 0 {
+			batches.Observe(float64(len(requests)))
 		}
 		for i, d := range v.Place(requests) {
 			asked[i].answer(d, v.Now())

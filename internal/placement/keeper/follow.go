@@ -128,7 +128,7 @@ func (f *follower) missed(o any) {
 func (f *follower) forget() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.view, f.known, f.position = newView(), false, ""
+	f.view, f.known, f.position, f.heard = newView(), false, "", time.Time{}
 	f.tell()
 }
 
@@ -143,7 +143,7 @@ func (f *follower) followPlacements(ctx context.Context) error {
 	}
 	f.mu.Lock()
 	err := f.took(&list)
-	f.position, f.known, f.again = list.ResourceVersion, err == nil, again
+	f.position, f.known, f.again, f.heard = list.ResourceVersion, err == nil, again, f.clock.Now()
 	f.tell()
 	f.mu.Unlock()
 	defer func() {
@@ -194,6 +194,7 @@ func (f *follower) moved(change watch.EventType, o *placementv1.Placement) {
 	case watch.Deleted:
 		f.view.lost(o, o.ResourceVersion, f.clock.Now())
 	}
+	f.heard = f.clock.Now()
 	if newer(o.ResourceVersion, f.position) {
 		f.position = o.ResourceVersion
 	}

@@ -49,6 +49,8 @@ type Keeper struct {
 	// known that it does so now. changed is closed when one of them or position changes.
 	following, known bool
 	changed          chan struct{}
+	// heard is when the hub last told of Placements; zero: nothing is followed.
+	heard time.Time
 	// again has the Placements listed anew.
 	again func()
 }

@@ -43,6 +43,8 @@ type View struct {
 	pending map[client.ObjectKey][]placement.Reservation
 
 	fleet *placement.Fleet
+	// rebuilt is how often the fleet was opened anew.
+	rebuilt int
 	// stale says that the fleet has to be opened anew; otherwise touched and changed
 	// are the applications and objects that it has not taken over yet.
 	stale   bool
@@ -226,6 +228,7 @@ func (v *View) open() {
 		s.Reserved = append(s.Reserved, v.pending[application]...)
 	}
 	v.fleet, v.stale, v.sorted, v.rules = placement.Open(s), false, nil, nil
+	v.rebuilt++
 	clear(v.touched)
 	clear(v.changed)
 	clear(v.due)

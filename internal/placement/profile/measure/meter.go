@@ -51,6 +51,7 @@ type Meter struct {
 	due    map[spot]time.Time
 	shown  map[spot]face
 	good   map[string]time.Time
+	counts map[string]counts
 }
 
 // spot is one component that one rule looks at.
@@ -70,7 +71,7 @@ type face struct {
 func New(hub client.Client, sources []*Source, c clock.WithTicker, log logr.Logger) *Meter {
 	return &Meter{
 		Hub: hub, Sources: sources, Clock: c, Log: log, changed: make(chan event.GenericEvent, 1024),
-		tracks: map[spot]profile.Track{}, due: map[spot]time.Time{}, shown: map[spot]face{}, good: map[string]time.Time{},
+		tracks: map[spot]profile.Track{}, due: map[spot]time.Time{}, shown: map[spot]face{}, good: map[string]time.Time{}, counts: map[string]counts{},
 	}
 }
 
@@ -340,11 +341,15 @@ func (m *Meter) take(due []*question, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, q := range due {
-		t := m.tracks[q.spot]
+		t, n := m.tracks[q.spot], m.counts[q.rule.Name]
 		if q.err != nil {
+			n.failed++
+			m.counts[q.rule.Name] = n
 			m.tracks[q.spot] = t.Failed(q.err.Error())
 			continue
 		}
+		n.answered++
+		m.counts[q.rule.Name] = n
 		m.tracks[q.spot] = t.Answered(q.rule, q.value, now)
 		m.good[q.rule.Name] = now
 	}
@@ -381,6 +386,12 @@ func (m *Meter) tell(ctx context.Context, there map[spot]profile.Rule, now time.
 func (m *Meter) forget(there map[spot]profile.Rule) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	rules := map[string]bool{}
+	for at := range there {
+		rules[at.Rule] = true
+	}
+	maps.DeleteFunc(m.counts, func(rule string, _ counts) bool { return !rules[rule] })
+	maps.DeleteFunc(m.good, func(rule string, _ time.Time) bool { return !rules[rule] })
 	for at := range m.tracks {
 		if _, still := there[at]; !still {
 			delete(m.tracks, at)
