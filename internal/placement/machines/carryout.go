@@ -22,7 +22,10 @@ func Try(ctx context.Context, as client.Client, actions []Action) []Fault {
 	return each(ctx, as, actions, true)
 }
 
-// CarryOut writes the actions as the person who asks. Done again, it does what is left.
+// CarryOut writes the actions as the person who asks, one application after another. Done
+// again, it does what is left. Whoever reads meanwhile, or after it broke off, sees of each
+// application what the file says or what was said before it, never a part of either: a
+// decision looks at the machines of one application only, so it is never made on a mixture.
 func CarryOut(ctx context.Context, as client.Client, actions []Action) []Fault {
 	return each(ctx, as, actions, false)
 }

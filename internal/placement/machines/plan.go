@@ -300,9 +300,11 @@ func (p *plan) write(groups map[string][]Row) {
 }
 
 // hold asks for a confirmation where more machines are gone than one after another goes,
-// or where another number was confirmed than is gone.
+// or where another number was confirmed than is gone. Where the hub has a part of the file
+// already, the import broke off and goes on: fewer are left to go than were confirmed.
 func (p *plan) hold(suspects []string) {
 	switch gone := len(p.Gone); {
+	case p.options.Gone > gone && p.Unchanged > 0:
 	case p.options.Gone != 0 && p.options.Gone != gone:
 		p.Held = fmt.Sprintf("%d machines were confirmed to be gone, and it is %d", p.options.Gone, gone)
 	case p.options.Gone == 0 && len(suspects) > 0:

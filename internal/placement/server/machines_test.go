@@ -6,6 +6,7 @@ package server_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -203,6 +204,120 @@ func TestImportOnARealHub(t *testing.T) {
 	moved.Spec.Application = "other"
 	if err := system.Update(t.Context(), moved); err == nil {
 		t.Error("an import changes its application")
+	}
+}
+
+// dying writes as a person does until its process is killed: after some writes none comes
+// through any more.
+type dying struct {
+	client.Client
+	left int
+}
+
+func (d *dying) write(dry bool) error {
+	if dry {
+		return nil
+	}
+	if d.left--; d.left < 0 {
+		return errors.New("killed")
+	}
+	return nil
+}
+
+func (d *dying) Create(ctx context.Context, o client.Object, options ...client.CreateOption) error {
+	var all client.CreateOptions
+	all.ApplyOptions(options)
+	if err := d.write(len(all.DryRun) > 0); err != nil {
+		return err
+	}
+	return d.Client.Create(ctx, o, options...)
+}
+
+func (d *dying) Update(ctx context.Context, o client.Object, options ...client.UpdateOption) error {
+	var all client.UpdateOptions
+	all.ApplyOptions(options)
+	if err := d.write(len(all.DryRun) > 0); err != nil {
+		return err
+	}
+	return d.Client.Update(ctx, o, options...)
+}
+
+// TestABrokenImportGoesOn kills the server after each write of an import of three
+// applications. Readers see each application wholly, and the same file again does what is
+// left.
+func TestABrokenImportGoesOn(t *testing.T) {
+	desk, system, clock := bank(t)
+	names := []string{"mobile-bank", "second-bank", "third-bank"}
+	for _, name := range names[1:] {
+		a := apptest.MobileBank()
+		a.Name, a.Spec.Components = name, a.Spec.Components[1:2]
+		a.Spec.Components[0].DependsOn, a.Spec.Exposure = nil, nil
+		if err := system.Create(t.Context(), a); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := system.Delete(context.Background(), a); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	of := func(n int) string {
+		text := "application,component,seat,dcn,dataCenter,rack,host,address\n"
+		for i, name := range names {
+			for j := range n {
+				text += fmt.Sprintf("%s,account,%d,dcn-east-1,dc-east,vm-1,vm%d-%d,10.1.%d.%d\n", name, j+1, i, j, i, j+1)
+			}
+		}
+		return text
+	}
+	stored := func() map[string]string {
+		t.Helper()
+		var all placementv1.MachineImportList
+		if err := system.List(t.Context(), &all, client.InNamespace("retail-prod")); err != nil {
+			t.Fatal(err)
+		}
+		out := map[string]string{}
+		for _, m := range all.Items {
+			out[m.Spec.Application] = fmt.Sprintf("%d at %s", len(m.Spec.Instances), m.Spec.ObservedAt.UTC().Format(time.RFC3339))
+		}
+		return out
+	}
+	person, err := desk.As(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for killed := range len(names) + 1 {
+		clock.SetTime(clock.Now().Add(time.Hour))
+		old := fmt.Sprintf("10 at %s", clock.Now().UTC().Format(time.RFC3339))
+		if answer := ask(t, desk, "POST", importing(clock), of(10)); !strings.Contains(answer, `"machines":30`) {
+			t.Fatalf("before: %s", answer)
+		}
+		clock.SetTime(clock.Now().Add(time.Hour))
+		now := fmt.Sprintf("4 at %s", clock.Now().UTC().Format(time.RFC3339))
+		target := importing(clock, "gone", "18")
+		broken := *desk
+		broken.As = func(context.Context) (client.Client, error) { return &dying{Client: person, left: killed}, nil }
+		answer := ask(t, &broken, "POST", target, of(4))
+		if finished := strings.Contains(answer, `"machines":12`); finished != (killed == len(names)) {
+			t.Errorf("killed after %d writes: %s", killed, answer)
+		}
+		count := map[string]int{}
+		for _, is := range stored() {
+			count[is]++
+		}
+		if count[now] != killed || count[old] != len(names)-killed {
+			t.Errorf("killed after %d writes, each application is as before or as in the file: %v", killed, stored())
+		}
+		clock.SetTime(clock.Now().Add(time.Minute)) // the file keeps its age
+		answer = ask(t, desk, "POST", target, of(4))
+		if want := fmt.Sprintf(`"unchanged":%d`, killed); !strings.Contains(answer, want) || !strings.Contains(answer, `"machines":12`) {
+			t.Errorf("killed after %d writes, the same file again: want %s, got %s", killed, want, answer)
+		}
+		for name, is := range stored() {
+			if is != now {
+				t.Errorf("killed after %d writes and gone on, %s has %s, want %s", killed, name, is, now)
+			}
+		}
 	}
 }
 

@@ -74,9 +74,31 @@ func (r *Reconciler) Reconcile(ctx context.Context, a *appv1.Application) (ctrl.
 			return patch.Settle(ctrl.Result{}, fmt.Errorf("could not make profile %q: %w", a.Name, err))
 		}
 	}
+	if there {
+		if err := r.own(ctx, &kept, a); err != nil {
+			return patch.Settle(ctrl.Result{}, err)
+		}
+	}
 	before := kept.DeepCopy()
 	profile.Report(&kept.Status, tags, now)
 	return patch.Settle(ctrl.Result{}, patch.Status(ctx, r.Hub, before, &kept))
+}
+
+// own makes a Profile the Application's that somebody made by hand, or for an earlier
+// Application of the name: it goes when the Application goes, as any other does.
+func (r *Reconciler) own(ctx context.Context, kept *placementv1.Profile, a *appv1.Application) error {
+	if slices.ContainsFunc(kept.OwnerReferences, func(o metav1.OwnerReference) bool { return o.UID == a.UID }) {
+		return nil
+	}
+	before := kept.DeepCopy()
+	mine := profile.Owner(a)
+	kept.OwnerReferences = append(slices.DeleteFunc(kept.OwnerReferences, func(o metav1.OwnerReference) bool {
+		return o.APIVersion == mine.APIVersion && o.Kind == mine.Kind
+	}), mine)
+	if err := r.Hub.Patch(ctx, kept, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
+		return fmt.Errorf("could not make profile %q its application's: %w", kept.Name, err)
+	}
+	return nil
 }
 
 // rules reads the rules. One that nobody can read any more still stands for what it gave:

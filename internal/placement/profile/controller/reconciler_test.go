@@ -285,6 +285,40 @@ func TestWithoutPrometheus(t *testing.T) {
 	}
 }
 
+// TestAProfileByHand becomes the Application's, keeps what was written into it, and costs one
+// write.
+func TestAProfileByHand(t *testing.T) {
+	b := newBench(t)
+	p := &placementv1.Profile{
+		ObjectMeta: metav1.ObjectMeta{Namespace: b.app.Namespace, Name: b.app.Name, OwnerReferences: []metav1.OwnerReference{
+			{APIVersion: "v1", Kind: "ConfigMap", Name: "somebody-elses", UID: "1"},
+			{APIVersion: "app.fairway.cloud/v1alpha1", Kind: "Application", Name: b.app.Name, UID: "of-an-earlier-one"},
+		}},
+		Spec: placementv1.ProfileSpec{Imported: []placementv1.ImportedTag{{Component: "account", Tag: "peak-morning", Source: "cmdb", At: metav1.NewTime(b.clock.Now())}}},
+	}
+	if err := hub.Client().Create(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
+	b.reconcile()
+	var kept placementv1.Profile
+	if err := b.Get(t.Context(), client.ObjectKeyFromObject(p), &kept); err != nil {
+		t.Fatal(err)
+	}
+	owners := []string{}
+	for _, o := range kept.OwnerReferences {
+		owners = append(owners, o.Kind+" "+string(o.UID))
+	}
+	if diff := cmp.Diff([]string{"ConfigMap 1", "Application " + string(b.app.UID)}, owners); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+	b.want("what was written by hand counts", "Combined", "account peak-morning Imported  Counts", "ledger latency-sensitive Spec  Counts")
+	b.reconcile()
+	var again placementv1.Profile
+	if err := b.Get(t.Context(), client.ObjectKeyFromObject(p), &again); err != nil || again.ResourceVersion != kept.ResourceVersion {
+		t.Errorf("a second look costs a write: %v", err)
+	}
+}
+
 // TestABadRule says what is wrong with it.
 func TestABadRule(t *testing.T) {
 	p := prometheustest.Start(t)
