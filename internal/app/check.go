@@ -35,6 +35,7 @@ var goLive = []struct {
 }{
 	{"UnknownReference", alwaysError, checkReferences},
 	{"InvalidSplit", alwaysError, checkSplits},
+	{"InvalidClusters", alwaysError, checkClusters},
 	{"ZoneLevel", alwaysError, checkZoneLevels},
 	{"PoolLevel", alwaysError, checkPools},
 	{"ForbiddenFlow", alwaysError, checkFlows},

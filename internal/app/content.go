@@ -273,6 +273,9 @@ func sortMaps(spec *appv1.ApplicationSpec) error {
 			return fmt.Errorf("could not freeze the application: component %q is there twice; rename one", c.Name)
 		}
 		byKey(c.Instances, func(n appv1.InstanceCount) string { return n.DCN })
+		for j := range c.Instances {
+			byKey(c.Instances[j].Clusters, func(n appv1.ClusterCount) string { return n.Cluster })
+		}
 		sortSplit(c.Split)
 		byKey(c.Ports, func(p appv1.Port) string { return string(p.Name) })
 		byKey(c.Env, func(e appv1.EnvVar) string { return e.Name })

@@ -146,7 +146,7 @@ func flat(c Content) (map[string]string, error) {
 }
 
 // keys name the items of a list, the first that an item has.
-var keys = []string{"name", "dcn", "dimension", "ip", "component", "binding"}
+var keys = []string{"name", "dcn", "dimension", "ip", "component", "binding", "cluster"}
 
 func flatten(v any, at string, out map[string]string) {
 	switch v := v.(type) {

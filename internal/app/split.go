@@ -4,21 +4,21 @@
 package app
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
 	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
+	"github.com/fairway-cloud/fairway/internal/placement"
 )
 
 // mostPerDCN is what instances may count in one DCN.
 const mostPerDCN = 5000
 
-// share is one part of a Split with its own parts; a DCN has none.
+// share is one part of a Split with its own parts; a cluster has none, and a DCN may have none.
 type share struct {
-	// what is "region", "data centre" or "DCN"; the whole has neither it nor a name.
+	// what is "region", "data centre", "DCN" or "cluster"; the whole has neither it nor a name.
 	what, name      string
 	weight, minimum int64
 	parts           []*share
@@ -49,7 +49,11 @@ func (s *share) addSites(sites []appv1.DataCenterShare) {
 
 func (s *share) addDCNs(dcns []appv1.DCNShare) {
 	for _, d := range dcns {
-		s.parts = append(s.parts, &share{what: "DCN", name: d.DCN, weight: int64(d.Weight), minimum: int64(d.Minimum)})
+		one := &share{what: "DCN", name: d.DCN, weight: int64(d.Weight), minimum: int64(d.Minimum)}
+		for _, c := range d.Clusters {
+			one.parts = append(one.parts, &share{what: "cluster", name: c.Cluster, weight: int64(c.Weight), minimum: int64(c.Minimum)})
+		}
+		s.parts = append(s.parts, one)
 	}
 }
 
@@ -62,29 +66,41 @@ func (s *share) raise() {
 	s.minimum = max(s.minimum, sum)
 }
 
-// Counts are the exact counts of a Split, by name of the DCN. The error says what to change.
+// Counts are the exact counts of a Split, by name of the DCN and of the cluster. The error
+// says what to change.
 func Counts(s *appv1.Split) ([]appv1.InstanceCount, error) {
-	counts := map[string]int64{}
+	counts := map[string]appv1.InstanceCount{}
 	if err := sharesOf(s).divide(int64(s.Total), counts); err != nil {
 		return nil, err
 	}
 	var out []appv1.InstanceCount
 	for _, dcn := range slices.Sorted(maps.Keys(counts)) {
-		if counts[dcn] > mostPerDCN {
-			return nil, fmt.Errorf("DCN %q would get %d of %d instances, and may have %d: divide them over more DCNs", dcn, counts[dcn], s.Total, mostPerDCN)
+		if n := counts[dcn].Count; n > mostPerDCN {
+			return nil, fmt.Errorf("DCN %q would get %d of %d instances, and may have %d: divide them over more DCNs", dcn, n, s.Total, mostPerDCN)
 		}
-		out = append(out, appv1.InstanceCount{DCN: dcn, Count: int32(counts[dcn])})
+		out = append(out, counts[dcn])
 	}
 	return out, nil
 }
 
 // divide gives a number of instances to the parts, and on to their parts.
-func (s *share) divide(total int64, counts map[string]int64) error {
+func (s *share) divide(total int64, counts map[string]appv1.InstanceCount) error {
 	if s.what == "DCN" {
 		if _, twice := counts[s.name]; twice {
 			return fmt.Errorf("DCN %q gets a share in two places: name it once", s.name)
 		}
-		counts[s.name] = total
+		count := appv1.InstanceCount{DCN: s.name, Count: int32(total)} //nolint:gosec // a Split's total is bounded
+		if len(s.parts) > 0 {
+			each, err := apportion(total, s.parts)
+			if err != nil {
+				return fmt.Errorf("%w%s", err, s.where())
+			}
+			for i, p := range s.parts {
+				count.Clusters = append(count.Clusters, appv1.ClusterCount{Cluster: p.name, Count: int32(each[i])}) //nolint:gosec // no more than the total
+			}
+			byKey(count.Clusters, func(c appv1.ClusterCount) string { return c.Cluster })
+		}
+		counts[s.name] = count
 		return nil
 	}
 	each, err := apportion(total, s.parts)
@@ -155,16 +171,12 @@ func apportion(total int64, parts []*share) ([]int64, error) {
 		}
 		return out, nil
 	}
-	rest := left
+	var by []placement.Weighted
 	for _, i := range open {
-		out[i] = left * parts[i].weight / sum
-		rest -= out[i]
+		by = append(by, placement.Weighted{Name: parts[i].name, Weight: parts[i].weight})
 	}
-	slices.SortFunc(open, func(a, b int) int {
-		return cmp.Or(cmp.Compare(left*parts[b].weight%sum, left*parts[a].weight%sum), cmp.Compare(parts[a].name, parts[b].name))
-	})
-	for _, i := range open[:rest] {
-		out[i]++
+	for at, n := range placement.Divide(left, by) {
+		out[open[at]] = n
 	}
 	return out, nil
 }
@@ -199,10 +211,16 @@ func sortSplit(s *appv1.Split) {
 	if s == nil {
 		return
 	}
+	dcns := func(list []appv1.DCNShare) {
+		byKey(list, func(d appv1.DCNShare) string { return d.DCN })
+		for i := range list {
+			byKey(list[i].Clusters, func(c appv1.ClusterShare) string { return c.Cluster })
+		}
+	}
 	sites := func(list []appv1.DataCenterShare) {
 		byKey(list, func(d appv1.DataCenterShare) string { return d.DataCenter })
 		for i := range list {
-			byKey(list[i].DCNs, func(d appv1.DCNShare) string { return d.DCN })
+			dcns(list[i].DCNs)
 		}
 	}
 	byKey(s.Regions, func(r appv1.RegionShare) string { return r.Region })
@@ -210,7 +228,7 @@ func sortSplit(s *appv1.Split) {
 		sites(s.Regions[i].DataCenters)
 	}
 	sites(s.DataCenters)
-	byKey(s.DCNs, func(d appv1.DCNShare) string { return d.DCN })
+	dcns(s.DCNs)
 }
 
 // checkSplits refuses what a Split says of regions, data centres and DCNs that is not so.

@@ -76,7 +76,7 @@ func (k *look) prices(i int) []int64 {
 func (k *look) next(but *room) int {
 	best, cost := -1, int64(0)
 	for i := range k.spots {
-		if k.spots[i].room == but || k.space(i) == 0 || k.pools[k.spots[i].pool].quota == 0 {
+		if k.spots[i].room == but || k.space(i) == 0 || k.spots[i].share != nil && k.spots[i].room.cluster != but.cluster || k.pools[k.spots[i].pool].quota == 0 {
 			continue
 		}
 		if p := k.price(i, k.inZone.at(k.spots[i].zone)); best < 0 || p < cost {

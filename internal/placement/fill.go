@@ -22,6 +22,7 @@ func (n *numbers) machines(dcn string) int {
 // fill meets the counts: what is missing is added one by one in the best cell.
 func (n *numbers) fill() {
 	n.overDataCenters()
+	n.clustersAgree()
 	for _, count := range n.counts {
 		n.growing(count.DCN)
 		if n.component.OneCell {
@@ -39,11 +40,14 @@ func (n *numbers) fillDCN(count Count) {
 	racks, zones := min(int64(n.component.MinRacks), int64(count.Count)), min(int64(n.component.MinZones), int64(count.Count))
 	if missing > 0 || n.inRacks(count.DCN) < racks || n.inZones(count.DCN) < zones {
 		k := n.look(count.DCN)
-		if len(k.spots) == 0 && missing > 0 {
+		if len(k.spots) == 0 && missing > 0 && len(count.Clusters) == 0 {
 			n.nowhere(n.component, count.DCN, missing)
 			return
 		}
-		if lacking := k.spread(missing); lacking > 0 {
+		if lacking := k.makeWay(k.spread(missing)); lacking > 0 && len(count.Clusters) > 0 {
+			k.lacking(count)
+			return
+		} else if lacking > 0 {
 			n.noRoom(n.component, count.DCN, lacking, k.rooms(), k.lot)
 			return
 		}
@@ -51,7 +55,7 @@ func (n *numbers) fillDCN(count Count) {
 		if !k.over(byZones, zones, missing > 0) || !k.over(byRacks, racks, missing > 0) {
 			return
 		}
-		if k.moved || len(k.pools) > 1 {
+		if k.moved || len(k.pools) > 1 || k.shared() {
 			k.improve(racks, zones)
 		}
 		defer k.explain()
@@ -69,7 +73,7 @@ func (n *numbers) fillOneCell(count Count) {
 	var cells []*numbered
 	for _, c := range n.cells {
 		if c.DCN == count.DCN && len(c.before) > 0 {
-			if rule, _ := n.refusedBy(n.candidate(n.component, c.Cell), true); rule == "" {
+			if rule, _ := n.refusedBy(n.candidate(n.component, c.Cell), true); rule == "" && n.names(c) {
 				cells = append(cells, c)
 			}
 		}
@@ -93,6 +97,10 @@ func (n *numbers) fillOneCell(count Count) {
 		if len(c.before) == 0 {
 			n.disown(c)
 		}
+	}
+	if len(count.Clusters) > 0 {
+		k.lacking(count)
+		return
 	}
 	if len(cells) == 0 {
 		n.nowhere(n.component, count.DCN, int64(count.Count))
@@ -139,5 +147,6 @@ func (n *numbers) tell(count Count, kept int32, onMachines int) {
 		machines = fmt.Sprintf("%d on virtual machines, ", onMachines)
 	}
 	n.say(n.component, count.DCN, "Count", "%s asked for, %s%d kept, %d new: %s", instances(int64(count.Count)), machines, kept, max(n.total(count.DCN)-kept, 0), text)
+	n.tellClusters(count, onMachines)
 	n.tellMachines(count, onMachines)
 }

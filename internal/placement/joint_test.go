@@ -29,7 +29,7 @@ func (w twin) with(n []int, size placement.Amount) twin {
 func TestJointOptimum(t *testing.T) {
 	var cases, refused, wrongly int
 	var ours, least int64
-	for range 40 { // a share of so few cases as rapid takes at once says nothing
+	for range 160 { // a share of so few cases as rapid takes at once says nothing
 		rapid.Check(t, func(t *rapid.T) {
 			s, r, w := small(t)
 			s.Machines, w.machines = nil, map[string]int64{}
@@ -37,7 +37,10 @@ func TestJointOptimum(t *testing.T) {
 			second.Name, second.Pools = "c1", nil
 			second.Size = rapid.SampledFrom([]placement.Amount{{CPU: 500, Memory: 1 << 30, Instances: 1}, {CPU: 1000, Memory: 4 << 30, Instances: 1}}).Draw(t, "second size")
 			second.Counts = []placement.Count{{DCN: "dcn", Count: int32(rapid.IntRange(1, 3).Draw(t, "second count"))}}
-			r.Components[0].Counts[0].Count = min(r.Components[0].Counts[0].Count, 3)
+			first := &r.Components[0].Counts[0]
+			*first = drawClusters(t, placement.Count{DCN: "dcn", Count: min(first.Count, 3)}, w.named()...)
+			w.clusters = inClusters(*first, 0)
+			second.Counts[0] = drawClusters(t, second.Counts[0], w.named()...)
 			r.Components = append(r.Components, second)
 			policy := placement.DefaultPolicy()
 			policy.SpareFrom, policy.Surge = w.spare, w.surge
@@ -50,7 +53,7 @@ func TestJointOptimum(t *testing.T) {
 					return
 				}
 				then := w.with(n, r.Components[0].Size)
-				then.pools = second.Pools
+				then.pools, then.clusters = second.Pools, inClusters(second.Counts[0], 0)
 				if rest, ok := then.best(int(second.Counts[0].Count), second.Size); ok && (!possible || first+rest < best) {
 					best, possible = first+rest, true
 				}

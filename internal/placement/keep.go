@@ -24,7 +24,7 @@ func (n *numbers) keepSame() {
 			c.stay = slices.Clone(c.before)
 			stay = append(stay, c)
 		}
-		trim(stay, max(int(count.Count)-n.machines(count.DCN), 0))
+		n.trim(count, stay)
 		for _, c := range stay {
 			if c.same && len(c.stay) > 0 {
 				c.seats, c.stay = c.stay, nil

@@ -105,6 +105,8 @@ type spot struct {
 	pool int
 	// queue is the place of its zone among those that are searched.
 	queue int
+	// share is how many instances more its cluster takes; nil: as many as have room.
+	share *int64
 	// left is how many more fit; -1: not found out yet.
 	left int64
 }
@@ -118,14 +120,15 @@ func (n *numbers) look(dcn string) *look {
 	near, nearZone := n.called(dcn)
 	k.spots = k.spots[:0]
 	last, pool := "", 0
+	shares := n.shares(dcn)
 	for _, r := range n.offered(n.component, dcn) {
-		if !r.takesSome(k.lot.archs) || may != nil && !may[r.domain] {
+		if !r.takesSome(k.lot.archs) || may != nil && !may[r.domain] || shares != nil && shares[r.cluster] == nil {
 			continue
 		}
 		if r.pool != last {
 			last, pool = r.pool, k.poolOf(r.pool)
 		}
-		k.spots = append(k.spots, spot{room: r, pool: pool, zone: r.zone, left: -1})
+		k.spots = append(k.spots, spot{room: r, pool: pool, zone: r.zone, left: -1, share: shares[r.cluster]})
 		s := &k.spots[len(k.spots)-1]
 		s.Rank, s.Pack = k.pools[pool].rank, k.pools[pool].pack
 		s.Filled = r.filled(Amount{}, 0)
@@ -265,7 +268,7 @@ func (k *look) roomFor(i int, missing int64) int64 {
 		}
 		s.left = s.room.most(k.lot, min(upTo, SeatsPerBlock), k.policy, &k.held)
 	}
-	return min(s.left, k.pools[s.pool].quota)
+	return min(s.left, k.quotaOf(i))
 }
 
 // byPrice are the spots, the cheapest first.

@@ -27,6 +27,7 @@ type twin struct {
 	pools    []string          // preferred
 	minRacks int64
 	minZones int64
+	clusters map[string]int // exact numbers; nil: clusters do not matter
 }
 
 type twinRoom struct {
@@ -109,6 +110,17 @@ func (w twin) cost(n []int, size placement.Amount) (sum int64, ok bool) {
 			return 0, false
 		}
 	}
+	if w.clusters != nil {
+		in := map[string]int{}
+		for i, r := range w.rooms {
+			in[r.cluster] += n[i]
+		}
+		for _, cluster := range []string{"c0", "c1"} {
+			if in[cluster] != w.clusters[cluster] {
+				return 0, false
+			}
+		}
+	}
 	used := int64(0)
 	for _, k := range racks {
 		if k > 0 {
@@ -151,6 +163,17 @@ func filled(r twinRoom, size placement.Amount, n int64) int64 {
 	return most
 }
 
+// named are the clusters of the rooms.
+func (w twin) named() []string {
+	var out []string
+	for _, r := range w.rooms {
+		if !slices.Contains(out, r.cluster) {
+			out = append(out, r.cluster)
+		}
+	}
+	return out
+}
+
 // best tries everything.
 func (w twin) best(count int, size placement.Amount) (best int64, found bool) {
 	w.each(count, func(n []int) {
@@ -184,7 +207,7 @@ func small(t *rapid.T) (placement.Snapshot, placement.Request, twin) {
 	for i := range rapid.IntRange(1, 2).Draw(t, "pools") {
 		p := placement.Pool{Name: fmt.Sprintf("pool-%d", i), Tenants: []string{"retail"}, Level: "basic", Zones: []string{"business"}, Kind: placement.RealHosts, Pack: rapid.IntRange(0, 3).Draw(t, "pack") == 0}
 		for j := range racks {
-			cluster := fmt.Sprintf("c%d", j%2)
+			cluster := fmt.Sprintf("c%d", rapid.SampledFrom([]int{j % 2, j % 2, (i + j) % 2}).Draw(t, "cluster"))
 			rack := placement.Rack{Cluster: cluster, Name: fmt.Sprintf("rack-%d", j)}
 			for k := range rapid.IntRange(0, 3).Draw(t, "hosts") {
 				cores := int64(rapid.IntRange(1, 4).Draw(t, "cores"))
@@ -220,6 +243,8 @@ func small(t *rapid.T) (placement.Snapshot, placement.Request, twin) {
 	if rapid.Bool().Draw(t, "prefers") {
 		c.Pools = []string{"pool-1"}
 	}
+	c.Counts[0] = drawClusters(t, c.Counts[0], w.named()...)
+	w.clusters = inClusters(c.Counts[0], len(s.Machines))
 	w.pools, w.minRacks, w.minZones = c.Pools, int64(c.MinRacks), int64(c.MinZones)
 	open := unkept(s, "prod", int(w.surge))
 	for i := range w.rooms {

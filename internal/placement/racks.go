@@ -58,7 +58,7 @@ func (k *look) toEmpty(t *tier) []move {
 		if k.in(t, k.spots[i].room) > 0 || k.space(i) == 0 {
 			continue
 		}
-		from := k.crowded(t, k.spots[i].pool, k.pools[k.spots[i].pool].quota > 0)
+		from := k.crowded(t, i)
 		if from == nil {
 			continue
 		}
@@ -96,11 +96,13 @@ func (k *look) chain(t *tier) []move {
 			if t.number(s.room) != now.at || k.space(i) == 0 {
 				continue
 			}
-			if from := k.crowded(t, s.pool, k.pools[s.pool].quota > 0); from != nil {
-				return append(slices.Clone(now.moves), move{from, i})
+			if from := k.crowded(t, i); from != nil {
+				if all := append(slices.Clone(now.moves), move{from, i}); k.withinQuotas(all) {
+					return all
+				}
 			}
 			for _, c := range k.cells {
-				if c.DCN == k.dcn && len(c.seats) > 0 && c.Pool == s.room.pool && !seen[t.number(c.room)] {
+				if c.DCN == k.dcn && len(c.seats) > 0 && k.trades(c, i) && !seen[t.number(c.room)] {
 					seen[t.number(c.room)] = true
 					queue = append(queue, step{at: t.number(c.room), moves: append(slices.Clone(now.moves), move{c, i})})
 				}
@@ -116,14 +118,12 @@ func (k *look) space(i int) int64 {
 	return k.spots[i].left
 }
 
-// crowded is the cell that gives up an instance for one in a pool, by the pool's
-// number: of the racks or zones with more than one a cell with new instances first, then
-// the one that saves most. anyPool says that the pool's quota allows one more, so that it may come
-// from other pools, too.
-func (k *look) crowded(t *tier, pool int, anyPool bool) *numbered {
+// crowded is the cell that gives up an instance for one in a spot: of the racks or zones
+// with more than one a cell with new instances first, then the one that saves most.
+func (k *look) crowded(t *tier, spot int) *numbered {
 	var worst *numbered
 	for _, c := range k.cells {
-		if c.DCN != k.dcn || len(c.seats) == 0 || k.in(t, c.room) < 2 || !anyPool && c.Pool != k.pools[pool].name {
+		if c.DCN != k.dcn || len(c.seats) == 0 || k.in(t, c.room) < 2 || !k.trades(c, spot) {
 			continue
 		}
 		if worst == nil || k.rather(c, worst) {
@@ -174,6 +174,9 @@ func (k *look) lift(c *numbered) {
 	k.count(c.room.domain, -1)
 	if i := k.spotOf(c); i >= 0 {
 		k.spots[i].left = -1
+		if share := k.spots[i].share; share != nil {
+			*share++
+		}
 	}
 	if i := slices.IndexFunc(k.pools, func(p ranked) bool { return p.name == c.Pool }); i >= 0 {
 		k.pools[i].quota++
@@ -225,7 +228,7 @@ func (k *look) better(c *numbered, racks, zones int64) (move, int64) {
 	gain := int64(0)
 	for i := range k.spots {
 		s := &k.spots[i]
-		if i == from || s.pool != k.spots[from].pool && k.pools[s.pool].quota == 0 || k.space(i) == 0 {
+		if i == from || !k.trades(c, i) || k.space(i) == 0 {
 			continue
 		}
 		if !enough(byRacks, s.room, haveRacks, racks) || !enough(byZones, s.room, haveZones, zones) {

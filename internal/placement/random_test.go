@@ -132,9 +132,9 @@ func drawSize(t *rapid.T) placement.Amount {
 
 func drawCounts(t *rapid.T) []placement.Count {
 	return []placement.Count{
-		{DCN: "dcn-east", Count: int32(rapid.IntRange(0, 4).Draw(t, "east"))},
-		{DCN: "dcn-west", Count: int32(rapid.IntRange(0, 4).Draw(t, "west"))},
-		{DCN: "dcn-partner", Count: int32(rapid.SampledFrom([]int{0, 0, 1, 3}).Draw(t, "partner"))},
+		drawClusters(t, placement.Count{DCN: "dcn-east", Count: int32(rapid.IntRange(0, 4).Draw(t, "east"))}, "east-0", "east-1"),
+		drawClusters(t, placement.Count{DCN: "dcn-west", Count: int32(rapid.IntRange(0, 4).Draw(t, "west"))}, "west-1", "west-0"),
+		drawClusters(t, placement.Count{DCN: "dcn-partner", Count: int32(rapid.SampledFrom([]int{0, 0, 1, 3}).Draw(t, "partner"))}, "east-0", "east-1"),
 	}
 }
 
@@ -180,6 +180,7 @@ func judge(t *rapid.T, s placement.Snapshot, r placement.Request, d placement.De
 			if got != max(count.Count-machines, 0) {
 				t.Fatalf("%s has %d instances in %s and %d on machines, asked for are %d", c.Name, got, count.DCN, machines, count.Count)
 			}
+			clustersOf(t, s, c, count, d)
 			racksOf(t, s, r, c, count, d)
 		}
 		sitesOf(t, s, r, c)
@@ -263,24 +264,18 @@ func permitted(t *rapid.T, s placement.Snapshot, c placement.Component, a placem
 // shrinks there.
 func stays(t *rapid.T, s placement.Snapshot, r placement.Request, c placement.Component, d placement.Decision) {
 	for _, count := range c.Counts {
-		var had, lost int
+		var lost int
 		for _, p := range r.Previous {
 			if p.Component != c.Name || p.Cell.DCN != count.DCN || p.Template != c.Template {
 				continue
 			}
-			had += len(p.Seats)
 			for _, a := range d.Assignments {
 				if a.Component == c.Name && a.Cell == p.Cell {
 					lost += max(len(p.Seats)-len(a.Seats), 0)
 				}
 			}
 		}
-		for _, m := range s.Machines {
-			if m.Component == c.Name && m.DCN == count.DCN {
-				had++
-			}
-		}
-		if allowed := max(had-int(count.Count), 0); lost > allowed {
+		if allowed := hadToGo(s, r, c, count); lost > allowed {
 			t.Fatalf("%s in %s lost %d seats, %d had to go", c.Name, count.DCN, lost, allowed)
 		}
 	}

@@ -75,6 +75,9 @@ type Component struct {
 type Count struct {
 	DCN   string
 	Count int32
+	// Clusters say how many of them each cluster gets; they add up to Count, and clusters that
+	// are not named get none. None: any cluster of the DCN's data centre takes them.
+	Clusters []ClusterCount
 }
 
 // Decision is the scheduler's answer.

@@ -78,7 +78,7 @@ func (k *look) spread(missing int64) int64 {
 		// Nothing that was given in another zone made it dearer; but the quota of its pool
 		// may have been used up there.
 		s := &k.spots[tops[0].spot]
-		if k.pools[s.pool].quota > 0 {
+		if k.quotaOf(tops[0].spot) > 0 {
 			k.give(tops[0].spot)
 			missing--
 		}
@@ -141,5 +141,8 @@ func (k *look) give(i int) {
 	k.add(s.cell)
 	s.left--
 	k.pools[s.pool].quota--
+	if s.share != nil {
+		*s.share--
+	}
 	k.count(s.room.domain, 1)
 }

@@ -182,22 +182,43 @@ func (l losses) from(r Request, dcns []DCN, heirs map[string]string) Request {
 			// Fewer data centres are the loss itself, no reason to run nowhere.
 			r.Components[i].MinDataCenters = 0
 		}
-		counts := map[string]int32{}
+		var counts []Count
+		gone := map[string]string{}
 		for _, count := range r.Components[i].Counts {
 			d, _ := find(dcns, func(x DCN) bool { return x.Name == count.DCN })
-			switch heir := heirs[count.DCN]; {
-			case !l.sites[d.DataCenter]:
-				counts[count.DCN] += count.Count
-			case heir != "":
-				counts[heir] += count.Count
+			if l.sites[d.DataCenter] {
+				gone[count.DCN] = heirs[count.DCN]
+			} else {
+				count, _ = count.Without(func(cluster string) bool { return l.clusters[cluster] })
 			}
+			counts = append(counts, count)
 		}
-		r.Components[i].Counts = nil
-		for dcn, n := range counts {
-			r.Components[i].Counts = append(r.Components[i].Counts, Count{DCN: dcn, Count: n})
-		}
+		r.Components[i].Counts = Inherited(counts, gone)
 	}
 	return r
+}
+
+// Inherited are counts with those of lost DCNs where they go: to the heir of each, "" if it
+// has none.
+func Inherited(counts []Count, heirs map[string]string) []Count {
+	var out []Count
+	for _, c := range counts {
+		if _, lost := heirs[c.DCN]; !lost {
+			out = append(out, c)
+		}
+	}
+	for _, c := range counts {
+		heir, lost := heirs[c.DCN]
+		if !lost || heir == "" {
+			continue
+		}
+		if i := slices.IndexFunc(out, func(x Count) bool { return x.DCN == heir }); i >= 0 {
+			out[i] = out[i].Plus(c.Count)
+			continue
+		}
+		out = append(out, Count{DCN: heir, Count: c.Count})
+	}
+	return out
 }
 
 // apply is the fleet after the change.

@@ -288,6 +288,8 @@ type User struct {
 }
 
 // InstanceCount is an exact number of instances in one DCN.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.clusters) || size(self.clusters) == 0 || self.clusters.map(c, c.count).sum() == self.count",message="the counts of clusters must add up to count: correct one of them, or leave clusters out"
 type InstanceCount struct {
 	// dcn names the DCN.
 	// +kubebuilder:validation:MinLength=1
@@ -297,6 +299,31 @@ type InstanceCount struct {
 	DCN string `json:"dcn"`
 
 	// count is the number of instances there; for Job and Cron the number that run at once.
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=5000
+	// +required
+	Count int32 `json:"count"`
+
+	// clusters are the exact numbers in the clusters in which the DCN runs; they add up to
+	// count, and clusters that are not listed get none. Default: any cluster of the DCN's data
+	// centre that serves the environment takes them.
+	// +kubebuilder:validation:MaxItems=16
+	// +listType=map
+	// +listMapKey=cluster
+	// +optional
+	Clusters []ClusterCount `json:"clusters,omitempty"`
+}
+
+// ClusterCount is an exact number of a DCN's instances in one cluster.
+type ClusterCount struct {
+	// cluster names the Cluster.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	// +required
+	Cluster string `json:"cluster"`
+
+	// count is the number of instances there.
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=5000
 	// +required

@@ -4,7 +4,8 @@
 package v1alpha1
 
 // Split is a total number of instances and the weights by which it is divided, first over
-// regions, then over the data centres of each, then over their DCNs (R49). Each part gets
+// regions, then over the data centres of each, then over their DCNs, then over the clusters
+// in which a DCN runs (R49). Each part gets
 // its share rounded down; what is left over goes one by one to the largest fractions, of
 // two alike to the first by name, so that the parts always add up to the total. The Revision
 // holds the exact counts, which is what people approve; a new total is a new Revision.
@@ -99,7 +100,7 @@ type DataCenterShare struct {
 	DCNs []DCNShare `json:"dcns"`
 }
 
-// DCNShare is what a DCN gets.
+// DCNShare is what a DCN gets, and how it is divided on.
 type DCNShare struct {
 	// dcn by name.
 	// +kubebuilder:validation:MinLength=1
@@ -109,6 +110,38 @@ type DCNShare struct {
 	DCN string `json:"dcn"`
 
 	// weight of the DCN among the others. 0: it gets its minimum only.
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=10000
+	// +required
+	Weight int32 `json:"weight"`
+
+	// minimum number of instances, whatever the weight. Default: 0, or what its clusters have
+	// as minimum together.
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=5000
+	// +optional
+	Minimum int32 `json:"minimum,omitempty"`
+
+	// clusters divide the DCN's instances over clusters of its data centre; clusters that are
+	// not listed get none. Default: any cluster of the data centre that serves the environment
+	// takes them.
+	// +kubebuilder:validation:MaxItems=16
+	// +listType=map
+	// +listMapKey=cluster
+	// +optional
+	Clusters []ClusterShare `json:"clusters,omitempty"`
+}
+
+// ClusterShare is what a cluster gets of a DCN's instances.
+type ClusterShare struct {
+	// cluster by name.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	// +required
+	Cluster string `json:"cluster"`
+
+	// weight of the cluster among the others. 0: it gets its minimum only.
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=10000
 	// +required

@@ -99,7 +99,9 @@ func (d *deciding) want(a Application, h hit) {
 	r.Components = slices.Clone(r.Components)
 	for i := range r.Components {
 		if moves(r.Components[i].Name) {
-			r.Components[i].Counts = inherited(r.Components[i].Counts, heirs)
+			counts, left := d.leave(g, r.Components[i])
+			r.Components[i].Counts = placement.Inherited(counts, heirs)
+			notes = append(notes, left...)
 		}
 	}
 	cause := placementv1.Cause{
@@ -136,25 +138,6 @@ func (d *deciding) heirs(a Application, g gone) (heirs map[string]string, notes 
 	}
 	slices.Sort(notes)
 	return heirs, notes
-}
-
-// inherited are counts with those of lost DCNs where they go.
-func inherited(counts []placement.Count, heirs map[string]string) []placement.Count {
-	var out []placement.Count
-	for _, c := range counts {
-		if heir, lost := heirs[c.DCN]; lost {
-			if heir == "" {
-				continue
-			}
-			c.DCN = heir
-		}
-		if i := slices.IndexFunc(out, func(x placement.Count) bool { return x.DCN == c.DCN }); i >= 0 {
-			out[i].Count += c.Count
-			continue
-		}
-		out = append(out, c)
-	}
-	return out
 }
 
 // checks say what a person makes sure of first.

@@ -38,12 +38,12 @@ func componentOf(content app.Content, c appv1.Component, frozen app.FrozenCompon
 		out.Size.CPU, out.Size.Memory = size.CPU.MilliValue(), size.Memory.Value()
 	}
 	for _, n := range c.Instances {
-		count := n.Count
+		count := countOf(c, n)
 		if c.Autoscaling != nil {
 			// Room is held for the most that the autoscaler may ask for (R45).
-			count = max(c.Autoscaling.Max, 0)
+			count = count.Scaled(max(c.Autoscaling.Max, 0))
 		}
-		out.Counts = append(out.Counts, placement.Count{DCN: n.DCN, Count: count})
+		out.Counts = append(out.Counts, count)
 	}
 	if c.Profile != nil {
 		out.Tags, out.Without = c.Profile.Tags, c.Profile.Without
@@ -70,6 +70,20 @@ func componentOf(content app.Content, c appv1.Component, frozen app.FrozenCompon
 			// Elsewhere the go-live check warns, and lets pass.
 			out.MinDataCenters = content.Class.MinimumDataCenters
 		}
+	}
+	return out
+}
+
+// countOf is what a component has in a DCN, and how its split comes to what each cluster has.
+func countOf(c appv1.Component, n appv1.InstanceCount) placement.Count {
+	out := placement.Count{DCN: n.DCN, Count: n.Count}
+	weights := app.ClusterWeights(c, n.DCN)
+	var of int32
+	for _, weight := range weights {
+		of += weight
+	}
+	for _, x := range n.Clusters {
+		out.Clusters = append(out.Clusters, placement.ClusterCount{Cluster: x.Cluster, Count: x.Count, Weight: weights[x.Cluster], Of: of})
 	}
 	return out
 }

@@ -1,0 +1,480 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package placement
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// ClusterCount is an exact number of a DCN's instances in one cluster (R49).
+type ClusterCount struct {
+	Cluster string
+	Count   int32
+	// Weight of the cluster, of all Of, if the number comes of a split. Of is 0: it does not.
+	Weight, Of int32
+}
+
+// Words say what the number comes of: "12 of 30 by weight 2 of 5".
+func (c ClusterCount) Words(of int32) string {
+	if c.Of == 0 {
+		return fmt.Sprintf("%d of %d", c.Count, of)
+	}
+	return fmt.Sprintf("%d of %d by weight %d of %d", c.Count, of, c.Weight, c.Of)
+}
+
+// Weighted is a part of a total.
+type Weighted struct {
+	Name   string
+	Weight int64
+}
+
+// Divide gives a total to parts by weight: each gets its share rounded down, and what is left
+// over goes one by one to the largest fractions, of two alike to the first by name. With
+// weights that are all 0 nobody gets anything.
+func Divide(total int64, parts []Weighted) []int64 {
+	out := make([]int64, len(parts))
+	var sum int64
+	for _, p := range parts {
+		sum += p.Weight
+	}
+	if sum == 0 {
+		return out
+	}
+	rest, order := total, make([]int, len(parts))
+	for i, p := range parts {
+		out[i] = total * p.Weight / sum
+		rest -= out[i]
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int {
+		return cmp.Or(cmp.Compare(total*parts[b].Weight%sum, total*parts[a].Weight%sum), cmp.Compare(parts[a].Name, parts[b].Name))
+	})
+	for _, i := range order[:rest] {
+		out[i]++
+	}
+	return out
+}
+
+// Scaled is the count with another number of instances, divided over its clusters as the
+// count is.
+func (c Count) Scaled(count int32) Count {
+	c.Clusters = slices.Clone(c.Clusters)
+	parts := make([]Weighted, len(c.Clusters))
+	for i, x := range c.Clusters {
+		parts[i] = Weighted{x.Cluster, int64(x.Count)}
+	}
+	for i, n := range Divide(int64(count), parts) {
+		c.Clusters[i].Count = int32(n) //nolint:gosec // no more than the count
+	}
+	if c.Count == 0 && count > 0 {
+		c.Clusters = nil
+	}
+	c.Count = count
+	return c
+}
+
+// Plus is the count with more instances, which its clusters divide by weight.
+func (c Count) Plus(more int32) Count {
+	c.Count += more
+	return c.share(more)
+}
+
+// Without is the count without clusters that are lost: the others take their instances by
+// weight, beside their own. lost are those that had some; if none of the others is named, any
+// cluster takes all of them.
+func (c Count) Without(gone func(cluster string) bool) (left Count, lost []ClusterCount) {
+	left = Count{DCN: c.DCN, Count: c.Count}
+	var moves int32
+	for _, x := range c.Clusters {
+		if !gone(x.Cluster) {
+			left.Clusters = append(left.Clusters, x)
+			continue
+		}
+		if x.Count > 0 {
+			lost = append(lost, x)
+		}
+		moves += x.Count
+	}
+	return left.share(moves), lost
+}
+
+// share gives so many instances more to the clusters, by weight: by number where they have
+// none, and all alike where that is 0, too.
+func (c Count) share(more int32) Count {
+	c.Clusters = slices.Clone(c.Clusters)
+	for _, weight := range []func(ClusterCount) int32{
+		func(x ClusterCount) int32 { return x.Weight }, func(x ClusterCount) int32 { return x.Count }, func(ClusterCount) int32 { return 1 },
+	} {
+		var sum int64
+		parts := make([]Weighted, len(c.Clusters))
+		for i, x := range c.Clusters {
+			parts[i] = Weighted{x.Cluster, int64(weight(x))}
+			sum += parts[i].Weight
+		}
+		if sum == 0 {
+			continue
+		}
+		for i, n := range Divide(int64(more), parts) {
+			c.Clusters[i].Count += int32(n) //nolint:gosec // no more than the count
+		}
+		break
+	}
+	return c
+}
+
+// limits are how many instances of a DCN each cluster that is named gets, by name, beside
+// those on virtual machines, which know no cluster; nil: clusters do not matter.
+//
+// While m instances run on machines, the clusters divide the others one by one: the next goes
+// to the cluster in which it is the smallest part of what it will have in the end. So a
+// cluster never has to give one up when a machine is shut down, and has its exact number when
+// the last one is.
+func (n *numbers) limits(count Count) map[string]int64 {
+	if len(count.Clusters) == 0 {
+		return nil
+	}
+	out := map[string]int64{}
+	machines := int64(n.machines(count.DCN))
+	if machines == 0 {
+		for _, c := range count.Clusters {
+			out[c.Cluster] = int64(c.Count)
+		}
+		return out
+	}
+	for range max(int64(count.Count)-machines, 0) {
+		var next *ClusterCount
+		for i := range count.Clusters {
+			c := &count.Clusters[i]
+			if out[c.Cluster] == int64(c.Count) {
+				continue
+			}
+			if next == nil {
+				next = c
+				continue
+			}
+			a, b := (2*out[c.Cluster]+1)*int64(next.Count), (2*out[next.Cluster]+1)*int64(c.Count)
+			if cmp.Or(cmp.Compare(a, b), cmp.Compare(c.Cluster, next.Cluster)) < 0 {
+				next = c
+			}
+		}
+		if next == nil {
+			break
+		}
+		out[next.Cluster]++
+	}
+	return out
+}
+
+// trim leaves as many of the instances that may stay as the count asks for, cluster by
+// cluster where it names them.
+func (n *numbers) trim(count Count, stay []*numbered) {
+	limits := n.limits(count)
+	if limits == nil {
+		trim(stay, max(int(count.Count)-n.machines(count.DCN), 0))
+		return
+	}
+	in := map[string][]*numbered{}
+	var names []string
+	for _, c := range stay {
+		if in[c.Cluster] == nil {
+			names = append(names, c.Cluster)
+		}
+		in[c.Cluster] = append(in[c.Cluster], c)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		had := seatsThatStay(in[name])
+		trim(in[name], int(limits[name]))
+		if less := had - seatsThatStay(in[name]); less > 0 {
+			n.say(n.component, count.DCN, "ClusterCount", "%s must leave cluster %s, which is to have %s", instances(less), name, count.in(name))
+		}
+	}
+}
+
+func seatsThatStay(cells []*numbered) int64 {
+	var sum int64
+	for _, c := range cells {
+		sum += int64(len(c.stay))
+	}
+	return sum
+}
+
+// in says how many instances a cluster is to have.
+func (c Count) in(cluster string) string {
+	if x, ok := find(c.Clusters, func(x ClusterCount) bool { return x.Cluster == cluster }); ok {
+		return x.Words(c.Count)
+	}
+	return fmt.Sprintf("none of %d", c.Count)
+}
+
+// clustersAgree refuses counts of clusters that contradict the count of their DCN.
+func (n *numbers) clustersAgree() {
+	for _, count := range n.counts {
+		var sum, some int32
+		said := map[string]bool{}
+		for _, x := range count.Clusters {
+			sum += x.Count
+			if x.Count > 0 {
+				some++
+			}
+			if said[x.Cluster] || x.Count < 0 {
+				n.refuse(n.component, count.DCN, "ClusterCount", "cluster %s is named twice, or with fewer than no instances: name it once, with its number", x.Cluster)
+			}
+			said[x.Cluster] = true
+		}
+		switch {
+		case len(count.Clusters) > 0 && sum != count.Count:
+			n.refuse(n.component, count.DCN, "ClusterCount", "its clusters add up to %d, and its count is %d: correct one of them", sum, count.Count)
+		case n.component.OneCell && some > 1:
+			n.refuse(n.component, count.DCN, "ClusterCount", "all instances run in one cell of the fleet, and %d clusters are to have some: name one", some)
+		}
+	}
+}
+
+// shares are how many instances more each cluster takes that is named, by name; nil: clusters
+// do not matter.
+func (n *numbers) shares(dcn string) map[string]*int64 {
+	count, _ := find(n.counts, func(c Count) bool { return c.DCN == dcn })
+	limits := n.limits(count)
+	if limits == nil {
+		return nil
+	}
+	out := map[string]*int64{}
+	for cluster, limit := range limits {
+		if limit > 0 {
+			left := limit - n.inCluster(dcn, cluster)
+			out[cluster] = &left
+		}
+	}
+	return out
+}
+
+func (n *numbers) inCluster(dcn, cluster string) int64 {
+	var sum int64
+	for _, c := range n.cells {
+		if c.DCN == dcn && c.Cluster == cluster {
+			sum += int64(len(c.seats))
+		}
+	}
+	return sum
+}
+
+// names reports whether a cell lies in a cluster that takes instances of its DCN.
+func (n *numbers) names(c *numbered) bool {
+	count, _ := find(n.counts, func(x Count) bool { return x.DCN == c.DCN })
+	limits := n.limits(count)
+	return limits == nil || limits[c.Cluster] > 0
+}
+
+// quotaOf is how many instances more a spot may take, as its pool's quota and its cluster's
+// number allow.
+func (k *look) quotaOf(i int) int64 {
+	s := &k.spots[i]
+	if s.share != nil {
+		return min(k.pools[s.pool].quota, *s.share)
+	}
+	return k.pools[s.pool].quota
+}
+
+// trades reports whether an instance may leave a cell for a spot: within its cluster where
+// clusters have numbers, and into another pool only if the quota allows one more there.
+func (k *look) trades(c *numbered, i int) bool {
+	s := &k.spots[i]
+	if s.share != nil && s.room.cluster != c.Cluster {
+		return false
+	}
+	return k.pools[s.pool].quota > 0 || c.Pool == s.room.pool
+}
+
+// withinQuotas reports whether moves together leave every pool's quota as it may be.
+func (k *look) withinQuotas(moves []move) bool {
+	more := map[string]int64{}
+	for _, m := range moves {
+		more[m.from.Pool]--
+		more[k.spots[m.to].room.pool]++
+	}
+	for i := range k.pools {
+		if more[k.pools[i].name] > max(k.pools[i].quota, 0) {
+			return false
+		}
+	}
+	return true
+}
+
+// makeWay finds places for instances that a cluster lacks where only the quotas of its pools
+// are in the way: instances of other clusters change to pools with quota left. It returns how
+// many find no place still.
+func (k *look) makeWay(missing int64) int64 {
+	for missing > 0 && k.shared() {
+		moves, to := k.way()
+		if to < 0 {
+			break
+		}
+		for _, m := range moves {
+			k.lift(m.from)
+			k.give(m.to)
+		}
+		k.give(to)
+		k.moved = true
+		missing--
+	}
+	return missing
+}
+
+// shared reports whether clusters have numbers.
+func (k *look) shared() bool {
+	return len(k.spots) > 0 && k.spots[0].share != nil
+}
+
+// way is the shortest chain of moves between pools, each within one cluster, after which the
+// spot to has quota; -1: there is none. The moves are in the order in which they are made.
+func (k *look) way() (moves []move, to int) {
+	type step struct {
+		pool, to int
+		moves    []move
+	}
+	var queue []step
+	seen := map[int]bool{}
+	for i := range k.spots {
+		if s := &k.spots[i]; *s.share > 0 && !seen[s.pool] && k.space(i) > 0 {
+			seen[s.pool] = true
+			queue = append(queue, step{pool: s.pool, to: i})
+		}
+	}
+	for len(queue) > 0 {
+		now := queue[0]
+		queue = queue[1:]
+		if k.pools[now.pool].quota > 0 {
+			return now.moves, now.to
+		}
+		for _, c := range k.cells {
+			if c.DCN != k.dcn || len(c.seats) == 0 || c.Pool != k.pools[now.pool].name {
+				continue
+			}
+			for i := range k.spots {
+				if s := &k.spots[i]; s.room.cluster == c.Cluster && !seen[s.pool] && k.space(i) > 0 {
+					seen[s.pool] = true
+					queue = append(queue, step{pool: s.pool, to: now.to, moves: slices.Insert(slices.Clone(now.moves), 0, move{c, i})})
+				}
+			}
+		}
+	}
+	return nil, -1
+}
+
+// lacking says, cluster by cluster, what lacks for the numbers that they are to have.
+func (k *look) lacking(count Count) {
+	limits := k.limits(count)
+	for _, x := range count.Clusters {
+		has := k.inCluster(k.dcn, x.Cluster)
+		missing := limits[x.Cluster] - has
+		if missing <= 0 {
+			continue
+		}
+		var rooms []*room
+		for i := range k.spots {
+			if k.spots[i].room.cluster == x.Cluster {
+				rooms = append(rooms, k.spots[i].room)
+			}
+		}
+		if len(rooms) == 0 {
+			rule, why := k.noCell(x.Cluster)
+			k.refuse(k.component, k.dcn, cmp.Or(rule, "ClusterCount"), "cluster %s is to have %s, and takes none: %s", x.Cluster, x.Words(count.Count), why)
+			continue
+		}
+		var whys []string
+		for _, r := range rooms {
+			why := k.overQuota(r.pool, k.component.Size, missing)
+			if why == "" {
+				why = fmt.Sprintf("pool %s %s", r.pool, k.lack(k.component, r, k.lot, missing))
+			}
+			if !slices.Contains(whys, why) {
+				whys = append(whys, why)
+			}
+		}
+		if more := len(whys) - mostTold; more > 0 {
+			whys = append(whys[:mostTold], fmt.Sprintf("and %d causes more", more))
+		}
+		k.refuse(k.component, k.dcn, "ClusterCount", "cluster %s is to have %s, and has a place for %d: %s", x.Cluster, x.Words(count.Count), limits[x.Cluster]-missing, strings.Join(whys, "; "))
+	}
+}
+
+// noCell says why a cluster has no cell that takes instances of the component, by the rule that
+// comes last in the order of the filters.
+func (k *look) noCell(cluster string) (rule, why string) {
+	if k.fleet.clusters[cluster] == nil {
+		return "", fmt.Sprintf("cluster %s is not known: correct its name, or add the Cluster", cluster)
+	}
+	order := k.order()
+	var causes []string
+	told := func(by, cause string) {
+		if rule == "" || order[by] > order[rule] {
+			rule = by
+		}
+		if !slices.Contains(causes, cause) {
+			causes = append(causes, cause)
+		}
+	}
+	for _, r := range k.fleet.roomsIn(cluster) {
+		if by, cause := k.refusedBy(k.candidate(k.component, cellOf(r, k.component.Zone, k.dcn)), false); by != "" {
+			told(by, cause)
+			continue
+		}
+		switch {
+		case k.request.full(r):
+			told("RoomWaits", r.waiting())
+		case !r.takesSome(k.lot.archs):
+			by, cause := r.idle(k.component.Archs)
+			told(by, cause)
+		default:
+			told("Partners", fmt.Sprintf("rack %s belongs to the partner of DCN %s", r.rack, k.dcn))
+		}
+	}
+	if len(causes) == 0 {
+		return "", "no pool lists any host there: add hosts of the cluster to a Pool"
+	}
+	slices.Sort(causes)
+	if more := len(causes) - mostCauses; more > 0 {
+		causes = append(causes[:mostCauses], fmt.Sprintf("and %d causes more", more))
+	}
+	return rule, strings.Join(causes, "; ")
+}
+
+// tellClusters says how many instances each cluster has of those that the count asks for.
+func (n *numbers) tellClusters(count Count, onMachines int) {
+	if len(count.Clusters) == 0 {
+		return
+	}
+	limits := n.limits(count)
+	var parts []string
+	for _, x := range count.Clusters {
+		text := fmt.Sprintf("cluster %s %s", x.Cluster, x.Words(count.Count))
+		if onMachines > 0 {
+			text += fmt.Sprintf(", %d now", limits[x.Cluster])
+		}
+		parts = append(parts, text)
+	}
+	text := strings.Join(parts, "; ")
+	if onMachines > 0 {
+		text += fmt.Sprintf(": %s on virtual machines belong to no cluster yet", instances(int64(onMachines)))
+	}
+	n.say(n.component, count.DCN, "ClusterCount", "%s", text)
+}
+
+// roomsIn are the rooms of a cluster, pool by pool in the order of their names.
+func (f *Fleet) roomsIn(cluster string) []*room {
+	var out []*room
+	for _, pool := range slices.Sorted(maps.Keys(f.inPool)) {
+		for _, r := range f.inPool[pool] {
+			if r.cluster == cluster {
+				out = append(out, r)
+			}
+		}
+	}
+	return out
+}
