@@ -102,6 +102,12 @@ func TestRules(t *testing.T) {
 		"Both": {"instances and split exclude each other", set("account", func(c *appv1.Component) {
 			c.Split = &appv1.Split{Total: 2, DCNs: []appv1.DCNShare{{DCN: "d", Weight: 1}}}
 		}), "give either instances"},
+		"Clusters": {"clusters add up", set("account", func(c *appv1.Component) {
+			c.Instances[0].Clusters = []appv1.ClusterCount{{Cluster: "east-1", Count: c.Instances[0].Count - 1}}
+		}), "must add up to count"},
+		"GoodClusters": {"clusters that add up are valid", set("account", func(c *appv1.Component) {
+			c.Instances[0].Clusters = []appv1.ClusterCount{{Cluster: "east-1", Count: c.Instances[0].Count}, {Cluster: "east-2"}}
+		}), ""},
 		"NoParts":      {"a total is divided over something", set("account", func(c *appv1.Component) { c.Instances, c.Split = nil, &appv1.Split{Total: 2} }), "give one of regions, dataCenters and dcns"},
 		"Scaling":      {"a stateful component cannot be autoscaled", set("ledger", func(c *appv1.Component) { c.Autoscaling = &appv1.Autoscaling{Min: 1, Max: 2} }), "only a component of kind Service"},
 		"ScalingFixed": {"a component with identity cannot be autoscaled", set("channel", func(c *appv1.Component) { c.Identity = appv1.IdentityFixed }), "fixed identity"},

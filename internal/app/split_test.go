@@ -21,6 +21,16 @@ func dcn(name string, weight, minimum int32) appv1.DCNShare {
 	return appv1.DCNShare{DCN: name, Weight: weight, Minimum: minimum}
 }
 
+// over has a DCN divide what it gets over clusters.
+func over(d appv1.DCNShare, clusters ...appv1.ClusterShare) appv1.DCNShare {
+	d.Clusters = clusters
+	return d
+}
+
+func cluster(name string, weight, minimum int32) appv1.ClusterShare {
+	return appv1.ClusterShare{Cluster: name, Weight: weight, Minimum: minimum}
+}
+
 func site(name string, weight, minimum int32, dcns ...appv1.DCNShare) appv1.DataCenterShare {
 	return appv1.DataCenterShare{DataCenter: name, Weight: weight, Minimum: minimum, DCNs: dcns}
 }
@@ -46,6 +56,14 @@ func TestCounts(t *testing.T) {
 			region("Shanghai", 3, 0, site("dc-east", 2, 0, dcn("e1", 1, 0), dcn("e2", 1, 0), dcn("e3", 1, 0)), site("dc-west", 1, 0, dcn("w1", 1, 0))),
 			region("Hefei", 1, 0, site("dc-remote", 1, 0, dcn("r1", 9, 0), dcn("r2", 1, 0))),
 		}}, map[string]int32{"e1": 7, "e2": 7, "e3": 6, "w1": 10, "r1": 9, "r2": 1}, ""},
+		"clusters": {"30 by 2:3 is 12 and 18, and 10 by 1:1:1 is 4, 3, 3", appv1.Split{Total: 40, Regions: []appv1.RegionShare{
+			region("Shanghai", 3, 0, site("dc-east", 1, 0, over(dcn("e1", 1, 0), cluster("east-2", 3, 0), cluster("east-1", 2, 0)))),
+			region("Hefei", 1, 0, site("dc-remote", 1, 0, over(dcn("r1", 1, 0), cluster("b", 1, 0), cluster("c", 1, 0), cluster("a", 1, 0)))),
+		}}, map[string]int32{"e1": 30, "e1/east-1": 12, "e1/east-2": 18, "r1": 10, "r1/a": 4, "r1/b": 3, "r1/c": 3}, ""},
+		"a cluster's minimum": {"it is its DCN's as well, and the others divide the rest", appv1.Split{Total: 10, DCNs: []appv1.DCNShare{
+			over(dcn("a", 1, 0), cluster("x", 0, 2), cluster("y", 1, 4)), dcn("b", 9, 0),
+		}}, map[string]int32{"a": 6, "a/x": 2, "a/y": 4, "b": 4}, ""},
+		"no weight of a cluster": {"it says where", appv1.Split{Total: 10, DCNs: []appv1.DCNShare{over(dcn("a", 1, 0), cluster("x", 0, 2), cluster("y", 0, 0))}}, nil, `the weights of cluster "x", cluster "y" are all 0, and 8 of 10 instances are left to divide: give one of them a weight in DCN "a"`},
 		"minimum below": {"a DCN's minimum is its region's as well", appv1.Split{Total: 10, Regions: []appv1.RegionShare{
 			region("Shanghai", 9, 0, site("dc-east", 1, 0, dcn("e1", 1, 0))), region("Hefei", 1, 0, site("dc-remote", 1, 0, dcn("r1", 1, 4))),
 		}}, map[string]int32{"e1": 6, "r1": 4}, ""},
@@ -69,6 +87,9 @@ func TestCounts(t *testing.T) {
 			got := map[string]int32{}
 			for _, n := range counts {
 				got[n.DCN] = n.Count
+				for _, x := range n.Clusters {
+					got[n.DCN+"/"+x.Cluster] = x.Count
+				}
 			}
 			if diff := cmp.Diff(c.want, got); diff != "" {
 				t.Errorf("%s: -want +got\n%s", c.reason, diff)
@@ -165,12 +186,19 @@ func TestSplitIsChecked(t *testing.T) {
 		"other site":     {appv1.Split{Total: 4, DataCenters: []appv1.DataCenterShare{site("dc-east", 1, 0, dcn("dcn-west-1", 1, 0)), site("dc-west", 1, 0, dcn("dcn-east-1", 1, 0))}}, `DCN "dcn-west-1" lies in data centre "dc-west", not in "dc-east"`},
 		"unknown DCN":    {appv1.Split{Total: 6, DCNs: []appv1.DCNShare{dcn("dcn-east-1", 1, 0), dcn("dcn-west-1", 1, 0), dcn("dcn-moon", 1, 0)}}, `DCN "dcn-moon" does not exist`},
 		"no weights":     {appv1.Split{Total: 4, DCNs: []appv1.DCNShare{dcn("dcn-east-1", 0, 0)}}, "are all 0"},
+		"good clusters":  {appv1.Split{Total: 4, DCNs: []appv1.DCNShare{over(dcn("dcn-east-1", 1, 0), cluster("east-1", 1, 0)), dcn("dcn-west-1", 1, 0)}}, ""},
+		"no cluster":     {appv1.Split{Total: 4, DCNs: []appv1.DCNShare{over(dcn("dcn-east-1", 1, 0), cluster("east-1", 1, 0), cluster("east-9", 0, 0)), dcn("dcn-west-1", 1, 0)}}, `split: cluster "east-9" does not exist, and DCN "dcn-east-1" is to run in it; name one of`},
+		"other cluster":  {appv1.Split{Total: 4, DCNs: []appv1.DCNShare{over(dcn("dcn-east-1", 1, 0), cluster("west-1", 1, 0)), dcn("dcn-west-1", 1, 0)}}, `split: cluster "west-1" is in data centre "dc-west", DCN "dcn-east-1" in "dc-east"; name one of`},
 		"too few":        {appv1.Split{Total: 3, DCNs: []appv1.DCNShare{dcn("dcn-east-1", 1, 0), dcn("dcn-west-1", 1, 0)}}, `one instance in DCN "dcn-west-1" is not enough`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := apptest.MobileBank(apptest.With("account", func(comp *appv1.Component) { comp.Instances, comp.Split = nil, &c.split }))
+			world := apptest.Bank()
+			for _, name := range []string{"east-1", "west-1"} {
+				world.Members = append(world.Members, app.Member{Name: name, DataCenter: "dc-" + strings.TrimSuffix(name, "-1"), Environment: world.Environment})
+			}
 			var said []string
-			for _, f := range app.Check(a, apptest.Bank()) {
+			for _, f := range app.Check(a, world) {
 				said = append(said, f.Message)
 			}
 			if got := strings.Join(said, "; "); c.want == "" && got != "" || !strings.Contains(got, c.want) {

@@ -445,6 +445,28 @@ func (k *look) noCell(cluster string) (rule, why string) {
 	return rule, strings.Join(causes, "; ")
 }
 
+// unnamed says which cells are left out because their clusters have no number.
+func (k *look) unnamed() {
+	count, _ := find(k.counts, func(c Count) bool { return c.DCN == k.dcn })
+	limits := k.limits(count)
+	if limits == nil {
+		return
+	}
+	out := 0
+	var names []string
+	for _, r := range k.offered(k.component, k.dcn) {
+		if limits[r.cluster] > 0 {
+			continue
+		}
+		if out++; !slices.Contains(names, r.cluster) {
+			names = append(names, r.cluster)
+		}
+	}
+	if out > 0 {
+		k.say(k.component, k.dcn, "ClusterCount", "excludes %s: no instance is for %s", cells(out), sorted(names))
+	}
+}
+
 // tellClusters says how many instances each cluster has of those that the count asks for.
 func (n *numbers) tellClusters(count Count, onMachines int) {
 	if len(count.Clusters) == 0 {
@@ -461,7 +483,7 @@ func (n *numbers) tellClusters(count Count, onMachines int) {
 	}
 	text := strings.Join(parts, "; ")
 	if onMachines > 0 {
-		text += fmt.Sprintf(": %s on virtual machines belong to no cluster yet", instances(int64(onMachines)))
+		text += fmt.Sprintf(": %d on virtual machines, which belong to no cluster", onMachines)
 	}
 	n.say(n.component, count.DCN, "ClusterCount", "%s", text)
 }

@@ -35,6 +35,7 @@ func (k *look) explain() {
 	}
 	k.apart()
 	k.processors()
+	k.unnamed()
 	k.excluded()
 }
 

@@ -223,6 +223,8 @@ func (s *stage) do(verb string, w []string) []string {
 		s.quotas = append(s.quotas, tenancyv1.Quota{Environment: "prod", Pool: w[0], Instances: n, CPU: resource.MustParse(w[2]), Memory: resource.MustParse(w[3])})
 	case "component": // component TENANT/APP NAME KIND ZONE LEVEL TEMPLATE CPU MEMORY DCN=N…
 		s.component(w)
+	case "clusters": // clusters TENANT/APP COMPONENT DCN CLUSTER=N|CLUSTER:WEIGHT…: what each cluster gets of a DCN
+		s.clusters(w)
 	case "remove": // remove TENANT/APP COMPONENT
 		r := s.request(w[0])
 		r.Components = slices.DeleteFunc(r.Components, func(c placement.Component) bool { return c.Name == w[1] })
@@ -317,6 +319,41 @@ func (s *stage) component(w []string) {
 	}
 	r.Components = slices.DeleteFunc(r.Components, func(x placement.Component) bool { return x.Name == c.Name })
 	r.Components = append(r.Components, c)
+}
+
+func (s *stage) clusters(w []string) {
+	for i := range s.request(w[0]).Components {
+		c := &s.request(w[0]).Components[i]
+		if c.Name != w[1] {
+			continue
+		}
+		count := &c.Counts[slices.IndexFunc(c.Counts, func(n placement.Count) bool { return n.DCN == w[2] })]
+		count.Clusters = nil
+		var parts []placement.Weighted
+		var of int32
+		for _, word := range w[3:] {
+			cluster, weight, byWeight := strings.Cut(word, ":")
+			if !byWeight {
+				cluster, weight, _ = strings.Cut(word, "=")
+			}
+			n, err := strconv.ParseInt(weight, 10, 32)
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			x := placement.ClusterCount{Cluster: cluster, Count: int32(n)}
+			if byWeight {
+				x.Weight, of = int32(n), of+int32(n)
+			}
+			count.Clusters = append(count.Clusters, x)
+			parts = append(parts, placement.Weighted{Name: cluster, Weight: n})
+		}
+		if of == 0 {
+			continue
+		}
+		for j, n := range placement.Divide(int64(count.Count), parts) {
+			count.Clusters[j].Count, count.Clusters[j].Of = int32(n), of
+		}
+	}
 }
 
 func (s *stage) asked(name string) placement.Request {

@@ -6,6 +6,9 @@ package lost
 import (
 	"fmt"
 	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/placement"
@@ -34,6 +37,23 @@ func (d *deciding) leave(g gone, c placement.Component) (counts []placement.Coun
 		}
 	}
 	return counts, notes
+}
+
+// leftOut adds to what is hit the clusters that are to have instances of a component that
+// moves, and have none since a loss before this one: the numbers are those of the Application
+// again once they are back, too.
+func (d *deciding) leftOut(h *hit, g gone) {
+	for _, l := range g.losses {
+		named := slices.ContainsFunc(h.moves, func(c placement.Component) bool {
+			return slices.ContainsFunc(c.Counts, func(n placement.Count) bool {
+				return slices.ContainsFunc(n.Clusters, func(x placement.ClusterCount) bool { return x.Cluster == l.Name && x.Count > 0 })
+			})
+		})
+		there := slices.ContainsFunc(h.places, func(p placementv1.LostPlace) bool { return p.Kind == l.Kind && p.Name == l.Name })
+		if l.Kind == placementv1.LostCluster && named && !there {
+			h.places = append(h.places, placementv1.LostPlace{Kind: l.Kind, Name: l.Name, Since: metav1.NewTime(l.Since.UTC().Truncate(time.Second))})
+		}
+	}
 }
 
 // takers say who has more than before.

@@ -65,6 +65,7 @@ func (d *deciding) hit(a Application) hit {
 			}
 		}
 	}
+	d.leftOut(&h, g)
 	slices.SortFunc(h.places, func(a, b placementv1.LostPlace) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
 	})
@@ -145,6 +146,9 @@ func checks(h hit) []string {
 	var out []string
 	for _, p := range h.places {
 		what := fmt.Sprintf("%s %s", word(p.Kind), p.Name)
+		if h.seats[what] == 0 {
+			continue // its instances have gone elsewhere before
+		}
 		silent := "has not answered"
 		if p.Kind == placementv1.LostRack {
 			silent = "has had no host that answers"
@@ -188,6 +192,12 @@ func (d *deciding) comeBack(a Application) {
 		}
 	}
 	r := a.Request
+	r.Components = slices.Clone(r.Components)
+	for i, c := range r.Components {
+		var left []string
+		r.Components[i].Counts, left = d.leave(d.gone(r.Environment), c)
+		cause.Check = append(cause.Check, left...)
+	}
 	r.Previous = slices.Clone(a.Before)
 	for i, x := range r.Previous {
 		if d.away(x.Cell) {

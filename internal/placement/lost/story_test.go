@@ -110,7 +110,7 @@ func (s *stage) do(verb string, w []string) []string {
 		s.racks = append(s.racks, rack{cluster: w[0], name: w[1], hosts: s.number(w[2]), cpu: int64(s.number(w[3]))})
 	case "policy": // policy ENVIRONMENT WORD=VALUE…
 		s.policy(w[0], w[1:])
-	case "run": // run NAMESPACE/APP COMPONENT DCN=N… [WORD…]: an application runs
+	case "run": // run NAMESPACE/APP COMPONENT DCN=N[/CLUSTER:WEIGHT…] [WORD…]: an application runs
 		return s.run(w)
 	case "lose": // lose RACK|CLUSTER NAME | lose hosts CLUSTER/RACK N
 		s.lose(w, true)
@@ -201,7 +201,7 @@ func (s *stage) run(w []string) []string {
 		case k == "priority":
 			r.Priority = int32(s.number(v))
 		case is:
-			c.Counts = append(c.Counts, placement.Count{DCN: k, Count: int32(s.number(v))})
+			c.Counts = append(c.Counts, s.count(k, v))
 		case k == "identity":
 			c.InPlace = true
 		case k == "once":
@@ -219,6 +219,25 @@ func (s *stage) run(w []string) []string {
 	s.seen.Applications = append(s.seen.Applications, lost.Application{Request: r, Revision: "r1", Placement: "first"})
 	s.reserve()
 	return cells(d.Assignments)
+}
+
+// count reads N or N/CLUSTER:WEIGHT/CLUSTER:WEIGHT.
+func (s *stage) count(dcn, text string) placement.Count {
+	parts := strings.Split(text, "/")
+	out := placement.Count{DCN: dcn, Count: int32(s.number(parts[0]))}
+	var by []placement.Weighted
+	var of int32
+	for _, part := range parts[1:] {
+		cluster, weight, _ := strings.Cut(part, ":")
+		w := int32(s.number(weight))
+		out.Clusters = append(out.Clusters, placement.ClusterCount{Cluster: cluster, Weight: w})
+		by = append(by, placement.Weighted{Name: cluster, Weight: int64(w)})
+		of += w
+	}
+	for i, n := range placement.Divide(int64(out.Count), by) {
+		out.Clusters[i].Count, out.Clusters[i].Of = int32(n), of
+	}
+	return out
 }
 
 func cells(list []placement.Assignment) []string {
