@@ -6,6 +6,7 @@ package lost
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -56,20 +57,32 @@ func (d *deciding) leftOut(h *hit, g gone) {
 	}
 }
 
+// mostTakers and mostLeft are how many clusters a check names and how many such checks there
+// are: a Placement has room for 64 of 512 letters.
+const (
+	mostTakers = 2
+	mostLeft   = 16
+)
+
 // takers say who has more than before.
 func takers(before, after placement.Count) string {
 	if len(after.Clusters) == 0 {
 		return fmt.Sprintf("any other cluster of DCN %s takes them", after.DCN)
 	}
-	text := ""
+	var parts []string
 	for _, x := range after.Clusters {
 		i := slices.IndexFunc(before.Clusters, func(y placement.ClusterCount) bool { return y.Cluster == x.Cluster })
 		if x.Count > before.Clusters[i].Count {
-			if text != "" {
-				text += ", "
-			}
-			text += fmt.Sprintf("cluster %s has %d instead of %d", x.Cluster, x.Count, before.Clusters[i].Count)
+			parts = append(parts, fmt.Sprintf("cluster %s has %d instead of %d", x.Cluster, x.Count, before.Clusters[i].Count))
 		}
 	}
-	return text
+	return strings.Join(few(parts, mostTakers, "clusters"), ", ")
+}
+
+// few are the first of some lines, and how many more there are.
+func few(lines []string, most int, what string) []string {
+	if more := len(lines) - most; more > 0 {
+		return append(slices.Clip(lines[:most]), fmt.Sprintf("and %d %s more", more, what))
+	}
+	return lines
 }

@@ -97,14 +97,16 @@ func (d *deciding) want(a Application, h hit) {
 		}
 	}
 	heirs, notes := d.heirs(a, g)
+	var gone []string
 	r.Components = slices.Clone(r.Components)
 	for i := range r.Components {
 		if moves(r.Components[i].Name) {
 			counts, left := d.leave(g, r.Components[i])
 			r.Components[i].Counts = placement.Inherited(counts, heirs)
-			notes = append(notes, left...)
+			gone = append(gone, left...)
 		}
 	}
+	notes = append(notes, few(gone, mostLeft, "numbers of clusters")...)
 	cause := placementv1.Cause{
 		Kind: placementv1.CauseLost, Places: h.places, From: a.Placement, Policy: d.seen.policy(a.Request.Environment).Name,
 		Check: append(checks(h), notes...), ProposedAt: metav1.NewTime(d.now.UTC().Truncate(time.Second)),
@@ -193,11 +195,13 @@ func (d *deciding) comeBack(a Application) {
 	}
 	r := a.Request
 	r.Components = slices.Clone(r.Components)
+	var gone []string
 	for i, c := range r.Components {
 		var left []string
 		r.Components[i].Counts, left = d.leave(d.gone(r.Environment), c)
-		cause.Check = append(cause.Check, left...)
+		gone = append(gone, left...)
 	}
+	cause.Check = append(cause.Check, few(gone, mostLeft, "numbers of clusters")...)
 	r.Previous = slices.Clone(a.Before)
 	for i, x := range r.Previous {
 		if d.away(x.Cell) {
