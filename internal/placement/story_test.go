@@ -4,50 +4,26 @@
 package placement_test
 
 import (
-	"flag"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	tenancyv1 "github.com/fairway-cloud/fairway/api/tenancy/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/placement"
+	"github.com/fairway-cloud/fairway/internal/platform/storytest"
 )
-
-var update = flag.Bool("update", false, "rewrite the expected narration of the stories")
 
 // TestStories plays testdata/*.txt: lines that begin in the first column are
 // said to the scheduler, indented lines are what it answers.
 func TestStories(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no stories: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := play(t, string(want))
-			if *update {
-				if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			if diff := cmp.Diff(string(want), got); diff != "" {
-				t.Errorf("the story goes otherwise (-want +got):\n%s", diff)
-			}
-		})
-	}
+	storytest.Play(t, func(t *testing.T) storytest.Stage {
+		return (&stage{t: t, requests: map[string]*placement.Request{}, inForce: map[string][]placement.Assignment{}, waits: map[string][]placement.Wait{}, policy: placement.DefaultPolicy()}).do
+	})
 }
 
 type stage struct {
@@ -58,26 +34,6 @@ type stage struct {
 	inForce  map[string][]placement.Assignment
 	policy   placement.Policy
 	waits    map[string][]placement.Wait
-}
-
-func play(t *testing.T, story string) string {
-	s := &stage{t: t, requests: map[string]*placement.Request{}, inForce: map[string][]placement.Assignment{}, waits: map[string][]placement.Wait{}, policy: placement.DefaultPolicy()}
-	var out strings.Builder
-	for line := range strings.Lines(story) {
-		line = strings.TrimRight(line, "\n")
-		if strings.HasPrefix(line, "  ") {
-			continue
-		}
-		out.WriteString(line + "\n")
-		words := strings.Fields(line)
-		if len(words) == 0 || strings.HasPrefix(line, "#") {
-			continue
-		}
-		for _, answer := range s.do(words[0], words[1:]) {
-			out.WriteString("  " + answer + "\n")
-		}
-	}
-	return out.String()
 }
 
 func (s *stage) do(verb string, w []string) []string {

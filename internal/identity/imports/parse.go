@@ -5,7 +5,6 @@ package imports
 
 import (
 	"bytes"
-	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -135,68 +134,35 @@ func unprintable(s string) bool {
 }
 
 func parseCSV(raw []byte) (Batch, []Fault) {
-	reader := csv.NewReader(bytes.NewReader(raw))
-	reader.FieldsPerRecord = -1
-	header, err := reader.Read()
+	table, err := textfile.OpenTable(raw)
 	if err != nil {
 		return Batch{}, []Fault{{Line: 1, Message: fmt.Sprintf("could not read the header: %v", err)}}
 	}
-	for i := range header {
-		header[i] = strings.TrimSpace(header[i])
-	}
-	people := slices.Contains(header, "id")
-	if !people && !slices.Contains(header, "name") {
+	people := slices.Contains(table.Header, "id")
+	if !people && !slices.Contains(table.Header, "name") {
 		return Batch{}, []Fault{{Line: 1, Message: "the first line names the columns: id and further ones for people, name and further ones for tenants"}}
 	}
-	if faults := checkHeader(header, people); len(faults) > 0 {
-		return Batch{}, faults
-	}
-	b, faults := Batch{}, []Fault(nil)
-	for {
-		cells, err := reader.Read()
-		if errors.Is(err, io.EOF) {
-			return b, faults
-		}
-		var bad *csv.ParseError
-		if errors.As(err, &bad) {
-			return b, append(faults, Fault{Line: bad.Line, Message: fmt.Sprintf("could not read the row: %v", bad.Err)})
-		}
-		if err != nil {
-			return b, append(faults, Fault{Message: err.Error()})
-		}
-		line, _ := reader.FieldPos(0)
-		if len(b.People)+len(b.Units) > MostRows {
-			return b, faults // Parse says so
-		}
-		if len(cells) != len(header) {
-			faults = append(faults, Fault{Line: line, Message: fmt.Sprintf("the row has %d columns and the header %d", len(cells), len(header))})
-			continue
-		}
-		values := map[string]string{}
-		for i, name := range header {
-			values[name] = strings.TrimSpace(cells[i])
-		}
-		if fault := b.add(line, people, values); fault != nil {
-			faults = append(faults, *fault)
-		}
-	}
-}
-
-func checkHeader(header []string, people bool) []Fault {
-	var faults []Fault
 	known := append(slices.Sorted(maps.Keys(setters)), "id")
 	if !people {
 		known = append(slices.Sorted(maps.Keys(unitSetters)), "name")
 	}
-	for i, name := range header {
+	b, faults := Batch{}, []Fault(nil)
+	for _, odd := range table.Odd(known) {
+		faults = append(faults, Fault{Line: 1, Message: odd})
+	}
+	for more := len(faults) == 0; more && len(b.People)+len(b.Units) <= MostRows; { // Parse says that there are too many
+		var row textfile.Row
+		row, more = table.Next()
 		switch {
-		case !slices.Contains(known, name):
-			faults = append(faults, Fault{Line: 1, Message: fmt.Sprintf("there is no column %q: the columns are %s", name, strings.Join(known, ", "))})
-		case slices.Contains(header[:i], name):
-			faults = append(faults, Fault{Line: 1, Message: fmt.Sprintf("column %q is there twice", name)})
+		case row.Fault != "":
+			faults = append(faults, Fault{Line: row.Line, Message: row.Fault})
+		case more:
+			if fault := b.add(row.Line, people, row.Values); fault != nil {
+				faults = append(faults, *fault)
+			}
 		}
 	}
-	return faults
+	return b, faults
 }
 
 // add takes one row in.

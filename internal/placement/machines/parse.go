@@ -11,7 +11,6 @@ package machines
 
 import (
 	"bytes"
-	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -99,62 +98,36 @@ func (p *parser) full(line int) bool {
 }
 
 func (p *parser) csv(raw []byte) {
-	reader := csv.NewReader(bytes.NewReader(raw))
-	reader.FieldsPerRecord, reader.ReuseRecord = -1, true
-	first, err := reader.Read()
+	table, err := textfile.OpenTable(raw)
 	if err != nil {
 		p.fault(1, "could not read the header: %v", err)
 		return
 	}
-	header := make([]string, len(first))
-	for i, name := range first {
-		header[i] = strings.TrimSpace(name)
-	}
-	if !p.header(header) {
+	if !p.header(table) {
 		return
 	}
-	for {
-		cells, err := reader.Read()
-		if errors.Is(err, io.EOF) {
+	for more := true; more; {
+		var row textfile.Row
+		row, more = table.Next()
+		switch {
+		case !more && row.Fault == "":
+		case more && p.full(row.Line):
 			return
+		case row.Fault != "":
+			p.fault(row.Line, "%s", row.Fault)
+		default:
+			p.add(row.Line, row.Values)
 		}
-		var bad *csv.ParseError
-		if errors.As(err, &bad) {
-			p.fault(bad.Line, "could not read the row: %v", bad.Err)
-			return
-		}
-		if err != nil {
-			p.fault(0, "could not read the file: %v", err)
-			return
-		}
-		line, _ := reader.FieldPos(0)
-		if p.full(line) {
-			return
-		}
-		if len(cells) != len(header) {
-			p.fault(line, "the row has %d columns and the header %d", len(cells), len(header))
-			continue
-		}
-		values := make(map[string]string, len(header))
-		for i, name := range header {
-			values[name] = strings.TrimSpace(cells[i])
-		}
-		p.add(line, values)
 	}
 }
 
-func (p *parser) header(header []string) bool {
+func (p *parser) header(table *textfile.Table) bool {
 	good := len(p.faults)
-	for i, name := range header {
-		switch {
-		case !slices.Contains(columns, name):
-			p.fault(1, "there is no column %q: the columns are %s", clean(name), strings.Join(columns, ", "))
-		case slices.Contains(header[:i], name):
-			p.fault(1, "column %q is there twice", name)
-		}
+	for _, odd := range table.Odd(columns) {
+		p.fault(1, "%s", odd)
 	}
 	for _, name := range columns {
-		if !slices.Contains(header, name) && (name != "namespace" || p.namespace == "") {
+		if !slices.Contains(table.Header, name) && (name != "namespace" || p.namespace == "") {
 			p.fault(1, "column %q is missing: the first line names the columns %s", name, strings.Join(columns, ", "))
 		}
 	}

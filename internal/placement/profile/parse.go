@@ -5,7 +5,6 @@ package profile
 
 import (
 	"bytes"
-	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -120,59 +119,38 @@ func (p *parser) full() bool {
 }
 
 func (p *parser) csv(raw []byte) {
-	reader := csv.NewReader(bytes.NewReader(raw))
-	reader.FieldsPerRecord, reader.ReuseRecord = -1, true
-	first, err := reader.Read()
+	table, err := textfile.OpenTable(raw)
 	if err != nil {
 		p.faults.add(1, "could not read the header: write %s", strings.Join(columns, ","))
 		return
 	}
-	header := make([]string, len(first))
-	for i := range first {
-		header[i] = strings.ToLower(strings.TrimSpace(first[i]))
+	for i, name := range table.Header {
+		table.Header[i] = strings.ToLower(name)
 	}
-	if p.header(header); p.faults.Any() {
+	if p.header(table); p.faults.Any() {
 		return
 	}
-	cells := make(map[string]string, len(columns))
-	for {
-		record, err := reader.Read()
-		if errors.Is(err, io.EOF) {
+	for more := true; more; {
+		var row textfile.Row
+		row, more = table.Next()
+		switch {
+		case !more && row.Fault == "":
+		case more && p.full():
 			return
+		case row.Fault != "":
+			p.faults.add(row.Line, "%s", row.Fault)
+		default:
+			p.take(row.Line, row.Values)
 		}
-		var bad *csv.ParseError
-		if errors.As(err, &bad) {
-			// Where quotes do not match nobody knows where rows begin any more.
-			p.faults.add(bad.StartLine, "could not read the row: %v; the rows after it were not looked at", bad.Err)
-			return
-		}
-		if p.full() {
-			return
-		}
-		line, _ := reader.FieldPos(0)
-		if len(record) != len(header) {
-			p.faults.add(line, "the row has %d columns and the header %d", len(record), len(header))
-			continue
-		}
-		clear(cells)
-		for i, name := range header {
-			cells[name] = strings.TrimSpace(record[i])
-		}
-		p.take(line, cells)
 	}
 }
 
-func (p *parser) header(header []string) {
-	for i, name := range header {
-		switch {
-		case !slices.Contains(columns, name):
-			p.faults.add(1, "there is no column %q: the columns are %s", shown(name), strings.Join(columns, ", "))
-		case slices.Contains(header[:i], name):
-			p.faults.add(1, "column %q is there twice", name)
-		}
+func (p *parser) header(table *textfile.Table) {
+	for _, odd := range table.Odd(columns) {
+		p.faults.add(1, "%s", odd)
 	}
 	for _, name := range []string{"application", "component", "tag", "date"} {
-		if !slices.Contains(header, name) {
+		if !slices.Contains(table.Header, name) {
 			p.faults.add(1, "column %q is missing: the first line names the columns", name)
 		}
 	}

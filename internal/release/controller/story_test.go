@@ -5,56 +5,39 @@ package controller_test
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
 	releasev1 "github.com/fairway-cloud/fairway/api/release/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/app/apptest"
+	"github.com/fairway-cloud/fairway/internal/platform/storytest"
 	"github.com/fairway-cloud/fairway/internal/release"
 	"github.com/fairway-cloud/fairway/internal/release/releasetest"
 )
-
-var update = flag.Bool("update", false, "rewrite the expected narration of the stories")
 
 // TestStories plays testdata/*.txt with the real scheduler and renderer, and
 // members that deliver at once: lines in the first column happen, indented lines
 // are what the release room recorded and reports.
 func TestStories(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no stories: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
+	storytest.Play(t, func(t *testing.T) storytest.Stage {
+		s := &story{bank: newBank(t), revisions: map[string]string{}, told: map[string]string{}}
+		return func(verb string, words []string) []string {
+			answers := s.do(verb, words)
+			for i := range answers {
+				answers[i] = s.alias(answers[i])
 			}
-			got := (&story{bank: newBank(t), revisions: map[string]string{}, told: map[string]string{}}).play(string(want))
-			if *update {
-				if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			if diff := cmp.Diff(string(want), got); diff != "" {
-				t.Errorf("the story goes otherwise (-want +got):\n%s", diff)
-			}
-		})
-	}
+			return answers
+		}
+	})
 }
 
 type story struct {
@@ -63,25 +46,6 @@ type story struct {
 	revisions map[string]string
 	read      int
 	told      map[string]string
-}
-
-func (s *story) play(text string) string {
-	var out strings.Builder
-	for line := range strings.Lines(text) {
-		line = strings.TrimRight(line, "\n")
-		if strings.HasPrefix(line, "  ") {
-			continue
-		}
-		out.WriteString(line + "\n")
-		words := strings.Fields(line)
-		if len(words) == 0 || strings.HasPrefix(line, "#") {
-			continue
-		}
-		for _, answer := range s.do(words[0], words[1:]) {
-			out.WriteString("  " + s.alias(answer) + "\n")
-		}
-	}
-	return out.String()
 }
 
 func (s *story) alias(line string) string {
