@@ -100,12 +100,12 @@ var parts = []part{
 	{"identity.amendments", (*house).addAmendments},
 	{"identity.sync", (*house).addSync},
 	{"app.revisions", (*house).addApp},
+	{"placement.keeper", (*house).addKeeper}, // before who is wired with it
 	{"placement.expiry", (*house).addExpiry},
 	{"placement.machines", (*house).addMachines},
 	{"placement.lost", (*house).addLost},
 	{"placement.profiles", (*house).addProfiles},
 	{"approval", (*house).addApprovals},
-	{"placement.keeper", (*house).addKeeper},
 	{"placement.waiting", (*house).addWaiting},
 	{"release.stops", (*house).addStops},
 	{"release.steps", (*house).addReleases},

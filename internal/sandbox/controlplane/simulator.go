@@ -23,8 +23,12 @@ const hostGrace = 25 * time.Second
 // two renewals, and two renewals fit into hostGrace: no host is lost for one that is late.
 const simulatedLease = 40 * time.Second
 
+// LabelSilent on a simulated host, with whatever value, has it say nothing any more, as a
+// host does that has lost its power: what is known of it stays as it was said last.
+const LabelSilent = "sandbox.fairway.cloud/silent"
+
 // Simulator is what plays the cluster's simulated hosts, which are ready as long as they
-// carry the label, and the pods on them, with addresses of pods, as kwok's own stages have
+// carry the label and are not silent, and the pods on them, with addresses of pods, as kwok's own stages have
 // it. It works in folder, and says at an address (host and port) that it lives.
 func (c Cluster) Simulator(ctx context.Context, folder, kubeconfig, address string, pods netip.Prefix) (supervise.Process, error) {
 	stages, err := exec.CommandContext(ctx, c.Kubebox, "kwok-stages").Output()
@@ -42,7 +46,7 @@ func (c Cluster) Simulator(ctx context.Context, folder, kubeconfig, address stri
 			c.Kubebox, "kwok",
 			"--config=" + file,
 			"--kubeconfig=" + kubeconfig,
-			"--manage-nodes-with-label-selector=" + fleetv1alpha1.LabelSimulated + "=true",
+			"--manage-nodes-with-label-selector=" + fleetv1alpha1.LabelSimulated + "=true,!" + LabelSilent,
 			"--cidr=" + pods.String(),
 			"--server-address=" + address,
 			fmt.Sprintf("--node-lease-duration-seconds=%.0f", simulatedLease.Seconds()),
