@@ -5,7 +5,9 @@ package storm
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -43,6 +45,7 @@ import (
 	"github.com/fairway-cloud/fairway/internal/fleet/join"
 	placement "github.com/fairway-cloud/fairway/internal/placement/controller"
 	"github.com/fairway-cloud/fairway/internal/placement/keeper"
+	"github.com/fairway-cloud/fairway/internal/platform/fields"
 	"github.com/fairway-cloud/fairway/internal/platform/kubetest"
 	"github.com/fairway-cloud/fairway/internal/platform/members/connections"
 	"github.com/fairway-cloud/fairway/internal/platform/members/memberstest"
@@ -53,7 +56,47 @@ import (
 	"github.com/fairway-cloud/fairway/internal/sandbox/pki"
 )
 
-func init() { ctrl.SetLogger(logr.Discard()) }
+// faults counts the errors that the controllers log, by what they say.
+var faults = &errorLog{said: map[string]int{}}
+
+func init() { ctrl.SetLogger(logr.New(faults)) }
+
+// errorLog is a log that counts errors and keeps nothing else.
+type errorLog struct {
+	mu   sync.Mutex
+	said map[string]int
+}
+
+// Init implements logr.LogSink.
+func (*errorLog) Init(logr.RuntimeInfo) {}
+
+// Enabled implements logr.LogSink.
+func (*errorLog) Enabled(int) bool { return false }
+
+// Info implements logr.LogSink.
+func (*errorLog) Info(int, string, ...any) {}
+
+// Error implements logr.LogSink.
+func (l *errorLog) Error(err error, message string, _ ...any) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.said[fmt.Sprintf("%s: %v", message, err)]++
+}
+
+// WithValues implements logr.LogSink.
+func (l *errorLog) WithValues(...any) logr.LogSink { return l }
+
+// WithName implements logr.LogSink.
+func (l *errorLog) WithName(string) logr.LogSink { return l }
+
+// take returns what was said since it was asked last.
+func (l *errorLog) take() map[string]int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	out := l.said
+	l.said = map[string]int{}
+	return out
+}
 
 // kinds that hub and members hold.
 func kinds() *runtime.Scheme {
@@ -76,16 +119,17 @@ const (
 	hostCPU      = "4"
 )
 
-// site is a member with its data centre, in one environment.
+// site is a member in a data centre, in one environment. Members of one data centre serve
+// one DCN together.
 type site struct {
-	// name is such as "east": cluster east-1, data centre dc-east, DCN dcn-east-1.
-	name, environment string
-	cluster           *kubetest.Cluster
-	api               client.Client
+	// name of the member, center of its data centre: "east" stands for dc-east and its DCN
+	// dcn-east.
+	name, center, environment string
+	cluster                   *kubetest.Cluster
+	api                       client.Client
 }
 
-func (s *site) member() string          { return s.name + "-1" }
-func (s *site) dcn() string             { return "dcn-" + s.name + "-1" }
+func (s *site) dcn() string             { return "dcn-" + s.center }
 func (s *site) rack(i int) string       { return fmt.Sprintf("%s-%c", s.name, 'a'+i) }
 func (s *site) host(rack, i int) string { return fmt.Sprintf("%s-%d", s.rack(rack), i) }
 
@@ -172,7 +216,7 @@ func open(t *testing.T, classes map[string]tenancyv1.EnvironmentClass, policies 
 	b := &bank{t: t, began: time.Now(), sites: sites, notes: &notes{}, gate: &gate{}, looks: &looks{}, classes: classes}
 	var names []string
 	for _, s := range sites {
-		names = append(names, s.member())
+		names = append(names, s.name)
 	}
 	hub := kubetest.Start(t, kubetest.WithCRDs(), kubetest.WithManifests("config/rbac"), kubetest.WithScheme(kinds()))
 	members := kubetest.StartFleet(t, names, kubetest.WithScheme(kinds()), kubetest.WithControllerManager(), kubetest.WithScheduler(), kubetest.WithSimulator())
@@ -180,15 +224,15 @@ func open(t *testing.T, classes map[string]tenancyv1.EnvironmentClass, policies 
 	b.describe(policies)
 	accounts := map[string][]byte{}
 	for _, s := range sites {
-		s.cluster = members[s.member()]
+		s.cluster = members[s.name]
 		s.api = s.cluster.Client()
-		accounts[s.member()] = account(t, s.cluster)
+		accounts[s.name] = account(t, s.cluster)
 		b.raise(s)
 	}
 	b.serve(hub)
 	for _, s := range sites {
 		_, err := join.Joiner{Person: b.hub, System: b.hub, Loopback: true}.Join(t.Context(), join.Request{
-			Name: s.member(), Kubeconfig: accounts[s.member()], DataCenter: "dc-" + s.name, Environment: s.environment,
+			Name: s.name, Kubeconfig: accounts[s.name], DataCenter: "dc-" + s.center, Environment: s.environment,
 		})
 		b.must(err)
 	}
@@ -201,7 +245,7 @@ func open(t *testing.T, classes map[string]tenancyv1.EnvironmentClass, policies 
 			}
 			c := b.clusterOf(s)
 			if int(c.Status.Hosts.Ready) != racks*hostsPerRack || !meta.IsStatusConditionTrue(c.Status.Conditions, fleetv1.ConditionReady) {
-				return fmt.Sprintf("cluster %s: %d hosts ready, %+v", s.member(), c.Status.Hosts.Ready, c.Status.Conditions)
+				return fmt.Sprintf("cluster %s: %d hosts ready, %+v", s.name, c.Status.Hosts.Ready, c.Status.Conditions)
 			}
 		}
 		return ""
@@ -225,10 +269,16 @@ func (b *bank) describe(policies []*placementv1.PlacementPolicy) {
 		)
 		tenant.Spec.Environments = append(tenant.Spec.Environments, name)
 	}
+	centers := map[string]*fleetv1.DataCenter{}
 	for _, s := range b.sites {
-		center := &fleetv1.DataCenter{ObjectMeta: metav1.ObjectMeta{Name: "dc-" + s.name}, Spec: fleetv1.DataCenterSpec{City: "Shanghai"}}
+		center := centers[s.center]
+		if center == nil {
+			center = &fleetv1.DataCenter{ObjectMeta: metav1.ObjectMeta{Name: "dc-" + s.center}, Spec: fleetv1.DataCenterSpec{City: "Shanghai"}}
+			centers[s.center] = center
+			b.create(&fleetv1.DCN{ObjectMeta: metav1.ObjectMeta{Name: s.dcn()}, Spec: fleetv1.DCNSpec{DataCenter: center.Name, Environment: s.environment}})
+		}
 		pool := &fleetv1.Pool{ObjectMeta: metav1.ObjectMeta{Name: s.name}, Spec: fleetv1.PoolSpec{
-			Tenant: "retail", SecurityLevel: "level-2", Zones: []string{"business"}, HostKind: "Simulated", Hosts: []fleetv1.PoolHosts{{Cluster: s.member()}},
+			Tenant: "retail", SecurityLevel: "level-2", Zones: []string{"business"}, HostKind: "Simulated", Hosts: []fleetv1.PoolHosts{{Cluster: s.name}},
 		}}
 		for r := range racks {
 			center.Spec.Racks = append(center.Spec.Racks, fleetv1.Rack{Name: s.rack(r)})
@@ -237,9 +287,12 @@ func (b *bank) describe(policies []*placementv1.PlacementPolicy) {
 			}
 		}
 		tenant.Spec.Quotas = append(tenant.Spec.Quotas, tenancyv1.Quota{Environment: s.environment, Pool: pool.Name, Instances: 1000, CPU: resource.MustParse("1k"), Memory: resource.MustParse("1Ti")})
-		b.create(center, pool, &fleetv1.DCN{ObjectMeta: metav1.ObjectMeta{Name: s.dcn()}, Spec: fleetv1.DCNSpec{DataCenter: "dc-" + s.name, Environment: s.environment}})
+		b.create(pool)
 	}
 	b.create(tenant)
+	for _, c := range centers {
+		b.create(c)
+	}
 	for _, p := range policies {
 		b.create(p)
 	}
@@ -276,12 +329,13 @@ func (b *bank) raise(s *site) {
 			node := &corev1.Node{
 				ObjectMeta: metav1.ObjectMeta{Name: s.host(r, i), Labels: map[string]string{
 					corev1.LabelHostname: s.host(r, i), corev1.LabelOSStable: "linux", corev1.LabelArchStable: "amd64",
-					fleetv1.LabelRack: s.rack(r), fleetv1.LabelSimulated: "true",
+					fleetv1.LabelRack: s.rack(r), fleetv1.LabelSimulated: "true", controlplane.LabelSilent: "true",
 				}, Annotations: map[string]string{"kwok.x-k8s.io/node": "fake", "node.alpha.kubernetes.io/ttl": "0"}},
 				Spec: corev1.NodeSpec{Taints: []corev1.Taint{{Key: fleetv1.LabelSimulated, Value: "true", Effect: corev1.TaintEffectNoSchedule}}},
 			}
 			b.must(s.api.Create(b.t.Context(), node))
-			b.resize(s, node.Name, room)
+			b.resize(s, node.Name, room) // before it says by itself what it offers
+			b.silence(s, false, node.Name)
 		}
 	}
 }
@@ -310,6 +364,7 @@ func (b *bank) serve(hub *kubetest.Cluster) {
 		Fence: memberstest.Open{}, Loopback: true, Interval: time.Second / 2, Timeout: 5 * time.Second, Failures: 4, MinBackoff: time.Second / 5, MaxBackoff: time.Second,
 	})
 	b.must(mgr.Add(links))
+	b.must(errors.Join(fields.Add(b.t.Context(), mgr.GetFieldIndexer()), rendering.Index(b.t.Context(), mgr.GetFieldIndexer())))
 	b.must(fleet.Setup(mgr, fleet.Options{Connections: links, Gate: b.gate, Recorder: b.notes}))
 	own, direct, now := mgr.GetClient(), mgr.GetAPIReader(), clock.RealClock{}
 	b.looks.Reader = direct
@@ -338,14 +393,17 @@ func (b *bank) serve(hub *kubetest.Cluster) {
 	b.t.Cleanup(func() { stop(); done.Wait() })
 }
 
-// run has an application of one service run, with so many instances in each site's DCN,
-// by a Release that a person starts.
-func (b *bank) run(name, environment string, instances map[*site]int32) {
+// run has an application of one service run, with so many instances in each data centre's
+// DCN, by a Release that a person starts.
+func (b *bank) run(name, environment string, instances map[string]int32) {
 	b.t.Helper()
 	c := appv1.Component{
 		Name: "app", Image: "registry.bank:5000/app:1.0", Zone: "business", Resources: &appv1.Resources{Class: appv1.SizeXSmall},
 		Ports: []appv1.Port{{Name: "http", Port: 8080}}, User: &appv1.User{UID: ptr.To[int64](65532), GID: ptr.To[int64](65532)},
 		Logs: []appv1.Log{{Name: "stdout"}}, UnreachableSeconds: ptr.To[int64](10),
+	}
+	for _, center := range slices.Sorted(maps.Keys(instances)) {
+		c.Instances = append(c.Instances, appv1.InstanceCount{DCN: "dcn-" + center, Count: instances[center]})
 	}
 	around := app.World{
 		Now: time.Now(), Tenant: "retail", Environment: environment, EnvironmentClass: app.EnvironmentClass(b.classes[environment]),
@@ -354,11 +412,11 @@ func (b *bank) run(name, environment string, instances map[*site]int32) {
 		Zones:   []app.Zone{{Name: "business", Accepts: []string{"level-2"}}},
 	}
 	for _, s := range b.sites {
-		if n := instances[s]; n > 0 {
-			c.Instances = append(c.Instances, appv1.InstanceCount{DCN: s.dcn(), Count: n})
+		if slices.ContainsFunc(around.DCNs, func(d app.DCN) bool { return d.Name == s.dcn() }) {
+			continue
 		}
-		around.DCNs = append(around.DCNs, app.DCN{Name: s.dcn(), DataCenter: "dc-" + s.name, Environment: s.environment})
-		around.Sites = append(around.Sites, app.Site{Name: "dc-" + s.name, City: "Shanghai"})
+		around.DCNs = append(around.DCNs, app.DCN{Name: s.dcn(), DataCenter: "dc-" + s.center, Environment: s.environment})
+		around.Sites = append(around.Sites, app.Site{Name: "dc-" + s.center, City: "Shanghai"})
 	}
 	a := &appv1.Application{
 		TypeMeta:   metav1.TypeMeta{APIVersion: appv1.GroupVersion.String(), Kind: "Application"},
@@ -461,7 +519,7 @@ func seats(pods []corev1.Pod) map[string]sat {
 func (b *bank) clusterOf(s *site) *fleetv1.Cluster {
 	b.t.Helper()
 	c := &fleetv1.Cluster{}
-	b.must(b.hub.Get(b.t.Context(), client.ObjectKey{Name: s.member()}, c))
+	b.must(b.hub.Get(b.t.Context(), client.ObjectKey{Name: s.name}, c))
 	return c
 }
 
