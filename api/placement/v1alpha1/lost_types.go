@@ -86,7 +86,7 @@ type LostBudget struct {
 
 // CauseKind says why a Placement was proposed.
 //
-// +kubebuilder:validation:Enum=Lost;Recovered
+// +kubebuilder:validation:Enum=Lost;Recovered;NoRoom
 type CauseKind string
 
 const (
@@ -94,6 +94,9 @@ const (
 	CauseLost CauseKind = "Lost"
 	// CauseRecovered: a place is back, and the instances that it held before return.
 	CauseRecovered CauseKind = "Recovered"
+	// CauseNoRoom: instances that were placed have no host, since their cell offers less than
+	// was counted, and go elsewhere in their DCN.
+	CauseNoRoom CauseKind = "NoRoom"
 )
 
 // LostKind is what is lost.
@@ -113,11 +116,16 @@ type Cause struct {
 	// kind says why.
 	// +required
 	Kind CauseKind `json:"kind"`
-	// places that are lost, or are back.
+	// places that are lost, or are back. None for NoRoom.
 	// +required
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
 	Places []LostPlace `json:"places"`
+	// waits are the instances that have no host, for NoRoom.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	Waits []RoomWait `json:"waits,omitempty"`
 	// from is the Placement in force that the proposal starts from. Once another is in
 	// force the proposal is of no use.
 	// +required
@@ -156,6 +164,22 @@ type LostPlace struct {
 	// since when it is away, or back.
 	// +required
 	Since metav1.Time `json:"since"`
+}
+
+// RoomWait is instances of a component that have no host in their cell.
+type RoomWait struct {
+	// component that they are of.
+	// +required
+	// +kubebuilder:validation:MaxLength=16
+	Component string `json:"component"`
+	// cell in which they wait.
+	// +required
+	Cell Cell `json:"cell"`
+	// seats that they sit on.
+	// +required
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=1000
+	Seats []int32 `json:"seats"`
 }
 
 // ClusterGain is how many instances come to a cluster.

@@ -11,17 +11,22 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
+	deliveryv1 "github.com/fairway-cloud/fairway/api/delivery/v1alpha1"
 	fleetv1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
 	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
 	releasev1 "github.com/fairway-cloud/fairway/api/release/v1alpha1"
@@ -34,7 +39,7 @@ import (
 	"github.com/fairway-cloud/fairway/internal/platform/members"
 )
 
-// LabelCause says on a Placement why it was proposed: Lost or Recovered.
+// LabelCause says on a Placement why it was proposed: Lost, Recovered or NoRoom.
 const LabelCause = "placement.fairway.cloud/cause"
 
 // Lost proposes Placements after losses and returns, and starts Releases with them where
@@ -73,7 +78,11 @@ func (l *Lost) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result, erro
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	if w.AllWell() {
+	waits, err := observed.Waits(ctx, l.Hub)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if w.AllWell() && len(waits) == 0 {
 		l.told.well()
 		return ctrl.Result{}, nil
 	}
@@ -316,7 +325,16 @@ func (l *Lost) SetupWithManager(mgr ctrl.Manager) error {
 		}
 		return []reconcile.Request{{NamespacedName: client.ObjectKey{Name: "fleet"}}}
 	})
+	waiting := func(o client.Object) bool { return len(o.(*deliveryv1.Delivery).Status.Waiting) > 0 }
+	rooms := predicate.Funcs{
+		CreateFunc: func(e event.CreateEvent) bool { return waiting(e.Object) },
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			return !equality.Semantic.DeepEqual(e.ObjectOld.(*deliveryv1.Delivery).Status.Waiting, e.ObjectNew.(*deliveryv1.Delivery).Status.Waiting)
+		},
+		DeleteFunc: func(e event.DeleteEvent) bool { return waiting(e.Object) },
+	}
 	return ctrl.NewControllerManagedBy(mgr).Named("placement.lost").
+		Watches(&deliveryv1.Delivery{}, fleet, builder.WithPredicates(rooms)).
 		Watches(&fleetv1.Cluster{}, fleet).
 		Watches(&fleetv1.Pool{}, fleet).
 		Watches(&placementv1.Brake{}, fleet).

@@ -5,6 +5,7 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -22,7 +23,6 @@ import (
 	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
 	deliveryv1 "github.com/fairway-cloud/fairway/api/delivery/v1alpha1"
 	releasev1 "github.com/fairway-cloud/fairway/api/release/v1alpha1"
-	tenancyv1 "github.com/fairway-cloud/fairway/api/tenancy/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/app"
 	"github.com/fairway-cloud/fairway/internal/audit"
 	"github.com/fairway-cloud/fairway/internal/placement/observed"
@@ -31,7 +31,8 @@ import (
 
 // Waiting has instances placed anew that wait for room although they were placed: outside
 // production it starts a Release of what is in service, which places them elsewhere in
-// their DCN; in production it tells people to. It is controller "placement.waiting".
+// their DCN; in production, and where policy leaves it to people, it tells them, and
+// controller placement.lost proposes. It is controller "placement.waiting".
 type Waiting struct {
 	Hub client.Client
 	// Direct reads Brakes past every cache.
@@ -70,7 +71,8 @@ func (w *Waiting) Reconcile(ctx context.Context, d *deliveryv1.Delivery) (ctrl.R
 	if a.Status.ActiveRelease != "" {
 		return ctrl.Result{RequeueAfter: busyPause}, nil // it may be what they wait for
 	}
-	class, err := w.class(ctx, namespace)
+	_, environment, _ := app.SplitNamespace(namespace)
+	alone, err := w.alone(ctx, environment)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
@@ -78,11 +80,11 @@ func (w *Waiting) Reconcile(ctx context.Context, d *deliveryv1.Delivery) (ctrl.R
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	if !movable || class != tenancyv1.ClassDevelopment && class != tenancyv1.ClassTest {
+	if !movable || !alone {
 		w.tell(a, d, movable)
 		return ctrl.Result{}, nil
 	}
-	if _, environment, _ := app.SplitNamespace(namespace); (&Brakes{Direct: w.Direct}).Stopped(ctx, environment) != "" {
+	if (&Brakes{Direct: w.Direct}).Stopped(ctx, environment) != "" {
 		w.tell(a, d, movable)
 		return ctrl.Result{RequeueAfter: busyPause}, nil
 	}
@@ -93,15 +95,14 @@ func (w *Waiting) Reconcile(ctx context.Context, d *deliveryv1.Delivery) (ctrl.R
 	return ctrl.Result{}, w.start(ctx, a, d)
 }
 
-// class of the environment of a namespace. One that nobody knows counts as production.
-func (w *Waiting) class(ctx context.Context, namespace string) (tenancyv1.EnvironmentClass, error) {
-	_, name, _ := app.SplitNamespace(namespace)
-	environment := &tenancyv1.Environment{}
-	err := w.Hub.Get(ctx, client.ObjectKey{Name: name}, environment)
-	if apierrors.IsNotFound(err) {
-		return tenancyv1.ClassProduction, nil
+// alone reports whether automation places anew what waits in an environment. Where it does
+// not, controller placement.lost proposes.
+func (w *Waiting) alone(ctx context.Context, environment string) (bool, error) {
+	var seen observed.World
+	if err := errors.Join(w.Hub.List(ctx, &seen.Environments), w.Hub.List(ctx, &seen.Policies)); err != nil {
+		return false, fmt.Errorf("could not read what holds for environment %q: %w", environment, err)
 	}
-	return environment.Spec.Class, err
+	return seen.AnewByItself(environment), nil
 }
 
 // movable says whether any that waits may run elsewhere: instances that keep an identity,
@@ -168,7 +169,7 @@ func (w *Waiting) tell(a *appv1.Application, d *deliveryv1.Delivery, movable boo
 	if w.Events == nil {
 		return
 	}
-	what := fmt.Sprintf("start a release of revision %s, which places them anew, or give their cells room", a.Status.ReleasedRevision)
+	what := fmt.Sprintf("carry out what is proposed for them (fairway placement proposals -n %s), or give their cells room", a.Namespace)
 	if !movable {
 		what = "they keep their place: give their cells room"
 	}

@@ -25,6 +25,7 @@ import (
 	"github.com/fairway-cloud/fairway/internal/audit"
 	"github.com/fairway-cloud/fairway/internal/placement/controller"
 	"github.com/fairway-cloud/fairway/internal/placement/placementtest"
+	"github.com/fairway-cloud/fairway/internal/release/releasetest"
 )
 
 // books keeps the acts of which it is told.
@@ -173,6 +174,62 @@ func TestWaitingIsReleased(t *testing.T) {
 			w.Clock = clocktesting.NewFakePassiveClock(time.Now().Add(11 * time.Minute))
 			if _, err := w.Reconcile(t.Context(), d); err != nil || len(h.releases()) != 2 {
 				t.Errorf("after the pause there are %d releases, %v", len(h.releases()), err)
+			}
+		})
+	}
+}
+
+// In production, and where policy leaves losses to people, what waits for room is proposed
+// elsewhere, once; a Release carries it out, or it is withdrawn when there is room again.
+func TestWhatWaitsIsProposed(t *testing.T) {
+	for name, c := range map[string]struct {
+		class  tenancyv1.EnvironmentClass
+		policy *placementv1.LostPolicy
+		want   int
+	}{
+		"production":            {class: tenancyv1.ClassProduction, want: 1},
+		"automatic, production": {class: tenancyv1.ClassProduction, policy: &placementv1.LostPolicy{Action: placementv1.LostRelease, Ticket: "CHG-7"}, want: 1},
+		"people, test":          {class: tenancyv1.ClassTest, policy: &placementv1.LostPolicy{Action: placementv1.LostPropose}, want: 1},
+		"automatic, test":       {class: tenancyv1.ClassTest, policy: &placementv1.LostPolicy{Action: placementv1.LostRelease}},
+		"test":                  {class: tenancyv1.ClassTest},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, c.policy)
+			if err := s.Create(t.Context(), &tenancyv1.Environment{ObjectMeta: metav1.ObjectMeta{Name: "prod"}, Spec: tenancyv1.EnvironmentSpec{Class: c.class}}); err != nil {
+				t.Fatal(err)
+			}
+			inForce, revision := s.run("pay", 4)
+			was := inForce.Spec.Assignments[0]
+			d := &deliveryv1.Delivery{ObjectMeta: metav1.ObjectMeta{Namespace: "fairway-cluster-east-1", Name: "retail-prod-pay"}}
+			d.Spec.Application, d.Spec.Namespace = "retail-prod/pay", "retail-prod-pay"
+			d.Status.Waiting = []deliveryv1.WaitingWorkload{{Name: "pay-account", Component: was.Component, Cell: was.Cell, Instances: 1, Seats: was.Seats[:1]}}
+			if err := s.Create(t.Context(), d); err != nil {
+				t.Fatal(err)
+			}
+			s.pass(time.Second)
+			s.pass(time.Minute)
+			found := s.proposals()
+			if len(found) != c.want || len(s.releases()) != 0 {
+				t.Fatalf("%d proposals and %d releases, want %d and none", len(found), len(s.releases()), c.want)
+			}
+			if c.want == 0 {
+				return
+			}
+			p := found[0].Spec
+			if p.Cause.Kind != placementv1.CauseNoRoom || len(p.Cause.Waits) != 1 || p.Cause.Waits[0].Cell != was.Cell || p.Cause.From != inForce.Name || len(p.Cause.Gains) != 1 || p.Cause.Gains[0].Instances != 1 {
+				t.Errorf("proposed for %+v", p.Cause)
+			}
+			if before, after := seatsIn(inForce), seatsIn(&found[0]); after[was.Cell.Rack] != before[was.Cell.Rack]-1 || after["east-a"]+after["east-b"] != 4 {
+				t.Errorf("proposed at %v, it runs at %v: want one to move", after, before)
+			}
+			used, err := s.placer.Place(t.Context(), releasetest.New("pay-2", revision.Name, func(r *releasev1.Release) { r.Spec.Application, r.Spec.Placement = "pay", found[0].Name }), revision)
+			if err != nil || used.Name != found[0].Name {
+				t.Fatalf("a release with it: %v, %v", used, err)
+			}
+			s.change(d, func(o client.Object) { o.(*deliveryv1.Delivery).Status.Waiting = nil })
+			s.pass(time.Minute)
+			if left := s.proposals(); len(left) != 0 {
+				t.Errorf("%d proposals are left", len(left))
 			}
 		})
 	}

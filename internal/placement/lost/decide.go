@@ -221,6 +221,8 @@ func (d *deciding) application(a Application) {
 	case kept != nil:
 	case len(hit.places) > 0:
 		d.want(a, hit)
+	case a.Busy == "" && len(d.waits(a)) > 0:
+		d.anew(a)
 	default:
 		d.comeBack(a)
 	}
@@ -231,13 +233,21 @@ func (d *deciding) obsolete(a Application, p Proposal, h hit) string {
 	if p.Cause.From != a.Placement || p.Revision != a.Revision {
 		return fmt.Sprintf("it starts from placement %s, and %s is in force", p.Cause.From, a.Placement)
 	}
-	if p.Cause.Kind == placementv1.CauseRecovered {
+	switch p.Cause.Kind {
+	case placementv1.CauseNoRoom:
+		if why := d.hosted(a, p, h); why != "" {
+			return why
+		}
+	case placementv1.CauseRecovered:
 		for _, place := range p.Cause.Places {
 			if _, well := d.wellSince(place); !well {
 				return fmt.Sprintf("%s %s is away again", word(place.Kind), place.Name)
 			}
 		}
-	} else if !same(p.Cause.Places, h.places) {
+	default:
+		if same(p.Cause.Places, h.places) {
+			break
+		}
 		for _, place := range p.Cause.Places {
 			if since, well := d.wellSince(place); well {
 				return fmt.Sprintf("%s %s is back%s", word(place.Kind), place.Name, from(since))

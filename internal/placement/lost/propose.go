@@ -230,6 +230,8 @@ func (d *deciding) propose() {
 		switch {
 		case decided.Refused:
 			unplaced(lacks(decided))
+		case len(p.Cause.Gains) == 0 && p.Cause.Kind == placementv1.CauseNoRoom:
+			unplaced(toldWaits(p.Cause.Waits) + ", and no room elsewhere")
 		case len(p.Cause.Gains) == 0 && p.Cause.Kind == placementv1.CauseLost:
 			unplaced(cmp.Or(strings.Join(p.Cause.Check, "; "), "nothing of it can move"))
 		case len(p.Cause.Gains) > 0:

@@ -72,6 +72,9 @@ type Application struct {
 	Before []placement.Assignment
 	// Busy is the Release that holds it. Empty: none.
 	Busy string
+	// Waits are the seats that wait for room and that a person has placed elsewhere: where
+	// automation does, they are not named.
+	Waits []placement.Wait
 }
 
 // Proposal is a Placement that no Release uses.

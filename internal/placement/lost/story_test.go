@@ -74,6 +74,10 @@ func (s *stage) do(verb string, w []string) []string {
 		s.seen.Fleet.Machines = append(s.seen.Fleet.Machines, placement.Machine{Application: w[0], Component: "vm", DCN: "none", Stale: "cmdb has not confirmed it"})
 	case "busy": // busy NAMESPACE/APP RELEASE
 		s.application(w[0]).Busy = strings.Join(w[1:], "")
+	case "wait": // wait NAMESPACE/APP COMPONENT CLUSTER/RACK N: so many have no host there
+		s.wait(w)
+	case "hosted": // hosted NAMESPACE/APP: every instance has a host
+		s.application(w[0]).Waits = nil
 	case "brake": // brake NAME ENVIRONMENT REASON…
 		s.seen.Brakes = append(s.seen.Brakes, lost.Brake{Name: w[0], Environments: []string{w[1]}, By: "li.na", Reason: strings.Join(w[2:], " ")})
 	case "release": // release BRAKE
@@ -140,6 +144,17 @@ func (s *stage) application(name string) *lost.Application {
 		s.t.Fatalf("no application %s", name)
 	}
 	return &s.seen.Applications[i]
+}
+
+// wait has the first instances of a component in a rack wait for room.
+func (s *stage) wait(w []string) {
+	a := s.application(w[0])
+	cluster, name, _ := strings.Cut(w[2], "/")
+	for _, x := range a.Request.Previous {
+		if x.Component == w[1] && x.Cell.Cluster == cluster && x.Cell.Rack == name {
+			a.Waits = []placement.Wait{{Component: x.Component, Cell: x.Cell, Seats: x.Seats[:s.number(w[3])]}}
+		}
+	}
 }
 
 func (s *stage) run(w []string) []string {

@@ -43,6 +43,9 @@ func told(c placementv1.Cause) string {
 	for _, g := range c.Gains {
 		gains = append(gains, fmt.Sprintf("%s to %s", instances(int(g.Instances)), g.Cluster))
 	}
+	if c.Kind == placementv1.CauseNoRoom {
+		return toldWaits(c.Waits) + "; " + strings.Join(gains, ", ")
+	}
 	verb := "lost"
 	if c.Kind == placementv1.CauseRecovered {
 		verb = "back"

@@ -84,6 +84,10 @@ func (w World) Lost(ctx context.Context, cached, direct client.Reader, now time.
 	if err != nil {
 		return seen, nil, err
 	}
+	waits, err := Waits(ctx, cached)
+	if err != nil {
+		return seen, nil, err
+	}
 	held := map[string][]placementv1.Placement{}
 	for i := range w.Placements.Items {
 		p := &w.Placements.Items[i]
@@ -105,6 +109,9 @@ func (w World) Lost(ctx context.Context, cached, direct client.Reader, now time.
 		r.Policy = &policy
 		inForce := InForce(held[r.Application])
 		a := lost.Application{Request: r, Revision: inForce.Spec.Revision, Placement: inForce.Name, Cause: inForce.Spec.Cause, Busy: busy[r.Application]}
+		if !w.AnewByItself(r.Environment) {
+			a.Waits = waits[r.Application]
+		}
 		if a.Cause != nil {
 			namespace, _, _ := strings.Cut(r.Application, "/")
 			for i := range w.Placements.Items {
