@@ -105,10 +105,10 @@ func newPlacementProposals() *cobra.Command {
 	var output string
 	command := &cobra.Command{
 		Use:   "proposals",
-		Short: "Lists the placements that are proposed after a loss, or after a place is back",
-		Long: `Lists the placements that are proposed after a loss, or after a place is back. Each holds
-its room until it expires; while the loss lasts it is proposed anew. A person carries one
-out: fairway release start APPLICATION --placement NAME.`,
+		Short: "Lists the placements that are proposed after a loss, after a place is back, or for what waits for room",
+		Long: `Lists the placements that are proposed after a loss, after a place is back, or because
+instances wait for room. Each holds its room until it expires; while its cause lasts it is
+proposed anew. A person carries one out: fairway release start APPLICATION --placement NAME.`,
 		Example: "  fairway placement proposals -n retail-prod",
 		Args:    cobra.NoArgs,
 		RunE: c.run(func(ctx context.Context, api *cli.Client, cmd *cobra.Command, _ []string) error {

@@ -231,7 +231,7 @@ func lostSchemas() map[string]any {
 				"state": text("Away or Lost."), "times": map[string]any{"type": "integer", "description": "How often it went away lately."},
 			})),
 			"proposals": list(object([]any{"application", "placement", "cause", "why", "check"}, map[string]any{
-				"application": text("<namespace>/<name>."), "placement": text("Placement to start a Release with."), "cause": text("Lost or Recovered."), "why": text("In a line."), "check": list(text("What a person makes sure of first.")),
+				"application": text("<namespace>/<name>."), "placement": text("Placement to start a Release with."), "cause": text("Lost, Recovered or NoRoom."), "why": text("In a line."), "check": list(text("What a person makes sure of first.")),
 			})),
 			"unplaced": list(object([]any{"application", "why"}, map[string]any{"application": text("<namespace>/<name>."), "why": text("What lacks.")})),
 			"held": list(object([]any{"environment", "guard", "why"}, map[string]any{
