@@ -13,9 +13,19 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	clocktesting "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+
+	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/placement/profile"
 	"github.com/fairway-cloud/fairway/internal/placement/profile/measure"
 )
@@ -68,6 +78,59 @@ func TestNobodySpeaks(t *testing.T) {
 	_, err = asked(t, "http://"+silent.Addr().String())
 	if !errors.Is(err, measure.ErrAway) || err.Error() != `prometheus "central": no answer comes from Prometheus within 300ms` {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestARoundIsBounded measures sixty applications by a Prometheus that hangs: after a few
+// questions it is left alone, the round ends, the rule says why, and another round asks again.
+func TestARoundIsBounded(t *testing.T) {
+	var asked atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		_, _ = io.Copy(io.Discard, r.Body)
+		<-r.Context().Done()
+	}))
+	t.Cleanup(server.Close)
+	sources, err := measure.ReadConfig(config(t, server.URL, ", networks: [127.0.0.0/8]", nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sources[0].Within = within
+	scheme := runtime.NewScheme()
+	if err := placementv1.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	rule := &placementv1.TagRule{ObjectMeta: metav1.ObjectMeta{Name: "disk"}, Spec: placementv1.TagRuleSpec{Tag: "io-heavy", Query: `sum(writes{namespace="$namespace"})`, Enter: "100", Interval: &metav1.Duration{Duration: 15 * time.Second}}}
+	hub := fake.NewClientBuilder().WithScheme(scheme).WithStatusSubresource(&placementv1.TagRule{}).WithObjects(rule)
+	clock := clocktesting.NewFakeClock(time.Now())
+	for i := range 60 {
+		p := &placementv1.Placement{ObjectMeta: metav1.ObjectMeta{Namespace: "retail-prod", Name: fmt.Sprintf("app-%d-1", i)}}
+		p.Spec.Application, p.Status.Release = fmt.Sprintf("app-%d", i), "one"
+		p.Spec.Assignments = []placementv1.Assignment{{Component: "web", Cell: placementv1.Cell{Cluster: "east-1"}, Seats: []int32{0}}}
+		hub.WithObjects(p)
+	}
+	client := hub.Build()
+	meter := measure.New(client, sources, clock, logr.Discard())
+	for round := range 2 {
+		asked.Store(0)
+		begun := time.Now()
+		if err := meter.Round(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(begun); took > 20*within {
+			t.Errorf("round %d took %s", round, took)
+		}
+		// Eight are under way at a time, and three without an answer are enough.
+		if n := asked.Load(); n < 3 || n > 16 {
+			t.Errorf("round %d asked %d times", round, n)
+		}
+		clock.Step(15 * time.Second)
+	}
+	if err := client.Get(t.Context(), types.NamespacedName{Name: "disk"}, rule); err != nil {
+		t.Fatal(err)
+	}
+	if c := meta.FindStatusCondition(rule.Status.Conditions, placementv1.ConditionProfileReady); c == nil || c.Reason != placementv1.ReasonUnanswered || !strings.Contains(c.Message, "tags stay as they are") {
+		t.Errorf("%+v", rule.Status.Conditions)
 	}
 }
 
