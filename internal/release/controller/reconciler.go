@@ -96,7 +96,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, cached *releasev1.Release) (
 	case err != nil:
 		return ctrl.Result{RequeueAfter: retry(r.Limits)}, nil
 	case len(decision.Actions) > 0:
-		return ctrl.Result{RequeueAfter: soon}, nil
+		return ctrl.Result{RequeueAfter: unheard}, nil
 	}
 	return ctrl.Result{RequeueAfter: decision.Next}, nil
 }
@@ -126,9 +126,13 @@ func (r *Reconciler) over(ctx context.Context, rel *releasev1.Release) (bool, er
 	return err != nil || application.Status.ActiveRelease != rel.Name, nil
 }
 
-// soon is when a Release is looked at again after something was done: what was
-// written is then to be seen.
-const soon = 200 * time.Millisecond
+// soon is when a Release is looked at again that somebody else wrote meanwhile. unheard is
+// when it is after something was done: whatever is done is written, and the hub tells of it
+// at once, so that nobody waits for this.
+const (
+	soon    = 200 * time.Millisecond
+	unheard = 2 * time.Second
+)
 
 func retry(l release.Limits) time.Duration {
 	if l.Retry > 0 {

@@ -119,11 +119,13 @@ func (s *scene) raise(m *member) error {
 	return all.Wait()
 }
 
+// raiseHost makes a host. The simulator does not know it before it says what it offers, or
+// else it would say so itself.
 func raiseHost(t *testing.T, api client.Client, name, rack string) error {
 	node := &corev1.Node{
 		ObjectMeta: metav1.ObjectMeta{
 			Name:        name,
-			Labels:      map[string]string{corev1.LabelHostname: name, corev1.LabelOSStable: "linux", corev1.LabelArchStable: "amd64", fleetv1.LabelRack: rack, fleetv1.LabelSimulated: "true"},
+			Labels:      map[string]string{corev1.LabelHostname: name, corev1.LabelOSStable: "linux", corev1.LabelArchStable: "amd64", fleetv1.LabelRack: rack},
 			Annotations: map[string]string{"kwok.x-k8s.io/node": "fake", "node.alpha.kubernetes.io/ttl": "0"},
 		},
 		Spec: corev1.NodeSpec{Taints: []corev1.Taint{{Key: fleetv1.LabelSimulated, Value: "true", Effect: corev1.TaintEffectNoSchedule}}},
@@ -138,7 +140,12 @@ func raiseHost(t *testing.T, api client.Client, name, rack string) error {
 	}
 	node.Status.Capacity, node.Status.Allocatable = room, room
 	node.Status.NodeInfo = corev1.NodeSystemInfo{Architecture: "amd64", OperatingSystem: "linux", KubeletVersion: "simulated"}
-	return api.Status().Patch(t.Context(), node, client.StrategicMergeFrom(before))
+	if err := api.Status().Patch(t.Context(), node, client.StrategicMergeFrom(before)); err != nil {
+		return fmt.Errorf("could not say what host %q offers: %w", name, err)
+	}
+	before = node.DeepCopy()
+	node.Labels[fleetv1.LabelSimulated] = "true"
+	return api.Patch(t.Context(), node, client.MergeFrom(before))
 }
 
 // application is the i-th one.

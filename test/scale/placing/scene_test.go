@@ -23,7 +23,9 @@ import (
 	"golang.org/x/sync/errgroup"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -70,7 +72,7 @@ func open(t *testing.T, z size) *scene {
 	s := &scene{t: t, began: time.Now(), size: z, dir: t.TempDir()}
 	var building errgroup.Group
 	building.Go(s.build)
-	s.hub = kubetest.Start(t, kubetest.WithCRDs(), kubetest.WithAdmission(), kubetest.WithManifests("config/rbac"), kubetest.WithScheme(placementtest.Scheme(t)))
+	s.hub = kubetest.Start(t, kubetest.WithCRDs(), kubetest.WithAdmission(), kubetest.WithManifests("config/rbac"), kubetest.WithAPIServerFlags("--profiling=true"), kubetest.WithScheme(placementtest.Scheme(t)))
 	var names []string
 	for i := range z.members {
 		names = append(names, fmt.Sprintf("%s-%d", []string{"east", "west"}[i%2], i/2+1))
@@ -168,12 +170,24 @@ func (s *scene) keepProfiles(end <-chan struct{}) {
 		case <-end:
 			return
 		default:
+			go s.hubProfile(folder, i)
 			err := errors.Join(keep("profile?seconds=20", fmt.Sprintf("cpu-%02d.pprof", i)), keep("heap", fmt.Sprintf("heap-%02d.pprof", i)))
 			if err != nil {
 				s.t.Logf("could not keep a profile: %v", err)
 				return
 			}
 		}
+	}
+}
+
+func (s *scene) hubProfile(folder string, i int) {
+	api, err := kubernetes.NewForConfig(s.hub.Config())
+	if err != nil {
+		return
+	}
+	text, err := api.RESTClient().Get().AbsPath("/debug/pprof/profile").Param("seconds", "15").DoRaw(s.t.Context())
+	if err == nil {
+		_ = os.WriteFile(filepath.Join(folder, fmt.Sprintf("hub-%02d.pprof", i)), text, 0o600)
 	}
 }
 
@@ -200,14 +214,17 @@ func (s *scene) join() {
 		if err := s.own.List(s.t.Context(), &pools); err != nil {
 			return err
 		}
-		seen := 0
+		seen, trouble := 0, ""
 		for _, p := range pools.Items {
+			if ready := meta.FindStatusCondition(p.Status.Conditions, "Ready"); ready != nil && ready.Status != metav1.ConditionTrue {
+				trouble = ready.Message
+			}
 			for _, r := range p.Status.Racks {
 				seen += len(r.Hosts)
 			}
 		}
 		if want := s.size.allHosts(); seen != want {
-			return fmt.Errorf("%d of %d hosts offer room", seen, want)
+			return fmt.Errorf("%d of %d hosts offer room: %s", seen, want, trouble)
 		}
 		var tenants tenancyv1.TenantList
 		if err := s.own.List(s.t.Context(), &tenants); err != nil {
