@@ -55,6 +55,19 @@ func Renders(s Seen) bool {
 	return s.Plan == nil && Holds(s) && (!places(s.Release) || s.Release.Status.Placement != "")
 }
 
+// Prepares reports whether a decision is a step on the way to the plan, by which nothing
+// changes that runs, and after which the next one may follow at once.
+func Prepares(d Decision) bool {
+	for _, a := range d.Actions {
+		switch a.(type) {
+		case Claim, Place:
+		default:
+			return false
+		}
+	}
+	return len(d.Actions) > 0
+}
+
 func holds(s Seen) bool { return s.Application.Status.ActiveRelease == s.Release.Name }
 
 // lost reports whether another Release took the application over.

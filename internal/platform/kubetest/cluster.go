@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -25,6 +26,7 @@ import (
 	"github.com/fairway-cloud/fairway/internal/sandbox/kubebox"
 	"github.com/fairway-cloud/fairway/internal/sandbox/manifests"
 	"github.com/fairway-cloud/fairway/internal/sandbox/pki"
+	"github.com/fairway-cloud/fairway/internal/sandbox/supervise"
 )
 
 // Cluster is one running API server.
@@ -38,6 +40,7 @@ type Cluster struct {
 	client     client.Client
 	kubeconfig []byte
 	apiServer  *process
+	env        []string
 	namespaces atomic.Int64
 }
 
@@ -134,7 +137,7 @@ func (c *Cluster) StopAPIServer() { c.apiServer.kill() }
 // StartAPIServer starts it again at the same address and waits until it serves.
 func (c *Cluster) StartAPIServer(t testing.TB) {
 	t.Helper()
-	again, err := run(c.plane.Processes()[0])
+	again, err := run(c.server())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,7 +191,7 @@ func start(names []string, o options) (_ *fleet, err error) {
 	}
 	f.processes = append(f.processes, store)
 	for i, name := range names {
-		c := &Cluster{Name: name, scheme: o.scheme, plane: controlplane.Cluster{
+		c := &Cluster{Name: name, scheme: o.scheme, env: o.apiServerEnv, plane: controlplane.Cluster{
 			Name: name, Dir: filepath.Join(dir, name), LogDir: etcd.LogDir, Kubebox: box, Etcd: etcd,
 			Bind: "127.0.0.1", Address: netip.MustParseAddr("127.0.0.1"),
 			Port: ports[2+3*i], SchedulerPort: ports[3+3*i], ControllerPort: ports[4+3*i],
@@ -225,10 +228,17 @@ func (c *Cluster) open() error {
 	return nil
 }
 
+// server is the API server, to be run.
+func (c *Cluster) server() supervise.Process {
+	p := c.plane.Processes()[0]
+	p.Env = append(slices.Clone(p.Env), c.env...)
+	return p
+}
+
 func (f *fleet) startAll(ctx context.Context) error {
 	var waiting []*process
 	for _, c := range f.clusters {
-		p, err := run(c.plane.Processes()[0])
+		p, err := run(c.server())
 		if err != nil {
 			return err
 		}

@@ -26,6 +26,7 @@ type options struct {
 	scheme            *runtime.Scheme
 	audited           bool
 	apiServerFlags    []string
+	apiServerEnv      []string
 }
 
 // WithControllerManager runs the controller manager: garbage collection,
@@ -65,6 +66,12 @@ func WithScheme(scheme *runtime.Scheme) Option { return func(o *options) { o.sch
 // WithAPIServerFlags adds flags to kube-apiserver.
 func WithAPIServerFlags(flags ...string) Option {
 	return func(o *options) { o.apiServerFlags = append(o.apiServerFlags, flags...) }
+}
+
+// WithAPIServerEnv adds "KEY=value" settings of kube-apiserver. Without GOMEMLIMIT it keeps
+// to 900 MiB, which a few hundred applications fill.
+func WithAPIServerEnv(env ...string) Option {
+	return func(o *options) { o.apiServerEnv = append(o.apiServerEnv, env...) }
 }
 
 func collect(opts []Option) options {

@@ -83,6 +83,16 @@ func (r *Reconciler) Reconcile(ctx context.Context, cached *releasev1.Release) (
 	}
 	decision := release.Plan(seen, r.Clock.Now())
 	err = r.carryOut(ctx, rel, seen, decision.Actions)
+	for err == nil && release.Prepares(decision) {
+		// The plan comes at once. What was claimed and placed is found again if it ends
+		// here: it is said together.
+		again, failed := r.observe(ctx, rel)
+		if failed != nil {
+			break
+		}
+		seen, decision = again, release.Plan(again, r.Clock.Now())
+		err = r.carryOut(ctx, rel, seen, decision.Actions)
+	}
 	problem := report(rel, decision, err, r.Clock.Now())
 	r.tell(before, rel)
 	if err := r.save(ctx, before, rel); err != nil {

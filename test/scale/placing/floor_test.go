@@ -5,7 +5,11 @@ package placing
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -63,6 +67,22 @@ func (s *scene) gather() []written {
 		}
 	}
 	return out
+}
+
+// bytesOf says how many bytes the objects of an application have, as JSON, on average.
+func bytesOf(all []written) string {
+	sum := map[string]int{}
+	for _, w := range all {
+		for name, o := range map[string]client.Object{"application": w.application, "revision": w.revision, "release": w.release, "placement": w.placement} {
+			raw, _ := json.Marshal(o)
+			sum[name] += len(raw)
+		}
+	}
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(sum)) {
+		out = append(out, fmt.Sprintf("%s %.1f KiB", name, float64(sum[name])/float64(len(all))/1024))
+	}
+	return strings.Join(out, ", ")
 }
 
 // floorWrites is how many writes the floor makes for each application.

@@ -89,11 +89,11 @@ func TestPlacing(t *testing.T) {
 	}
 
 	floor := s.floor(all)
-	s.report(stories.all(), took, floor, used, usedAfter, asked, askedAfter, [4]int{len(placements), instances, racks, homeless})
+	s.report(stories.all(), took, floor, used, usedAfter, asked, askedAfter, bytesOf(all), [4]int{len(placements), instances, racks, homeless})
 }
 
 // report tells what it took.
-func (s *scene) report(all []story, took, floor time.Duration, used, usedAfter map[string]usage, asked, askedAfter map[string]float64, counted [4]int) {
+func (s *scene) report(all []story, took, floor time.Duration, used, usedAfter map[string]usage, asked, askedAfter map[string]float64, sizes string, counted [4]int) {
 	z := s.size
 	var text strings.Builder
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
@@ -111,6 +111,7 @@ func (s *scene) report(all []story, took, floor time.Duration, used, usedAfter m
 	row("from asking for the release to its plan", "%s", spreadOf(all, askedAt, func(of story) time.Time { return of.planned }))
 	row("over-commit", "%d racks, %d instances without a host in five random orders", counted[2], counted[3])
 	row("floor, the same objects in raw writes", "%s: %.1f applications/s (%.0f writes/s); placing took %.2f times as long", floor.Round(time.Second/10), rate(floor), floorWrites*rate(floor), took.Seconds()/floor.Seconds())
+	row("sizes", "%s", sizes)
 	for _, what := range slices.Sorted(maps.Keys(usedAfter)) {
 		u := usedAfter[what]
 		row(what, "%d processes, %d MiB at most, %.1f s of CPU: %.0f ms for each application", u.number, u.memory, u.cpu-used[what].cpu, 1000*(u.cpu-used[what].cpu)/float64(z.applications))

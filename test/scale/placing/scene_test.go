@@ -72,7 +72,7 @@ func open(t *testing.T, z size) *scene {
 	s := &scene{t: t, began: time.Now(), size: z, dir: t.TempDir()}
 	var building errgroup.Group
 	building.Go(s.build)
-	s.hub = kubetest.Start(t, kubetest.WithCRDs(), kubetest.WithAdmission(), kubetest.WithManifests("config/rbac"), kubetest.WithAPIServerFlags("--profiling=true"), kubetest.WithScheme(placementtest.Scheme(t)))
+	s.hub = kubetest.Start(t, kubetest.WithCRDs(), kubetest.WithAdmission(), kubetest.WithManifests("config/rbac"), kubetest.WithAPIServerFlags("--profiling=true"), kubetest.WithAPIServerEnv("GOMEMLIMIT=8GiB", "GOGC=100"), kubetest.WithScheme(placementtest.Scheme(t)))
 	var names []string
 	for i := range z.members {
 		names = append(names, fmt.Sprintf("%s-%d", []string{"east", "west"}[i%2], i/2+1))
