@@ -157,9 +157,11 @@ func stalled(conditions []metav1.Condition) string {
 }
 
 // load has callers write the applications and their Releases through the API, each the
-// next one when the Placement of the last is in use. It says how far it is meanwhile.
-func (s *scene) load(b *book) {
+// next one when the Placement of the last is in use. It says how far it is meanwhile, and
+// in the end how long it took.
+func (s *scene) load(b *book) time.Duration {
 	s.t.Helper()
+	began := time.Now()
 	ctx, stop := context.WithTimeout(s.t.Context(), 5*time.Minute+time.Duration(s.size.applications)*time.Second)
 	defer stop()
 	next := make(chan int)
@@ -182,8 +184,10 @@ func (s *scene) load(b *book) {
 	}
 	close(next)
 	callers.Wait()
+	took := time.Since(began)
 	close(telling)
 	teller.Wait()
+	return took
 }
 
 // one writes one application, and brings it into service as far as its Placement.
