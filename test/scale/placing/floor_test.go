@@ -14,10 +14,12 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
+	deliveryv1 "github.com/fairway-cloud/fairway/api/delivery/v1alpha1"
 	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
 	releasev1 "github.com/fairway-cloud/fairway/api/release/v1alpha1"
 )
@@ -67,6 +69,21 @@ func (s *scene) gather() []written {
 		}
 	}
 	return out
+}
+
+// carriedOn says how far what was placed has come by itself meanwhile: nobody holds the
+// Releases, so that they go on into the members.
+func (s *scene) carriedOn() string {
+	s.t.Helper()
+	var deliveries deliveryv1.DeliveryList
+	must(s.t, s.raw.List(s.t.Context(), &deliveries))
+	applied := 0
+	for i := range deliveries.Items {
+		if meta.IsStatusConditionTrue(deliveries.Items[i].Status.Conditions, deliveryv1.ConditionApplied) {
+			applied++
+		}
+	}
+	return fmt.Sprintf("%d deliveries, %d of them applied in their member", len(deliveries.Items), applied)
 }
 
 // bytesOf says how many bytes the objects of an application have, as JSON, on average.

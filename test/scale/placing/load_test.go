@@ -28,6 +28,8 @@ const patience = 5 * time.Minute
 
 // story is what became of one application, as anybody who watches the hub sees it.
 type story struct {
+	// name of the application, "<namespace>/<name>".
+	name string
 	// wrote and asked are when the calls that write the application and its Release began.
 	wrote, asked time.Time
 	// revised, placed and planned are when its Revision was there, its Placement was in
@@ -55,7 +57,7 @@ func (b *book) note(of client.ObjectKey, change func(*story)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.stories[of] == nil {
-		b.stories[of] = &story{}
+		b.stories[of] = &story{name: of.String()}
 	}
 	change(b.stories[of])
 	close(b.turned)

@@ -61,63 +61,83 @@ func TestPlacing(t *testing.T) {
 	stories := newBook()
 	s.follow(stories)
 
-	asked, used := s.requests(), s.used()
-	took := s.load(stories)
-	askedAfter, usedAfter := s.requests(), s.used()
+	r := &result{asked: s.requests(), used: s.used()}
+	r.took = s.load(stories)
+	r.askedAfter, r.usedAfter = s.requests(), s.used()
 	s.say("all callers are done")
+	r.carriedOn = s.carriedOn()
 	s.closeServer()
+
 	all := s.gather()
 	placements := make([]placementv1.Placement, 0, len(all))
 	for _, w := range all {
 		placements = append(placements, *w.placement)
 	}
-	instances, racks, homeless := s.count(placements)
+	r.stories, r.sizes, r.placements = stories.all(), bytesOf(all), len(placements)
+	r.instances, r.racks, r.homeless = s.count(placements)
 	failed := 0
-	for _, of := range stories.all() {
+	for _, of := range r.stories {
 		if of.failed != "" {
 			if failed++; failed <= 10 {
-				t.Errorf("an application was not placed: %s", of.failed)
+				t.Errorf("application %q was not placed: %s", of.name, of.failed)
 			}
 		}
 	}
 	if failed > 0 {
-		t.Logf("the server's last words:\n%s", lastLines(filepath.Join(s.dir, "fairway.log"), 20))
+		t.Logf("%d applications were not placed; the server's last words:\n%s", failed, lastLines(filepath.Join(s.dir, "fairway.log"), 20))
 	}
-	if len(placements) != z.applications || instances != z.applications*(inEast+inWest) {
-		t.Errorf("%d placements of %d instances, want %d of %d", len(placements), instances, z.applications, z.applications*(inEast+inWest))
+	if want := z.applications * (inEast + inWest); r.placements != z.applications || r.instances != want {
+		t.Errorf("%d placements of %d instances, want %d of %d", r.placements, r.instances, z.applications, want)
 	}
+	s.say("what was placed is counted; the floor is written")
+	r.floor = s.floor(all)
+	s.report(r)
+}
 
-	floor := s.floor(all)
-	s.report(stories.all(), took, floor, used, usedAfter, asked, askedAfter, bytesOf(all), [4]int{len(placements), instances, racks, homeless})
+// result is what a run has come to.
+type result struct {
+	stories []story
+	// took is how long callers took until the last Placement, floor how long raw writes did.
+	took, floor time.Duration
+	// used and asked are what processes took and what the hub was asked, before and after.
+	used, usedAfter   map[string]usage
+	asked, askedAfter map[string]float64
+	carriedOn, sizes  string
+	// racks are over-committed, and homeless instances find no host.
+	placements, instances, racks, homeless int
 }
 
 // report tells what it took.
-func (s *scene) report(all []story, took, floor time.Duration, used, usedAfter map[string]usage, asked, askedAfter map[string]float64, sizes string, counted [4]int) {
+func (s *scene) report(r *result) {
 	z := s.size
 	var text strings.Builder
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	row := func(name, format string, args ...any) {
-		fmt.Fprintf(table, "%s\t%s\n", name, fmt.Sprintf(format, args...))
+		_, _ = fmt.Fprintf(table, "%s\t%s\n", name, fmt.Sprintf(format, args...))
 	}
-	rate := func(d time.Duration) float64 { return float64(counted[0]) / d.Seconds() }
-	wrote, askedAt := func(of story) time.Time { return of.wrote }, func(of story) time.Time { return of.asked }
-	row("applications placed", "%d in %s: %.1f applications/s, with %d callers", counted[0], took.Round(time.Second/10), rate(took), z.callers)
-	row("instances", "%d of three sizes", counted[1])
+	rate := func(d time.Duration) float64 { return float64(r.placements) / d.Seconds() }
+	wrote, asked := func(of story) time.Time { return of.wrote }, func(of story) time.Time { return of.asked }
+	placed := func(of story) time.Time { return of.placed }
+	row("applications placed", "%d in %s: %.1f applications/s, with %d callers", r.placements, r.took.Round(time.Second/10), rate(r.took), z.callers)
+	row("instances", "%d of three sizes", r.instances)
 	row("members", "%d API servers with %d simulated hosts in %d pools", z.members, z.allHosts(), z.tenants)
-	row("from writing the application to its revision", "%s", spreadOf(all, wrote, func(of story) time.Time { return of.revised }))
-	row("from asking for the release to its placement", "%s", spreadOf(all, askedAt, func(of story) time.Time { return of.placed }))
-	row("from writing the application to its placement", "%s", spreadOf(all, wrote, func(of story) time.Time { return of.placed }))
-	row("from asking for the release to its plan", "%s", spreadOf(all, askedAt, func(of story) time.Time { return of.planned }))
-	row("over-commit", "%d racks, %d instances without a host in five random orders", counted[2], counted[3])
-	row("floor, the same objects in raw writes", "%s: %.1f applications/s (%.0f writes/s); placing took %.2f times as long", floor.Round(time.Second/10), rate(floor), floorWrites*rate(floor), took.Seconds()/floor.Seconds())
-	row("sizes", "%s", sizes)
-	for _, what := range slices.Sorted(maps.Keys(usedAfter)) {
-		u := usedAfter[what]
-		row(what, "%d processes, %d MiB at most, %.1f s of CPU: %.0f ms for each application", u.number, u.memory, u.cpu-used[what].cpu, 1000*(u.cpu-used[what].cpu)/float64(z.applications))
+	row("from asking for the release to its placement", "%s", spreadOf(r.stories, asked, placed))
+	row("from writing the application to its placement", "%s", spreadOf(r.stories, wrote, placed))
+	row("from writing the application to its revision", "%s", spreadOf(r.stories, wrote, func(of story) time.Time { return of.revised }))
+	row("from asking for the release to its plan", "%s", spreadOf(r.stories, asked, func(of story) time.Time { return of.planned }))
+	row("over-commit", "%d racks; %d instances without a host in five random orders", r.racks, r.homeless)
+	row("floor: the same objects in raw writes", "%s: %.1f applications/s (%.0f writes/s); placing took %.2f times as long",
+		r.floor.Round(time.Second/10), rate(r.floor), floorWrites*rate(r.floor), r.took.Seconds()/r.floor.Seconds())
+	row("meanwhile", "%s", r.carriedOn)
+	row("sizes", "%s", r.sizes)
+	for _, what := range slices.Sorted(maps.Keys(r.usedAfter)) {
+		u := r.usedAfter[what]
+		cpu := u.cpu - r.used[what].cpu
+		row(what, "%d processes, %d MiB at most, %.1f s of CPU: %.0f ms for each application", u.number, u.memory, cpu, 1000*cpu/float64(z.applications))
 	}
-	total, most := perApplication(asked, askedAfter, z.applications)
+	total, most := perApplication(r.asked, r.askedAfter, z.applications)
 	row("requests to the hub for each application", "%.1f", total)
 	row("load of the machine", "%s", loadNow())
 	_ = table.Flush()
-	s.t.Logf("summary\n%s\nrequests for each application\n%s", text.String(), strings.Join(most, "\n"))
+	s.t.Logf("summary\n%s\nrequests to the hub for each application\n%s", text.String(), strings.Join(most, "\n"))
 }

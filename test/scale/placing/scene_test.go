@@ -149,46 +149,55 @@ func (s *scene) closeServer() {
 	must(s.t, s.raw.Delete(s.t.Context(), s.hooks))
 }
 
-// keepProfiles keeps the server's profiles in the folder that FAIRWAY_SCALE_PROFILES names,
-// one after another until the run ends: of 20 seconds of its CPU each, then of its memory.
+// keepProfiles keeps profiles in the folder that FAIRWAY_SCALE_PROFILES names, one after
+// another until the run ends: of 20 seconds of CPU of the server and of the hub's API
+// server, then of the server's memory.
 func (s *scene) keepProfiles(end <-chan struct{}) {
 	folder := os.Getenv("FAIRWAY_SCALE_PROFILES")
 	if folder == "" {
 		return
 	}
-	must(s.t, os.MkdirAll(folder, 0o750))
-	keep := func(what, file string) error {
-		response, err := http.Get("http://" + s.profile + "/debug/pprof/" + what) //nolint:noctx,gosec // on this machine, and bounded by the server
-		if err != nil {
-			return err
-		}
-		content, err := io.ReadAll(response.Body)
-		return errors.Join(err, response.Body.Close(), os.WriteFile(filepath.Join(folder, file), content, 0o600))
-	}
+	api, err := kubernetes.NewForConfig(s.hub.Config())
+	must(s.t, errors.Join(err, os.MkdirAll(folder, 0o750)))
 	for i := 0; ; i++ {
 		select {
 		case <-end:
 			return
 		default:
-			go s.hubProfile(folder, i)
-			err := errors.Join(keep("profile?seconds=20", fmt.Sprintf("cpu-%02d.pprof", i)), keep("heap", fmt.Sprintf("heap-%02d.pprof", i)))
-			if err != nil {
-				s.t.Logf("could not keep a profile: %v", err)
-				return
-			}
+		}
+		keep := func(what string, content []byte, err error) error {
+			return errors.Join(err, os.WriteFile(filepath.Join(folder, fmt.Sprintf("%s-%03d.pprof", what, i)), content, 0o600))
+		}
+		var all errgroup.Group
+		all.Go(func() error {
+			content, err := s.ask("/debug/pprof/profile?seconds=20")
+			return keep("server", content, err)
+		})
+		all.Go(func() error {
+			content, err := api.RESTClient().Get().AbsPath("/debug/pprof/profile").Param("seconds", "20").DoRaw(s.t.Context())
+			return keep("hub", content, err)
+		})
+		err := all.Wait()
+		content, failed := s.ask("/debug/pprof/heap")
+		if err := errors.Join(err, keep("memory", content, failed)); err != nil {
+			s.t.Logf("could not keep a profile: %v", err)
+			return
 		}
 	}
 }
 
-func (s *scene) hubProfile(folder string, i int) {
-	api, err := kubernetes.NewForConfig(s.hub.Config())
+// ask asks the server at the address of its profiles.
+func (s *scene) ask(path string) ([]byte, error) {
+	request, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, "http://"+s.profile+path, nil)
 	if err != nil {
-		return
+		return nil, err
 	}
-	text, err := api.RESTClient().Get().AbsPath("/debug/pprof/profile").Param("seconds", "15").DoRaw(s.t.Context())
-	if err == nil {
-		_ = os.WriteFile(filepath.Join(folder, fmt.Sprintf("hub-%02d.pprof", i)), text, 0o600)
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, err
 	}
+	content, err := io.ReadAll(response.Body)
+	return content, errors.Join(err, response.Body.Close())
 }
 
 // join takes the members into the fleet as people do, gives them their hosts, and waits
