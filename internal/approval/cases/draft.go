@@ -95,12 +95,19 @@ func (r *Reader) changes(ctx context.Context, a *appv1.Application, after *appv1
 	return out, nil
 }
 
-// Facts are what policies look at; nil where the plan cannot be read.
+// Facts are what a policy is selected by; nil where the plan or the application cannot be
+// read. How much is touched no policy is selected by, and it is not in them: what runs
+// need not be read for it.
 func (r *Reader) Facts(ctx context.Context, rel *releasev1.Release, class tenancyv1.EnvironmentClass) *approval.Facts {
-	d, err := r.Draft(ctx, rel, class)
-	if err != nil {
+	d := approval.Draft{Release: rel, Class: class, Application: &appv1.Application{}}
+	var err error
+	if d.Plan, err = release.Open(rel.Status.Plan, rel.Status.PlanDigest); err != nil {
+		return nil
+	}
+	if err := r.Direct.Get(ctx, client.ObjectKey{Namespace: rel.Namespace, Name: rel.Spec.Application}, d.Application); err != nil {
 		return nil
 	}
 	f := d.Facts()
+	f.Instances, f.Clusters = 0, 0
 	return &f
 }

@@ -68,6 +68,13 @@ func (r *Requests) ask(ctx context.Context, rel *releasev1.Release, number int32
 	if err != nil {
 		return err
 	}
+	policies, err := r.Cases.Policies(ctx)
+	if err != nil {
+		return err
+	}
+	if f := r.Cases.Facts(ctx, rel, class); f != nil && approval.Select(policies, *f) == nil {
+		return nil // the Gate says so on the Release
+	}
 	draft, err := r.Cases.Draft(ctx, rel, class)
 	if err != nil {
 		return client.IgnoreNotFound(err)
@@ -79,10 +86,6 @@ func (r *Requests) ask(ctx context.Context, rel *releasev1.Release, number int32
 		return err
 	}
 	draft.Number, draft.Before = number, before
-	policies, err := r.Cases.Policies(ctx)
-	if err != nil {
-		return err
-	}
 	policy := approval.Select(policies, draft.Facts())
 	if policy == nil {
 		return nil // the Gate says so on the Release
