@@ -23,7 +23,7 @@ import (
 
 // sizeFromEnvironment is a small run that each change can afford, or as large a one as the variables
 // say: FAIRWAY_SCALE_APPLICATIONS, FAIRWAY_SCALE_MEMBERS (an even number; default 2, or 8
-// from 1,000 applications on) and FAIRWAY_SCALE_CALLERS (default 16).
+// from 1,000 applications on) and FAIRWAY_SCALE_CALLERS (default 8).
 func sizeFromEnvironment(t *testing.T) size {
 	t.Helper()
 	number := func(name string, otherwise int) int {
@@ -37,7 +37,7 @@ func sizeFromEnvironment(t *testing.T) size {
 		}
 		return n
 	}
-	z := size{applications: number("FAIRWAY_SCALE_APPLICATIONS", 24), callers: number("FAIRWAY_SCALE_CALLERS", 16)}
+	z := size{applications: number("FAIRWAY_SCALE_APPLICATIONS", 24), callers: number("FAIRWAY_SCALE_CALLERS", 8)}
 	z.members = 2
 	if z.applications >= 1000 {
 		z.members = 8
