@@ -21,6 +21,7 @@ import (
 	"github.com/fairway-cloud/fairway/internal/app/apptest"
 	"github.com/fairway-cloud/fairway/internal/placement/controller"
 	"github.com/fairway-cloud/fairway/internal/placement/placementtest"
+	"github.com/fairway-cloud/fairway/internal/release"
 	"github.com/fairway-cloud/fairway/internal/release/releasetest"
 )
 
@@ -101,6 +102,40 @@ func TestDecisionsAreCounted(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
+	}
+}
+
+// TestAWithdrawnDecisionIsCounted has another server store the last of the room between a
+// decision and its Placement: it is withdrawn, and what was decided anew is refused.
+func TestAWithdrawnDecisionIsCounted(t *testing.T) {
+	hub := placementtest.Hub(t).Build()
+	clock := clocktesting.NewFakePassiveClock(apptest.Now)
+	place := func(by *controller.Placer, name string, n int32) error {
+		revision := placementtest.Revision(t, name, n)
+		_, err := by.Place(t.Context(), releasetest.New("rel-"+name, revision.Name, func(r *releasev1.Release) { r.Spec.Application = name }), revision)
+		return err
+	}
+	quicker := &controller.Placer{Hub: hub, Direct: hub, Clock: clock}
+	raced := false
+	slower := &controller.Placer{Direct: hub, Clock: clock, Hub: interceptor.NewClient(hub, interceptor.Funcs{Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
+		if !raced {
+			raced = true
+			if err := place(quicker, "card", 16); err != nil {
+				t.Errorf("the other server: %v", err)
+			}
+		}
+		return c.Create(ctx, o, opts...)
+	}})}
+	before := read(t, metrics.Registry)
+	if err := place(slower, "pay", 4); release.Refused(err) == nil {
+		t.Errorf("another server was first, and there is no room left: %v", err)
+	}
+	after := read(t, metrics.Registry)
+	for result, want := range map[string]float64{"withdrawn": 1, "refused": 1, "stored": 1, "failed": 0} {
+		name := "fairway_placement_commits_total " + result
+		if got := after[name] - before[name]; got != want {
+			t.Errorf("%s: %v, want %v", result, got, want)
+		}
 	}
 }
 
