@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/fairway-cloud/fairway/internal/platform/database"
 )
 
 const world = `# Two data centres of one city.
@@ -60,6 +62,23 @@ func TestCommands(t *testing.T) {
 	t.Run("its people", func(t *testing.T) { peopleStory(t, b) })
 	t.Run("the auditor", func(t *testing.T) { auditStory(t, b) })
 	t.Run("the evidence", func(t *testing.T) { b.end(t); evidenceStory(t, b) })
+	t.Run("what registries said outlives the server", func(t *testing.T) { keptImages(t, b) })
+}
+
+// keptImages looks at what the registries of the bank's images said, in the database of a
+// server that has ended.
+func keptImages(t *testing.T, b *bench) {
+	db, err := database.Open(t.Context(), filepath.Join(b.dir, "data", "fairway.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	for _, image := range []string{"bank/channel", "bank/account", "bank/ledger"} {
+		var account string
+		if err := db.QueryRow(t.Context(), "SELECT account FROM images_facts WHERE image LIKE ?", "%/"+image+"@sha256:%").Scan(&account); err != nil || account != "65532" {
+			t.Errorf("%s is kept by its digest: %q, %v", image, account, err)
+		}
+	}
 }
 
 // evidenceStory looks at what the other stories left in the log.
