@@ -5,12 +5,14 @@ package server_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -76,6 +78,29 @@ func ask(t *testing.T, desk *server.Desk, query, body string) (int, string) {
 	w := httptest.NewRecorder()
 	handler.ServeHTTP(w, r)
 	return w.Code, w.Body.String()
+}
+
+// dying writes as a person does until its process is killed: after some writes none comes
+// through any more.
+type dying struct {
+	client.Client
+	mu   sync.Mutex
+	left int
+}
+
+func (d *dying) Update(ctx context.Context, o client.Object, options ...client.UpdateOption) error {
+	var all client.UpdateOptions
+	all.ApplyOptions(options)
+	d.mu.Lock()
+	if len(all.DryRun) == 0 {
+		d.left--
+	}
+	dead := d.left < 0
+	d.mu.Unlock()
+	if dead {
+		return errors.New("killed")
+	}
+	return d.Client.Update(ctx, o, options...)
 }
 
 const head = "application,component,tag,value,source,algorithm,version,date\n"
@@ -156,6 +181,17 @@ func TestImport(t *testing.T) {
 		if code, told := ask(t, desk, query, good); code != 400 {
 			t.Errorf("%s: %d %s", query, code, told)
 		}
+	}
+
+	// The server is killed after the first of two writes: the same file does what is left.
+	next := head + "retail-prod/mobile-bank,ledger,peak-morning,,,,,2026-11-03\nretail-prod/loan,channel,peak-morning,,,,,2026-11-03\n"
+	broken := *desk
+	broken.As = func(context.Context) (client.Client, error) { return &dying{Client: administrator, left: 1}, nil }
+	if code, told := ask(t, &broken, "", next); code != 409 || !strings.Contains(told, "1 of 2 profiles were not written") || !strings.Contains(told, "Import the same file again") {
+		t.Errorf("%d %s", code, told)
+	}
+	if code, told := ask(t, desk, "", next); code != 200 || !strings.Contains(told, `"unchanged":1`) || !strings.Contains(stored("loan"), "channel/peak-morning") || !strings.Contains(stored("mobile-bank"), "ledger/peak-morning") {
+		t.Errorf("the same file does what is left: %d %s; %s; %s", code, told, stored("loan"), stored("mobile-bank"))
 	}
 
 	// Whoever may not learns nothing of what is there, and the hub says so too.
