@@ -102,7 +102,7 @@ func (r *Progress) SetupWithManager(mgr ctrl.Manager) error {
 	of := func(namespace string, wanted func(*approvalv1.ApprovalRequest) bool) func(context.Context) []reconcile.Request {
 		return func(ctx context.Context) []reconcile.Request {
 			var list approvalv1.ApprovalRequestList
-			if err := r.Hub.List(ctx, &list, client.InNamespace(namespace)); err != nil {
+			if err := r.Hub.List(ctx, &list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil { // only read
 				return nil // the next event or the next look finds them
 			}
 			var out []reconcile.Request

@@ -154,16 +154,23 @@ func (r *Reconciler) away(ctx context.Context, s release.Seen) (map[string]strin
 		}
 	}
 	for _, c := range list.Items {
-		delete(why, c.Name)
-		reachable := meta.FindStatusCondition(c.Status.Conditions, fleetv1.ConditionReachable)
-		switch {
-		case reachable == nil:
-			why[c.Name] = "it has not been reached yet"
-		case reachable.Status != metav1.ConditionTrue && reachable.Message != "":
-			why[c.Name] = reachable.Message
-		case reachable.Status != metav1.ConditionTrue:
-			why[c.Name] = "it does not answer"
+		if delete(why, c.Name); whyAway(&c) != "" {
+			why[c.Name] = whyAway(&c)
 		}
 	}
 	return why, nil
+}
+
+// whyAway says why a cluster cannot be reached now; empty: it is.
+func whyAway(c *fleetv1.Cluster) string {
+	reachable := meta.FindStatusCondition(c.Status.Conditions, fleetv1.ConditionReachable)
+	switch {
+	case reachable == nil:
+		return "it has not been reached yet"
+	case reachable.Status != metav1.ConditionTrue && reachable.Message != "":
+		return reachable.Message
+	case reachable.Status != metav1.ConditionTrue:
+		return "it does not answer"
+	}
+	return ""
 }

@@ -132,3 +132,21 @@ func TestAKeptStopHoldsEveryStep(t *testing.T) {
 		})
 	}
 }
+
+// A Release comes to its plan in one look, and begins in another: who stops it meanwhile
+// is seen before anything that runs changes.
+func TestOneLookDrawsThePlan(t *testing.T) {
+	b := newBank(t)
+	b.create(releasetest.New("first", b.revise()))
+	b.reconcile()
+	r := b.release("first")
+	if r.Status.Sequence != 1 || r.Status.Placement == "" || r.Status.Plan == "" || r.Status.StartedAt != nil {
+		t.Errorf("after the first look it has number %d, placement %q, a plan of %d bytes, and began %v; want it planned, and not begun",
+			r.Status.Sequence, r.Status.Placement, len(r.Status.Plan), r.Status.StartedAt)
+	}
+	b.say("first", "Stop")
+	b.reconcile()
+	if r := b.release("first"); r.Status.StartedAt != nil || r.Status.StoppedAt == nil {
+		t.Errorf("stopped after its plan was drawn, it began: %+v", r.Status)
+	}
+}

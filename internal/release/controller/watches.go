@@ -10,9 +10,12 @@ import (
 
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
@@ -45,13 +48,21 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		})).
 		Watches(&fleetv1.Cluster{}, handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, _ client.Object) []reconcile.Request {
 			return r.going(ctx, "", "")
-		})).
+		}), builder.WithPredicates(comesOrGoes)).
 		Watches(&approvalv1.ApprovalRequest{}, handler.EnqueueRequestsFromMapFunc(func(_ context.Context, o client.Object) []reconcile.Request {
 			return []reconcile.Request{{NamespacedName: client.ObjectKey{Namespace: o.GetNamespace(), Name: o.(*approvalv1.ApprovalRequest).Spec.Subject.Name}}}
 		})).
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers, RateLimiter: limiter}).
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
 }
+
+// comesOrGoes lets a change of a Cluster through by which it can be reached or not: what
+// else it tells, such as how many instances it has, would have every Release looked at.
+var comesOrGoes = predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+	before, okB := e.ObjectOld.(*fleetv1.Cluster)
+	after, okA := e.ObjectNew.(*fleetv1.Cluster)
+	return okB && okA && whyAway(before) != whyAway(after)
+}}
 
 // limiter tries what failed again after a fifth of a second, then ever later, up to half
 // a minute: a Release is not to sleep longer than what it waited for was away.
