@@ -21,8 +21,8 @@ import (
 	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
 )
 
-// sizeFromEnvironment is a small run that each change can afford, or as large a one as the variables
-// say: FAIRWAY_SCALE_APPLICATIONS, FAIRWAY_SCALE_MEMBERS (an even number; default 2, or 8
+// sizeFromEnvironment is a small run that each change can afford, or as large a one as the
+// variables say: FAIRWAY_SCALE_APPLICATIONS, FAIRWAY_SCALE_MEMBERS (an even number; default 2, or 8
 // from 1,000 applications on) and FAIRWAY_SCALE_CALLERS (default 8).
 func sizeFromEnvironment(t *testing.T) size {
 	t.Helper()
@@ -44,8 +44,8 @@ func sizeFromEnvironment(t *testing.T) size {
 	}
 	z.members = number("FAIRWAY_SCALE_MEMBERS", z.members) / 2 * 2
 	z.tenants = max(z.members/2, min(z.applications/100, 20))
-	// An application has up to six instances of half a core in a site; the pools are
-	// filled to between a half and two thirds.
+	// An application has six instances of 584m CPU on average in one of its sites; the pools
+	// are filled to between a third and a half there.
 	each := (z.applications + z.tenants - 1) / z.tenants
 	z.hosts = 2 * (1 + (each*inEast*584/1000+hostCPU*3/2-1)/(hostCPU*3/2))
 	return z
