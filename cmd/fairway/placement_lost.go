@@ -184,11 +184,15 @@ one (fairway release stop).`,
 				body["environments"] = environments
 			}
 			name = cmp.Or(name, "by-hand-"+time.Now().UTC().Format("20060102-150405"))
-			_, err := api.Do(ctx, cli.Request{Method: http.MethodPost, Path: "/api/v1/placement/brakes/" + url.PathEscape(name) + "/set", Body: body})
+			answer, err := api.Do(ctx, cli.Request{Method: http.MethodPost, Path: "/api/v1/placement/brakes/" + url.PathEscape(name) + "/set", Body: body})
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "brake %s set: automation is stopped\n", name)
+			word := "automation is stopped"
+			if answer.Status == http.StatusAccepted {
+				word = "automation is stopped; the hub does not answer, and the brake is kept and written before automation does anything"
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "brake %s set: %s\n", name, word)
 			return err
 		}),
 	}

@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -13,8 +14,10 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
 	releasev1 "github.com/fairway-cloud/fairway/api/release/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/approval/cases"
 	"github.com/fairway-cloud/fairway/internal/audit"
@@ -42,12 +45,59 @@ func (h *house) keepStop(ctx context.Context, person identity.Person, namespace,
 	return err
 }
 
+// keepBrake keeps a brake likewise.
+func (h *house) keepBrake(ctx context.Context, person identity.Person, name string, said kept.Brake) error {
+	err := h.stops.Keep(kept.Stop{Name: name, Brake: &said, Person: person.ID, Groups: person.Groups, Session: person.Session, At: time.Now().UTC(), Trace: httpapi.Trace(ctx)})
+	if err != nil && !errors.Is(err, kept.ErrFull) {
+		h.log.Error("a brake is kept in memory only: it is lost if this process ends before the hub answers", "brake", name, "actor", person.ID, "cause", err.Error())
+		return nil
+	}
+	return err
+}
+
+// carryBrake writes a kept brake to the hub, as the person who set it.
+func (h *house) carryBrake(ctx context.Context, stop kept.Stop) (again bool, err error) {
+	body, err := json.Marshal(&placementv1.Brake{
+		TypeMeta:   metav1.TypeMeta{APIVersion: placementv1.GroupVersion.String(), Kind: "Brake"},
+		ObjectMeta: metav1.ObjectMeta{Name: stop.Name},
+		Spec:       placementv1.BrakeSpec{Environments: stop.Brake.Environments, Reason: stop.Brake.Reason, By: stop.Person},
+	})
+	if err != nil {
+		return false, err
+	}
+	write := func(ctx context.Context, query url.Values) error {
+		_, err := h.caller.Do(ctx, identity.Person{ID: stop.Person, Groups: stop.Groups, Session: stop.Session}, server.Call{
+			Method: http.MethodPost, Media: "application/json", Body: body, Query: query,
+			Path: "/apis/" + placementv1.GroupVersion.Group + "/" + placementv1.GroupVersion.Version + "/brakes", Subject: fmt.Sprintf("brake %q", stop.Name),
+		})
+		if err != nil && httpapi.AsProblem(err).Code == httpapi.CodeAlreadyExists {
+			return nil // it was written before this process could note it
+		}
+		return err
+	}
+	if trial := write(ctx, url.Values{"dryRun": {"All"}}); trial != nil && !final(trial) {
+		return true, nil
+	}
+	var failed error
+	_ = audit.Do(ctx, h.recorder, audit.FailOpen, audit.Act{
+		Verb: "placement.brake", Person: stop.Person, Subject: stop.Subject(), Class: audit.ClassChange, Trace: stop.Trace, From: "kept by the server", Reason: stop.Brake.Reason,
+		Details: []string{"asked for at " + stop.At.Format(time.RFC3339) + ", while the hub was away"},
+	}, func(ctx context.Context) error {
+		failed = write(ctx, nil)
+		return failed
+	})
+	return failed != nil && !final(failed), failed
+}
+
 // carryStop writes a kept stop to the hub, as the person who asked for it.
 func (h *house) carryStop(ctx context.Context, stop kept.Stop) (again bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	if h.caller.Ping(ctx) != nil {
 		return true, nil
+	}
+	if stop.Brake != nil {
+		return h.carryBrake(ctx, stop)
 	}
 	name, away := h.meant(ctx, stop)
 	if away != nil {

@@ -16,8 +16,10 @@ import (
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	approvalv1 "github.com/fairway-cloud/fairway/api/approval/v1alpha1"
+	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
 	tenancyv1 "github.com/fairway-cloud/fairway/api/tenancy/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/sandbox/pki"
 )
@@ -140,8 +142,12 @@ func TestAStopWaitsForTheHub(t *testing.T) {
 	if out := w.must("biz", on("release", "stop", "due")...); !strings.Contains(out, "the stop is kept") {
 		t.Errorf("who may stop it is not known now: %s", out)
 	}
-	if files, _ := filepath.Glob(filepath.Join(options.dataDir, "stops", "*.json")); len(files) != 4 {
-		t.Fatalf("four stops are on the disk: %v", files)
+	// All automation may be stopped, too.
+	if out := w.must("ops", "placement", "brake", "set", "--name", "at-night", "--reason", "nobody knows what it does"); !strings.Contains(out, "the brake is kept") {
+		t.Errorf("a brake while the hub is away: %s", out)
+	}
+	if files, _ := filepath.Glob(filepath.Join(options.dataDir, "stops", "*.json")); len(files) != 5 {
+		t.Fatalf("four stops and a brake are on the disk: %v", files)
 	}
 
 	// The server ends meanwhile, and everything else lets the release begin.
@@ -176,6 +182,18 @@ func TestAStopWaitsForTheHub(t *testing.T) {
 		}
 		return nil
 	})
+	kinds, err := newScheme()
+	if err != nil {
+		t.Fatal(err)
+	}
+	direct, err := client.New(hub.Config(), client.Options{Scheme: kinds})
+	if err != nil {
+		t.Fatal(err)
+	}
+	brake := &placementv1.Brake{}
+	if err := direct.Get(t.Context(), client.ObjectKey{Name: "at-night"}, brake); err != nil || brake.Spec.Reason != "nobody knows what it does" || brake.Spec.By != "night-ops" {
+		t.Errorf("the brake on the hub is %+v, %v", brake.Spec, err)
+	}
 	w.holds("stopped before its first step", "due", "stopped")
 	story := ""
 	w.eventually("the log tells it", func() error {

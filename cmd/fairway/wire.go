@@ -163,7 +163,7 @@ func (h *house) addExpiry(context.Context) error {
 // addWaiting has instances placed anew that wait for room.
 func (h *house) addWaiting(context.Context) error {
 	return (&placement.Waiting{
-		Hub: h.mgr.GetClient(), Direct: h.mgr.GetAPIReader(), Recorder: h.recorder, Clock: clock.RealClock{}, Events: h.mgr.GetEventRecorder("fairway-placement"),
+		Hub: h.mgr.GetClient(), Direct: h.mgr.GetAPIReader(), Kept: h.stops.Braked, Recorder: h.recorder, Clock: clock.RealClock{}, Events: h.mgr.GetEventRecorder("fairway-placement"),
 	}).SetupWithManager(h.mgr)
 }
 
@@ -179,7 +179,7 @@ func (h *house) addReleases(context.Context) error {
 		Placer:    &placement.Placer{Hub: hub, Direct: direct, Clock: clock.RealClock{}, Keeper: h.keeper, Fence: h.lock},
 		Renderer:  &rendering.Renderer{Hub: hub, Members: h.members, DNSNetworks: h.options.dnsNetworks},
 		Instances: &release.Finder{Hub: hub, Members: h.members}, Stops: h.stops,
-		Gate: h.gate, Brakes: &placement.Brakes{Direct: direct}, Recorder: h.recorder, Clock: clock.RealClock{}, Events: h.mgr.GetEventRecorder("fairway-release"),
+		Gate: h.gate, Brakes: &placement.Brakes{Direct: direct, Kept: h.stops.Braked}, Recorder: h.recorder, Clock: clock.RealClock{}, Events: h.mgr.GetEventRecorder("fairway-release"),
 	}).SetupWithManager(h.mgr)
 }
 

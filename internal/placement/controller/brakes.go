@@ -18,7 +18,12 @@ import (
 
 // Brakes says whether automation is stopped, at the moment of use. It reads past every
 // cache, so that a Brake that the hub has acknowledged holds from then on.
-type Brakes struct{ Direct client.Reader }
+type Brakes struct {
+	Direct client.Reader
+	// Kept says why automation is stopped by a Brake that the hub has not taken yet; empty:
+	// it is not. Nil: none is kept.
+	Kept func(environment string) string
+}
 
 var _ release.Brakes = &Brakes{}
 
@@ -37,6 +42,11 @@ func (b *Brakes) Hold(ctx context.Context, r *releasev1.Release) string {
 // Stopped says why automation is stopped in an environment; empty: it is not. It is where
 // nobody can tell.
 func (b *Brakes) Stopped(ctx context.Context, environment string) string {
+	if b.Kept != nil {
+		if why := b.Kept(environment); why != "" {
+			return why
+		}
+	}
 	ctx, cancel := context.WithTimeout(ctx, mostBrakeAge)
 	defer cancel()
 	all, err := observed.Brakes(ctx, b.Direct)

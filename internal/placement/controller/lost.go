@@ -55,6 +55,8 @@ type Lost struct {
 	// Recorder takes an intent and an outcome of what automation does.
 	Recorder audit.Recorder
 	Events   events.EventRecorder
+	// Kept is as in Brakes.
+	Kept func(environment string) string
 	// Expiry of a proposal. 0: DefaultExpiry.
 	Expiry time.Duration
 	// Keeper compares what is proposed with what was placed meanwhile. Nil: nobody else
@@ -300,7 +302,7 @@ func (l *Lost) start(ctx context.Context, a lost.Start) error {
 	return audit.Do(ctx, l.Recorder, audit.FailClosed, act, func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, mostBrakeAge)
 		defer cancel()
-		if why := (&Brakes{Direct: l.Direct}).Stopped(ctx, environment); why != "" {
+		if why := (&Brakes{Direct: l.Direct, Kept: l.Kept}).Stopped(ctx, environment); why != "" {
 			return fmt.Errorf("could not start release %q: automation is stopped: %s", made.Name, why)
 		}
 		err := l.Hub.Create(ctx, made)
@@ -333,7 +335,16 @@ func (l *Lost) SetupWithManager(mgr ctrl.Manager) error {
 		},
 		DeleteFunc: func(e event.DeleteEvent) bool { return waiting(e.Object) },
 	}
+	// What a Release held back can be proposed once it has handed its application back.
+	handedBack := predicate.Funcs{
+		CreateFunc: func(event.CreateEvent) bool { return false },
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			return e.ObjectOld.(*appv1.Application).Status.ActiveRelease != "" && e.ObjectNew.(*appv1.Application).Status.ActiveRelease == ""
+		},
+		DeleteFunc: func(event.DeleteEvent) bool { return false },
+	}
 	return ctrl.NewControllerManagedBy(mgr).Named("placement.lost").
+		Watches(&appv1.Application{}, fleet, builder.WithPredicates(handedBack)).
 		Watches(&deliveryv1.Delivery{}, fleet, builder.WithPredicates(rooms)).
 		Watches(&fleetv1.Cluster{}, fleet).
 		Watches(&fleetv1.Pool{}, fleet).

@@ -39,6 +39,8 @@ type Waiting struct {
 	Direct   client.Reader
 	Recorder audit.Recorder
 	Clock    clock.PassiveClock
+	// Kept is as in Brakes.
+	Kept func(environment string) string
 	// Events tells people what to do. Nil: nobody is told.
 	Events events.EventRecorder
 }
@@ -84,7 +86,7 @@ func (w *Waiting) Reconcile(ctx context.Context, d *deliveryv1.Delivery) (ctrl.R
 		w.tell(a, d, movable)
 		return ctrl.Result{}, nil
 	}
-	if (&Brakes{Direct: w.Direct}).Stopped(ctx, environment) != "" {
+	if (&Brakes{Direct: w.Direct, Kept: w.Kept}).Stopped(ctx, environment) != "" {
 		w.tell(a, d, movable)
 		return ctrl.Result{RequeueAfter: busyPause}, nil
 	}

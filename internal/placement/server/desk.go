@@ -15,9 +15,11 @@ import (
 
 	fleetv1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
 	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
+	"github.com/fairway-cloud/fairway/internal/identity"
 	"github.com/fairway-cloud/fairway/internal/placement"
 	"github.com/fairway-cloud/fairway/internal/placement/inventory"
 	"github.com/fairway-cloud/fairway/internal/placement/observed"
+	"github.com/fairway-cloud/fairway/internal/release/kept"
 	"github.com/fairway-cloud/fairway/internal/server"
 )
 
@@ -32,6 +34,8 @@ type Desk struct {
 	Clock  clock.PassiveClock
 	// As acts on the hub as the person who asks.
 	As func(ctx context.Context) (client.Client, error)
+	// Keep keeps a brake that the hub cannot take now, until it can. Nil: it is refused.
+	Keep func(ctx context.Context, person identity.Person, name string, said kept.Brake) error
 	// Inventory of all instances, and Replay, which has a receiver of it told anew; nil: there
 	// is none.
 	Inventory *inventory.Store

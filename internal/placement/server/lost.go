@@ -4,6 +4,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"slices"
@@ -19,6 +20,7 @@ import (
 	"github.com/fairway-cloud/fairway/internal/placement/lost"
 	"github.com/fairway-cloud/fairway/internal/placement/observed"
 	"github.com/fairway-cloud/fairway/internal/platform/httpapi"
+	"github.com/fairway-cloud/fairway/internal/release/kept"
 	"github.com/fairway-cloud/fairway/internal/server"
 )
 
@@ -98,7 +100,7 @@ func (d *Desk) lostRoutes() []httpapi.Route {
 			Doc: httpapi.Doc{Summary: "Says which racks, clusters and data centres are away, what is proposed, what finds no place, and what is held back and why.", Response: "placement.Situation"}},
 		{Method: http.MethodPost, Pattern: "/api/v1/placement/brakes/{name}/set", Room: "placement", Kind: "Brake", Verb: "set", Effect: httpapi.Writes, WayBack: true, BodyLimit: bodyLimit,
 			Describe: describe, Handler: d.setBrake,
-			Doc: httpapi.Doc{Summary: "Stops automation: from the answer on Fairway starts nothing by itself after a loss, and what it started takes no further step. Never refused because evidence or gate is away.", Request: "placement.BrakeSet", Response: "placement.Brake"}},
+			Doc: httpapi.Doc{Summary: "Stops automation: from the answer on Fairway starts nothing by itself after a loss, and what it started takes no further step. Never refused because evidence or gate is away; while the hub is, the brake is kept (202) and written before automation does anything.", Request: "placement.BrakeSet", Response: "placement.Brake"}},
 		{Method: http.MethodPost, Pattern: "/api/v1/placement/brakes/{name}/release", Room: "placement", Kind: "Brake", Verb: "release", Effect: httpapi.Writes, BodyLimit: bodyLimit,
 			Describe: describe, Handler: d.releaseBrake,
 			Doc: httpapi.Doc{Summary: "Releases a brake. What automation had started stays stopped until a person resumes it.", Request: "placement.BrakeRelease", Response: "placement.Brake"}},
@@ -152,10 +154,38 @@ func (d *Desk) setBrake(w http.ResponseWriter, r *http.Request) error {
 		ObjectMeta: metav1.ObjectMeta{Name: r.PathValue("name")},
 		Spec:       placementv1.BrakeSpec{Environments: slices.Compact(slices.Sorted(slices.Values(s.Environments))), Reason: s.Reason, By: person.ID},
 	}
-	if err := as.Create(r.Context(), made); err != nil {
+	if err := create(r.Context(), as, made); err != nil {
+		if d.Keep != nil && away(err) {
+			return d.keepBrake(w, r, person, made)
+		}
 		return hubSays(err)
 	}
 	return httpapi.WriteJSON(w, http.StatusCreated, named(made))
+}
+
+// brakePatience is how long the hub has to take a brake before it is kept.
+const brakePatience = 5 * time.Second
+
+func create(ctx context.Context, as client.Client, made *placementv1.Brake) error {
+	ctx, cancel := context.WithTimeout(ctx, brakePatience)
+	defer cancel()
+	return as.Create(ctx, made)
+}
+
+// away says whether the hub could not answer: what it refused, it refused.
+func away(err error) bool {
+	var status apierrors.APIStatus
+	return !errors.As(err, &status) || apierrors.IsServiceUnavailable(err) || apierrors.IsTimeout(err) || apierrors.IsServerTimeout(err) || apierrors.IsTooManyRequests(err)
+}
+
+// keepBrake keeps a brake until the hub takes it: automation does nothing before.
+func (d *Desk) keepBrake(w http.ResponseWriter, r *http.Request, person identity.Person, made *placementv1.Brake) error {
+	if err := d.Keep(r.Context(), person, made.Name, kept.Brake{Environments: made.Spec.Environments, Reason: made.Spec.Reason}); err != nil {
+		return httpapi.NewProblem(httpapi.CodeUnavailable, "the hub does not answer, and brake %q could not be kept", made.Name).
+			WithNext("Ask again. While the hub does not answer, automation does nothing.").Because(err)
+	}
+	httpapi.Say(r.Context(), "kept: the hub does not answer; it is written before automation does anything")
+	return httpapi.WriteJSON(w, http.StatusAccepted, named(made))
 }
 
 // releaseBrake writes as the person who asks.

@@ -3,7 +3,7 @@
 
 // Package kept keeps stops that the hub could not take when somebody asked for them,
 // on the server's own disk, until it can: a release takes no step before a stop that was
-// kept for it is written.
+// kept for it is written, and automation does nothing before a Brake is.
 package kept
 
 import (
@@ -38,13 +38,31 @@ type Stop struct {
 	At time.Time `json:"at"`
 	// Trace of his request.
 	Trace string `json:"trace,omitempty"`
+	// Brake says that all automation is to stop, by a Brake of that Name, and no single
+	// Release: Namespace is empty then.
+	Brake *Brake `json:"brake,omitempty"`
 
 	id string
 }
 
+// Brake is what a person said of a Brake.
+type Brake struct {
+	// Environments in which automation is to stop. Empty: all.
+	Environments []string `json:"environments,omitempty"`
+	Reason       string   `json:"reason"`
+}
+
+// Subject names what is stopped, for logs.
+func (s Stop) Subject() string {
+	if s.Brake != nil {
+		return "Brake/" + s.Name
+	}
+	return s.Namespace + "/" + s.Name
+}
+
 // Of says whether the stop is of a Release.
 func (s Stop) Of(r *releasev1.Release) bool {
-	return r.Namespace == s.Namespace && (r.Name == s.Name || r.Spec.Application == s.Name)
+	return s.Brake == nil && r.Namespace == s.Namespace && (r.Name == s.Name || r.Spec.Application == s.Name)
 }
 
 // most is how many stops wait at once. Beyond it somebody plays with it.
@@ -167,6 +185,17 @@ func (s *Stops) Holds(r *releasev1.Release) bool {
 		}
 	}
 	return false
+}
+
+// Braked says why automation does nothing in an environment before a Brake that was kept
+// for it is written; empty: none was.
+func (s *Stops) Braked(environment string) string {
+	for _, stop := range s.Waiting() {
+		if b := stop.Brake; b != nil && (len(b.Environments) == 0 || slices.Contains(b.Environments, environment)) {
+			return fmt.Sprintf("brake %s, which %s set while the hub was away, is not written yet: %s", stop.Name, stop.Person, b.Reason)
+		}
+	}
+	return ""
 }
 
 // done forgets a stop that was carried out, or that is none.

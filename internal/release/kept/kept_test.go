@@ -154,3 +154,29 @@ func TestNotWithoutEnd(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A brake that was kept stops automation where it says, also in the next process, and holds
+// no release that a person started.
+func TestABrakeIsKeptUntilItIsCarriedOut(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "stops")
+	s := open(t, dir)
+	if why := s.Braked("prod"); why != "" {
+		t.Errorf("held for nothing: %s", why)
+	}
+	if err := s.Keep(Stop{Name: "night", Person: "p10004", At: three, Brake: &Brake{Environments: []string{"prod"}, Reason: "the site is dark"}}); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, dir)
+	if why := s.Braked("prod"); !strings.Contains(why, "brake night") || !strings.Contains(why, "p10004") || !strings.Contains(why, "the site is dark") {
+		t.Errorf("automation is held for %q", why)
+	}
+	if why := s.Braked("sit"); why != "" {
+		t.Errorf("another environment is held: %s", why)
+	}
+	if s.Holds(rel("", "night", "night")) || s.Holds(rel("retail-prod", "pay-1", "pay")) {
+		t.Error("a brake holds a release by name")
+	}
+	if err := s.done(s.Waiting()[0]); err != nil || s.Braked("prod") != "" || open(t, dir).Braked("prod") != "" {
+		t.Errorf("carried out, it holds still: %v", err)
+	}
+}

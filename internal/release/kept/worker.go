@@ -48,7 +48,7 @@ func (w *Worker) round(ctx context.Context) (waits bool) {
 		if again {
 			return true // the hub is away: the others wait too
 		}
-		subject := stop.Namespace + "/" + stop.Name
+		subject := stop.Subject()
 		if err != nil {
 			w.Log.Error("a stop that was kept is none", "release", subject, "actor", stop.Person, "cause", err.Error())
 		} else {
