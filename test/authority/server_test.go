@@ -28,6 +28,7 @@ import (
 
 	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
 	approvalv1 "github.com/fairway-cloud/fairway/api/approval/v1alpha1"
+	deliveryv1 "github.com/fairway-cloud/fairway/api/delivery/v1alpha1"
 	fleetv1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
 	identityv1 "github.com/fairway-cloud/fairway/api/identity/v1alpha1"
 	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
@@ -76,7 +77,7 @@ func TestMain(m *testing.M) {
 func scheme() *runtime.Scheme {
 	made := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
-		clientgoscheme.AddToScheme, appv1.AddToScheme, approvalv1.AddToScheme, fleetv1.AddToScheme, identityv1.AddToScheme, placementv1.AddToScheme, releasev1.AddToScheme, tenancyv1.AddToScheme,
+		clientgoscheme.AddToScheme, appv1.AddToScheme, approvalv1.AddToScheme, deliveryv1.AddToScheme, fleetv1.AddToScheme, identityv1.AddToScheme, placementv1.AddToScheme, releasev1.AddToScheme, tenancyv1.AddToScheme,
 	} {
 		if err := add(made); err != nil {
 			panic(err)
