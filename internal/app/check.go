@@ -34,6 +34,7 @@ var goLive = []struct {
 	check  func(*checking, func(component, format string, args ...any))
 }{
 	{"UnknownReference", alwaysError, checkReferences},
+	{"UnknownReference", alwaysError, checkApart},
 	{"InvalidSplit", alwaysError, checkSplits},
 	{"InvalidClusters", alwaysError, checkClusters},
 	{"ZoneLevel", alwaysError, checkZoneLevels},

@@ -25,9 +25,6 @@ func NotCarriedOut(spec appv1.ApplicationSpec) []appv1.NotCarriedOut {
 			add(secrets, "bindings[%s].secret", b.Name)
 		}
 	}
-	if spec.Placement != nil && len(spec.Placement.AntiAffinity) > 0 {
-		add("the scheduler will keep components apart by name; until then it spreads each component by itself", "placement.antiAffinity")
-	}
 	for _, e := range spec.Exposure {
 		at := fmt.Sprintf("exposure[%s]", e.Name)
 		if e.NodePort == nil {

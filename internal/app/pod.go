@@ -72,6 +72,7 @@ func (r *rendering) pod(c component, a Assignment, name, about string) (corev1.P
 	} else {
 		spec.RestartPolicy = corev1.RestartPolicyNever
 	}
+	r.keepApart(c, &spec)
 	if err := harden(&spec, c.frozen.Rules()); err != nil {
 		return corev1.PodTemplateSpec{}, err
 	}

@@ -30,6 +30,8 @@ type template struct {
 	Architectures []string `json:",omitempty"`
 	// DiskIO is left out where none is wished, as it was before there were classes.
 	DiskIO appv1.DiskIOClass `json:",omitempty"`
+	// KeptOffHosts are left out where there are none, as they were before they had an effect.
+	KeptOffHosts []appv1.AntiAffinity `json:",omitempty"`
 }
 
 // target is a dependency, resolved.
@@ -137,6 +139,7 @@ func templateDigest(content Content, c appv1.Component, f FrozenComponent) (stri
 		Tenant:   content.Tenant, Environment: content.Environment, Application: content.Application,
 		Rules: f.Rules(), LogFolders: logFolders(c), UnreachableSeconds: unreachable(c, content.Class),
 		PullSecret: content.Spec.PullSecret, Architectures: f.Architectures, DiskIO: diskIOOf(c),
+		KeptOffHosts: keptOffHosts(content.Spec, content.Application, c.Name),
 	}
 	if s, ok := SizeOf(c.Resources); ok {
 		t.Size = &s

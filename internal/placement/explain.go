@@ -51,7 +51,7 @@ func (k *look) chosen(c *numbered) string {
 	k.redo(c)
 	others := k.prices(next)
 	best, lead := -1, int64(0)
-	for j, s := range k.policy.Scores {
+	for j, s := range k.scores {
 		if d := s.Weight * (others[j] - mine[j]); d > lead {
 			best, lead = j, d
 		}
@@ -60,14 +60,14 @@ func (k *look) chosen(c *numbered) string {
 	if best < 0 {
 		return fmt.Sprintf("is as good as cell %s, and comes before it by name", cell.Key())
 	}
-	return fmt.Sprintf("was better than cell %s by %s: %d there, %d here", cell.Key(), k.policy.Scores[best].Name, others[best], mine[best])
+	return fmt.Sprintf("was better than cell %s by %s: %d there, %d here", cell.Key(), k.scores[best].Name, others[best], mine[best])
 }
 
 // prices are what the scores say of one instance more in a spot, without weights.
 func (k *look) prices(i int) []int64 {
 	k.price(i, k.inZone.at(k.spots[i].zone))
-	out := make([]int64, len(k.policy.Scores))
-	for j, s := range k.policy.Scores {
+	out := make([]int64, len(k.scores))
+	for j, s := range k.scores {
 		out[j] = s.Of(&k.spots[i].Spot)
 	}
 	return out

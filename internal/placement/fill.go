@@ -58,6 +58,7 @@ func (n *numbers) fillDCN(count Count) {
 		if k.moved || len(k.pools) > 1 || k.shared() {
 			k.improve(racks, zones)
 		}
+		defer n.tellApart(count.DCN)
 		defer k.explain()
 	}
 	n.tell(count, kept, onMachines)
@@ -71,9 +72,10 @@ func (n *numbers) fillOneCell(count Count) {
 	}
 	k := n.look(count.DCN)
 	var cells []*numbered
+	named := n.bars(true)
 	for _, c := range n.cells {
 		if c.DCN == count.DCN && len(c.before) > 0 {
-			if rule, _ := n.refusedBy(n.candidate(n.component, c.Cell), true); rule == "" && n.names(c) {
+			if rule, _ := n.refusedBy(n.candidate(n.component, c.Cell), true); rule == "" && n.names(c) && n.barred(named, c.room) == "" {
 				cells = append(cells, c)
 			}
 		}
@@ -89,6 +91,7 @@ func (n *numbers) fillOneCell(count Count) {
 		}
 		if int32(len(c.seats)) == count.Count { //nolint:gosec // at most SeatsPerBlock
 			n.say(n.component, count.DCN, "OneCell", "%s in cell %s, and nowhere else", instances(int64(count.Count)), c.Key())
+			n.tellApart(count.DCN)
 			return
 		}
 		for len(c.seats) > 0 {

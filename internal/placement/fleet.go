@@ -32,6 +32,8 @@ type Fleet struct {
 	// machines by application and component.
 	machines map[instanceOf][]Machine
 	profiles map[instanceOf]*Profile
+	// parties are the components that keep apart from others, or others from them.
+	parties map[instanceOf]*party
 
 	offers map[offerKey]*offer
 	// sized says that some pool lists sizes, or did.
@@ -65,7 +67,8 @@ func Open(s Snapshot) *Fleet {
 		domains: newDomains(s.DataCenters),
 		holding: map[string]*holding{}, used: map[share]Amount{},
 		machines: map[instanceOf][]Machine{}, profiles: map[instanceOf]*Profile{},
-		offers: map[offerKey]*offer{}, owners: map[ownerKey]int32{}, kept: map[keptOf]int32{}, paired: map[string]bool{}, scratch: scratch{known: map[*room]*numbered{}, zoneAt: map[int]int{}},
+		parties: map[instanceOf]*party{},
+		offers:  map[offerKey]*offer{}, owners: map[ownerKey]int32{}, kept: map[keptOf]int32{}, paired: map[string]bool{}, scratch: scratch{known: map[*room]*numbered{}, zoneAt: map[int]int{}},
 	}
 	for _, d := range s.DCNs {
 		if p := f.dcns[d.Partner]; p != nil && p.DataCenter == d.DataCenter {
@@ -198,8 +201,9 @@ func (f *Fleet) settle(r *room) {
 
 // Hold says what an application holds from now on, in place of what it held.
 func (f *Fleet) Hold(application string, reserved []Reservation) {
+	now := f.held(application, reserved)
 	f.move(f.holding[application], -1)
-	if now := f.held(application, reserved); now != nil {
+	if now != nil {
 		f.holding[application] = now
 		f.move(now, 1)
 		return
@@ -222,11 +226,17 @@ type hold struct {
 	room                           *room
 	lot                            lot
 	n                              int64
+	keepsFrom                      []KeepsFrom
 }
 
 // held is what reservations hold; nil: nothing.
 func (f *Fleet) held(application string, reserved []Reservation) *holding {
 	var h *holding
+	for i := range reserved {
+		if len(reserved[i].Seats) > 0 {
+			f.meet(application, reserved[i].Component, reserved[i].KeepsFrom)
+		}
+	}
 	for i := range reserved {
 		r := &reserved[i]
 		if len(r.Seats) == 0 {
@@ -237,7 +247,7 @@ func (f *Fleet) held(application string, reserved []Reservation) *holding {
 		}
 		h.list = append(h.list, hold{
 			component: r.Component, template: r.Template, zone: r.Cell.Zone, dcn: r.Cell.DCN, room: f.room(r.Cell.room()),
-			lot: f.lotOf(application, r.Assignment), n: int64(len(r.Seats)),
+			lot: f.lotOf(application, r.Assignment), n: int64(len(r.Seats)), keepsFrom: r.KeepsFrom,
 		})
 	}
 	if h == nil {
@@ -295,6 +305,11 @@ func together(list []hold, templates bool) []hold {
 		x.n = max(x.n, h.n)
 		x.lot.size = Amount{CPU: max(h.lot.size.CPU, x.lot.size.CPU), Memory: max(h.lot.size.Memory, x.lot.size.Memory), Instances: 1}
 		x.lot.owner = max(x.lot.owner, h.lot.owner)
+		for _, k := range h.keepsFrom {
+			if !slices.Contains(x.keepsFrom, k) {
+				x.keepsFrom = append(slices.Clip(x.keepsFrom), k)
+			}
+		}
 	}
 	return out
 }
@@ -324,6 +339,7 @@ func (f *Fleet) charge(h *holding, way int64) {
 
 func (f *Fleet) occupy(application string, h *hold, way int64) {
 	f.put(h.room, h.lot, f.profiles[instanceOf{application, h.component}], h.dcn, way*h.n)
+	f.bind(instanceOf{application, h.component}, h.keepsFrom, int(way))
 }
 
 // put holds n instances in a room, or gives them back.
@@ -371,7 +387,7 @@ func (f *Fleet) SetProfile(p Profile) {
 }
 
 func (f *Fleet) lotOf(application string, a Assignment) lot {
-	l := lot{size: a.Size, archs: archsOf(a.Archs)}
+	l := lot{size: a.Size, archs: archsOf(a.Archs), party: f.parties[instanceOf{application, a.Component}]}
 	if a.OnePerHost {
 		k := ownerKey{application, a.Component, a.Template, a.Cell.DCN}
 		if f.owners[k] == 0 {

@@ -121,6 +121,9 @@ func (f *Fleet) Clash(application string, before, now []Reservation, quotas []te
 			return fmt.Sprintf("pool %s on rack %s of cluster %s no longer holds %s of component %s beside what others hold",
 				x.room.pool, x.room.rack, x.room.cluster, instances(x.n), x.component)
 		}
+		if why := f.nearOthers(application, x); why != "" {
+			return fmt.Sprintf("component %s: %s", x.component, why)
+		}
 		if partner := f.partnerIn(x.dcn, x.room); partner != "" {
 			return fmt.Sprintf("rack %s of cluster %s lies in a failure domain of DCN %s, the partner of %s", x.room.rack, x.room.cluster, partner, x.dcn)
 		}

@@ -11,6 +11,7 @@ func (n *numbers) keepSame() {
 	if n.component.OneCell {
 		return
 	}
+	bars := n.bars(true)
 	for _, count := range n.counts {
 		var stay []*numbered
 		for _, c := range n.cells {
@@ -19,6 +20,10 @@ func (n *numbers) keepSame() {
 			}
 			if rule, why := n.refusedBy(n.candidate(n.component, c.Cell), true); rule != "" {
 				n.say(n.component, count.DCN, rule, "%s must leave cell %s: %s", instances(int64(len(c.before))), c.Key(), why)
+				continue
+			}
+			if why := n.barred(bars, c.room); why != "" {
+				n.say(n.component, count.DCN, "KeepApart", "%s must leave cell %s: %s", instances(int64(len(c.before))), c.Key(), why)
 				continue
 			}
 			c.stay = slices.Clone(c.before)
@@ -50,6 +55,7 @@ func (n *numbers) keepChanged() {
 				n.say(n.component, c.DCN, "RoomHostByHost", "%s-%d must leave cell %s, which cannot hold its successor beside it", n.component.Name, seat, c.Key())
 			}
 		}
+		c.stay = nil
 	}
 }
 

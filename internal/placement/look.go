@@ -81,6 +81,8 @@ type look struct {
 	lot lot
 	// pools of the spots.
 	pools []ranked
+	// scores are the policy's, with the weights that the component's wishes give them.
+	scores []Score
 	// tags says that the policy prices the component's tags.
 	tags bool
 	// moved says that instances were moved for the number of racks.
@@ -115,14 +117,19 @@ type spot struct {
 func (n *numbers) look(dcn string) *look {
 	f := n.fleet
 	k := &look{numbers: n, scratch: &f.scratch, dcn: dcn, lot: n.lot(dcn), tags: n.profile != nil && len(n.profile.Tags) > 0 && len(n.policy.Apart) > 0}
+	k.scores = spreading(n.policy.Scores, n.component.Spread)
 	k.census()
 	may := f.mayUse(dcn)
 	near, nearZone := n.called(dcn)
+	bars := n.bars(false)
 	k.spots = k.spots[:0]
 	last, pool := "", 0
 	shares := n.shares(dcn)
 	for _, r := range n.offered(n.component, dcn) {
 		if !r.takesSome(k.lot.archs) || may != nil && !may[r.domain] || shares != nil && shares[r.cluster] == nil {
+			continue
+		}
+		if n.ownRacks != nil && !n.ownRacks[r.domain] || len(bars) > 0 && n.barred(bars, r) != "" {
 			continue
 		}
 		if r.pool != last {
@@ -199,21 +206,31 @@ func (f *Fleet) mayUse(dcn string) map[int]bool {
 }
 
 // called are the racks and zones where the components are in the DCN that a
-// component calls; nil: it calls none, or none is there.
+// component calls, of its own application or of others; nil: it calls none, or none is
+// there.
 func (n *numbers) called(dcn string) (racks, zones map[int]bool) {
-	if n.profile == nil {
-		return nil, nil
+	here := func(r *room) {
+		if racks == nil {
+			racks, zones = map[int]bool{}, map[int]bool{}
+		}
+		racks[r.domain], zones[r.zone] = true, true
 	}
 	for _, other := range n.all {
-		if !slices.Contains(n.profile.Calls, other.component.Name) {
+		if n.profile == nil || !slices.Contains(n.profile.Calls, other.component.Name) {
 			continue
 		}
 		for _, c := range other.cells {
 			if c.DCN == dcn && len(c.seats) > 0 {
-				if racks == nil {
-					racks, zones = map[int]bool{}, map[int]bool{}
+				here(c.room)
+			}
+		}
+	}
+	for _, callee := range n.component.CallsOutside {
+		if h := n.fleet.holding[callee.Application]; h != nil {
+			for i := range h.list {
+				if x := &h.list[i]; x.component == callee.Component && x.dcn == dcn {
+					here(x.room)
 				}
-				racks[c.room.domain], zones[n.fleet.racks[c.room.domain].zone] = true, true
 			}
 		}
 	}
@@ -227,13 +244,14 @@ func (k *look) price(i int, inZone int64) int64 {
 	if s.cell != nil {
 		s.InCell = int64(len(s.cell.seats))
 	}
+	s.Hosts = int64(len(s.room.names))
 	s.FilledThen = s.room.filled(k.component.Size, 1)
 	if k.tags {
 		s.Alike = k.fleet.alike(k.profile, s.room.domain, k.policy.Apart)
 	}
 	var sum int64
-	for j := range k.policy.Scores {
-		sum += k.policy.Scores[j].Weight * k.policy.Scores[j].Of(&s.Spot)
+	for j := range k.scores {
+		sum += k.scores[j].Weight * k.scores[j].Of(&s.Spot)
 	}
 	return sum
 }

@@ -26,6 +26,10 @@ type numbers struct {
 	next  int32
 	// onMachines are the numbers that virtual machines have; nil where none has one.
 	onMachines map[int32]bool
+	// party is what it keeps apart from others as; nil: it does not, nor others from it.
+	party *party
+	// ownRacks are the racks that it may use where components divide them; nil: any.
+	ownRacks map[int]bool
 }
 
 // numbered is a cell in which a component owns seat numbers.
@@ -44,6 +48,7 @@ type numbered struct {
 
 func newNumbers(b *board, c *Component) *numbers {
 	n := &numbers{board: b, component: c, counts: slices.Clone(c.Counts), profile: b.profileOf(c), archs: archsOf(c.Archs)}
+	n.party = b.fleet.parties[instanceOf{b.request.Application, c.Name}]
 	n.onMachines = b.fleet.machineSeats(b.request.Application, c.Name)
 	slices.SortFunc(n.counts, func(a, b Count) int { return cmp.Compare(a.DCN, b.DCN) })
 	for _, a := range b.request.Previous {
@@ -91,7 +96,7 @@ func (n *numbers) open(r *room, c Cell) *numbered {
 
 func (n *numbers) lot(dcn string) lot {
 	if n.component.MaxPerHost != 1 {
-		return lot{size: n.component.Size, archs: n.archs}
+		return lot{size: n.component.Size, archs: n.archs, party: n.party}
 	}
 	return n.fleet.lotOf(n.request.Application, Assignment{
 		Component: n.component.Name, Template: n.component.Template, Cell: Cell{DCN: dcn}, Size: n.component.Size,
@@ -187,6 +192,7 @@ func (n *numbers) assigned(out []Assignment) []Assignment {
 		a := Assignment{
 			Component: n.component.Name, Template: n.component.Template, Cell: c.Cell, Block: c.block, Seats: c.seats,
 			Size: n.component.Size, OnePerHost: n.component.MaxPerHost == 1, Archs: n.component.Archs,
+			KeepsFrom: n.component.KeepsFrom,
 		}
 		if len(c.seats) > 0 {
 			// Where no host is ready, such as in a cluster that is away, the list stays as it was.

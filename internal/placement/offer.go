@@ -104,6 +104,8 @@ func (b *board) closed(c *Component, dcn string) []closed {
 		}
 	}
 	out := slices.Clip(made.closed)
+	n := b.numbersOf(c)
+	bars := n.bars(false)
 	for _, r := range open {
 		if b.request.full(r) {
 			out = append(out, closed{"RoomWaits", r.waiting(), 1})
@@ -112,6 +114,10 @@ func (b *board) closed(c *Component, dcn string) []closed {
 		if !r.takesSome(archsOf(c.Archs)) {
 			rule, why := r.idle(c.Archs)
 			out = append(out, closed{rule, why, 1})
+			continue
+		}
+		if why := n.barred(bars, r); why != "" {
+			out = append(out, closed{"KeepApart", why, 1})
 		}
 	}
 	return out
@@ -119,7 +125,7 @@ func (b *board) closed(c *Component, dcn string) []closed {
 
 // order numbers the rules that close cells in the order in which they are asked.
 func (b *board) order() map[string]int {
-	order := map[string]int{"HostsReady": len(b.policy.Filters), "Processor": len(b.policy.Filters) + 1, "RoomWaits": len(b.policy.Filters) + 2}
+	order := map[string]int{"HostsReady": len(b.policy.Filters), "Processor": len(b.policy.Filters) + 1, "RoomWaits": len(b.policy.Filters) + 2, "KeepApart": len(b.policy.Filters) + 3}
 	for i, f := range b.policy.Filters {
 		order[f.Name] = i
 	}
@@ -173,9 +179,14 @@ func (b *board) noRoom(c *Component, dcn string, missing int64, open []*room, l 
 		}
 		once("RoomHostByHost", fmt.Sprintf("pool %s in %s %s", r.pool, b.fleet.racks[r.domain].site, b.lack(c, r, l, missing)))
 	}
+	n := b.numbersOf(c)
+	bars := n.bars(false)
 	for _, r := range b.offered(c, dcn) {
 		if rule, why := r.idle(c.Archs); rule == "Processor" && !r.takesSome(l.archs) {
 			once(rule, why)
+		}
+		if why := n.barred(bars, r); why != "" {
+			once("KeepApart", why)
 		}
 	}
 }
@@ -189,7 +200,7 @@ func (b *board) lack(c *Component, r *room, l lot, missing int64) string {
 	if lacks := over.words(); lacks != "" {
 		what = fmt.Sprintf("lacks %s on rack %s for %s", lacks, r.rack, instances(missing))
 	}
-	what += r.others(c)
+	what += r.others(c) + b.shutIn(c, r)
 	host, ok := r.largest(l.archs)
 	if !ok || perHost(host.room, c.Size) == 0 {
 		return what + "; no host there is large enough for a single one"

@@ -20,6 +20,8 @@ type lot struct {
 	archs archs
 	// owner is not 0 for instances of which no host may hold two: those of one owner.
 	owner int32
+	// party is not nil for instances that keep apart from others, or others from them.
+	party *party
 }
 
 // held is a lot and how many there are of it.
@@ -218,6 +220,9 @@ func (h hosts) finds(x held, total Amount, all []held) bool {
 				others = others.Plus(all[i].size.Times(-all[i].n))
 			}
 		}
+	}
+	if x.party != nil {
+		all, others, kept = x.apartFrom(all, others, kept)
 	}
 	return h.leaves(x, less, others, h.number(x.archs)-kept, all)
 }

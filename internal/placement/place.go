@@ -57,34 +57,43 @@ type board struct {
 
 // decide decides about one Request. A component that finds no room after the others goes
 // before them in another try, as often as that brings one to the front that was not
-// there yet. If no try does, the first one's reasons tell what lacks.
+// there yet. If no try does, and components keep apart from each other, racks and zones are
+// divided among them. If that does not help, the first try's reasons tell what lacks.
 func (f *Fleet) decide(r Request, p Policy) Decision {
-	decision, late := f.try(r, p, nil)
+	decision, late := f.try(r, p, nil, false)
 	for first := []string{}; late != "" && !slices.Contains(first, late); {
 		first = slices.Insert(first, 0, late)
-		again, next := f.try(r, p, first)
+		again, next := f.try(r, p, first, false)
 		if !again.Refused {
 			return again
 		}
 		late = next
+	}
+	if decision.Refused && parts(r.Components) {
+		if again, _ := f.try(r, p, nil, true); !again.Refused {
+			return again
+		}
 	}
 	return decision
 }
 
 // try decides once, with new instances of some components before those of the others.
 // late is the component that was refused first; "" if none was, or if it was the first
-// of all.
-func (f *Fleet) try(r Request, p Policy, first []string) (d Decision, late string) {
+// of all. divided says that components that keep apart divide racks and zones beforehand.
+func (f *Fleet) try(r Request, p Policy, first []string, divided bool) (d Decision, late string) {
 	b := f.begin(&r, p)
 	// What is there goes first, and of it what does not change: nothing new may
 	// take its room.
-	for _, n := range b.all {
+	for _, n := range b.byKeeping() {
 		n.keepSame()
 	}
 	for _, n := range b.all {
 		n.keepChanged()
 	}
 	refused := b.decision.Refused
+	if divided && b.divide() {
+		b.decision.Reasons = append(b.decision.Reasons, Reason{Rule: "Turn", Message: "components that keep apart from each other divided racks and availability zones: one after another they found no room"})
+	}
 	for i, n := range b.inTurn(first) {
 		if i < len(first) {
 			b.say(n.component, "", "Turn", "went before the other components: after them it found no room")
@@ -120,13 +129,18 @@ func (f *Fleet) begin(r *Request, p Policy) *board {
 	b := &board{fleet: f, request: r, policy: p, surge: p.Surge, spent: map[string]Amount{}}
 	f.reserve(f.byTenant[r.Tenant], r.Environment, p.Surge)
 	f.scratch.used = 0
+	for i := range r.Components {
+		f.meet(r.Application, r.Components[i].Name, r.Components[i].KeepsFrom)
+	}
 	f.move(f.holding[r.Application], -1)
 	b.beside(1)
+	b.bind(1)
 	components := slices.Clone(r.Components)
 	slices.SortFunc(components, func(a, b Component) int { return cmp.Compare(a.Name, b.Name) })
 	for i := range components {
 		b.all = append(b.all, newNumbers(b, &components[i]))
 	}
+	b.all = calledFirst(b.all)
 	return b
 }
 
@@ -147,8 +161,9 @@ func (b *board) end() {
 	for _, n := range b.all {
 		b.decision.Assignments = n.assigned(b.decision.Assignments)
 	}
+	slices.SortStableFunc(b.decision.Assignments, func(x, y Assignment) int { return cmp.Compare(x.Component, y.Component) })
 	now := b.holds(before, cells)
-	if before == nil && b.asKnown() {
+	if before == nil && b.asKnown() && !b.keepsApart() {
 		// The rooms hold it already.
 		f.charge(now, 1)
 	} else {
@@ -179,6 +194,7 @@ func (b *board) leave() {
 		}
 	}
 	b.beside(-1)
+	b.bind(-1)
 }
 
 // beside holds what changes by standing side by side, or with -1 gives it back: it
@@ -206,7 +222,7 @@ func (b *board) holds(before *holding, cells int) *holding {
 			if len(c.seats) > 0 {
 				now.list = append(now.list, hold{
 					component: n.component.Name, template: n.component.Template, zone: c.Zone, dcn: c.DCN,
-					room: c.room, lot: n.lot(c.DCN), n: int64(len(c.seats)),
+					room: c.room, lot: n.lot(c.DCN), n: int64(len(c.seats)), keepsFrom: n.component.KeepsFrom,
 				})
 			}
 		}

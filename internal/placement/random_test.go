@@ -34,6 +34,7 @@ func hardRules(t *rapid.T) {
 	policy.Surge = rapid.SampledFrom([]int32{0, 0, 10, 34, 50}).Draw(t, "surge")
 	var previous []placement.Assignment
 	for round := range 3 {
+		drawApart(t, &s, components)
 		r := placement.Request{Application: "retail-prod/pay", Tenant: "retail", Environment: "prod", Components: components, Previous: previous}
 		for _, p := range s.Pools {
 			r.Quotas = append(r.Quotas, drawQuota(t, p.Name))
@@ -210,6 +211,7 @@ func judge(t *rapid.T, s placement.Snapshot, r placement.Request, d placement.De
 	}
 	holds(t, s, r, d, policy)
 	apart(t, s, r, d)
+	keptApart(t, s, r, d)
 	for _, q := range r.Quotas {
 		var kept int64
 		for _, a := range r.Previous {
@@ -293,7 +295,7 @@ func holds(t *rapid.T, s placement.Snapshot, r placement.Request, d placement.De
 	open := unkept(s, "prod", int(policy.Surge))
 	add := func(a placement.Assignment, alone bool) {
 		k := room{a.Cell.Cluster, a.Cell.Pool, a.Cell.Rack}
-		w := wish{size: a.Size, archs: a.Archs}
+		w := wish{size: a.Size, archs: a.Archs, who: r.Application + "/" + a.Component, off: offHosts(s, r, r.Application, a.Component)}
 		if alone {
 			w.alone = a.Component + a.Template + a.Cell.DCN
 		}
@@ -321,6 +323,12 @@ func holds(t *rapid.T, s placement.Snapshot, r placement.Request, d placement.De
 			if !grows(s, r, c, a.Cell.DCN) {
 				spares[room{a.Cell.Cluster, a.Cell.Pool, a.Cell.Rack}] = true
 			}
+		}
+	}
+	for _, h := range s.Reserved {
+		if h.Application != r.Application {
+			k := room{h.Cell.Cluster, h.Cell.Pool, h.Cell.Rack}
+			wanted[k] = append(wanted[k], slices.Repeat([]wish{{size: h.Size, archs: h.Archs, who: h.Application + "/" + h.Component, off: offHosts(s, r, h.Application, h.Component)}}, len(h.Seats))...)
 		}
 	}
 	for _, p := range s.Pools {
@@ -377,6 +385,9 @@ type wish struct {
 	archs []string
 	// alone names those of which no host may hold two.
 	alone string
+	// who it is, and those that share no host with it.
+	who string
+	off []string
 }
 
 func fill(random *rand.Rand, hosts []placement.Host, wanted []wish) bool {
@@ -389,7 +400,7 @@ func fill(random *rand.Rand, hosts []placement.Host, wanted []wish) bool {
 		w := wanted[i]
 		var fitting []int
 		for j := range left {
-			if w.size.Within(left[j].Room) && (len(w.archs) == 0 || slices.Contains(w.archs, left[j].Arch)) && (w.alone == "" || !there[j][w.alone]) {
+			if w.size.Within(left[j].Room) && (len(w.archs) == 0 || slices.Contains(w.archs, left[j].Arch)) && (w.alone == "" || !there[j][w.alone]) && !slices.ContainsFunc(w.off, func(o string) bool { return there[j][o] }) {
 				fitting = append(fitting, j)
 			}
 		}
@@ -398,7 +409,7 @@ func fill(random *rand.Rand, hosts []placement.Host, wanted []wish) bool {
 		}
 		j := fitting[random.Intn(len(fitting))]
 		left[j].Room = left[j].Room.Plus(w.size.Times(-1))
-		there[j][w.alone] = true
+		there[j][w.alone], there[j][w.who] = true, true
 	}
 	return true
 }

@@ -69,6 +69,19 @@ type Component struct {
 	// of it (Snapshot.Profiles), and Calls, the components of the same application that it
 	// calls (R51).
 	Tags, Without, Calls []string
+	// CallsOutside are the components of other applications that it calls.
+	CallsOutside []Callee
+	// KeepsFrom are the components that it shares no failure domain with.
+	KeepsFrom []KeepsFrom
+	// Spread are the steps over which its instances spread, most important first. None: as
+	// the policy weighs them.
+	Spread []Scope
+}
+
+// Callee is a component of another application.
+type Callee struct {
+	// Application as "<namespace>/<name>", and its component.
+	Application, Component string
 }
 
 // Count is an exact number of instances.

@@ -83,6 +83,7 @@ func (r *room) fits(l lot, n int64, p Policy, scratch *[]held) bool {
 		all = append(all, held{l, n})
 	}
 	*scratch = all
+	all = withoutStrangers(all)
 	hosts, lean := r.open(p)
 	if p.SpareFrom <= 0 || len(r.names) < p.SpareFrom {
 		return hosts.anyOrder(all)

@@ -3,6 +3,8 @@
 
 package placement
 
+import "slices"
+
 // The cost of a decision is the sum, over its instances and the scores, of weight ×
 // what the score says of one instance more. Each score looks at one count of the Spot
 // and never falls while that count grows; so the sum does not depend on the order of
@@ -40,10 +42,49 @@ type Spot struct {
 	// Alike is the price of the pairs that one instance more would make with others in
 	// the rack, by the policy's rules (Apart).
 	Alike int64
+	// Hosts is how many hosts the cell has.
+	Hosts int64
 	// Far is how far the components are that it calls: 0 in the rack, 1 in the
 	// availability zone, 2 elsewhere.
 	Far int64
 }
+
+// spreading are scores with the weights that a component's wishes give those that spread:
+// the larger of the policy's two goes to the first step that it names, half of it to the
+// second, a quarter to the third, and nothing to what it does not name. Without wishes they
+// are the policy's.
+func spreading(scores []Score, steps []Scope) []Score {
+	if len(steps) == 0 {
+		return scores
+	}
+	of := map[string]Scope{"SpreadOverZones": ScopeZone, "SpreadOverRacks": ScopeRack}
+	var most int64
+	for i := range scores {
+		if _, spreads := of[scores[i].Name]; spreads {
+			most = max(most, scores[i].Weight)
+		}
+	}
+	weight := func(s Scope) int64 {
+		if i := slices.Index(steps, s); i >= 0 {
+			return most >> i
+		}
+		return 0
+	}
+	out := make([]Score, 0, len(scores)+1)
+	for _, s := range scores {
+		if scope, spreads := of[s.Name]; spreads {
+			s.Weight = weight(scope)
+		}
+		out = append(out, s)
+	}
+	// Hosts are spread over by the member's scheduler inside a cell; between cells, where they
+	// are named before racks or zones.
+	return append(out, Score{Name: "SpreadOverHosts", Weight: weight(ScopeHost), Of: onEachHost})
+}
+
+// onEachHost is how many instances of the component the hosts of a cell have each, on all of
+// them at least.
+func onEachHost(s *Spot) int64 { return s.InCell / max(s.Hosts, 1) }
 
 // Scores returns the scores with the weights of the default policy.
 func Scores() []Score {

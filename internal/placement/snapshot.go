@@ -181,6 +181,8 @@ type Assignment struct {
 	OnePerHost bool
 	// Archs are the processors that they run on. None: any.
 	Archs []string
+	// KeepsFrom are the components that they share no failure domain with.
+	KeepsFrom []KeepsFrom
 }
 
 // Reservation is an Assignment that holds room.

@@ -99,6 +99,33 @@ func (s *stage) do(verb string, w []string) []string {
 				}
 			}
 		}
+	case "apart": // apart TENANT/APP COMPONENT SCOPE [TENANT/APP] OTHER: it keeps apart from another; SCOPE none: from nobody
+		for i := range s.request(w[0]).Components {
+			if c := &s.request(w[0]).Components[i]; c.Name == w[1] {
+				c.KeepsFrom = nil
+				if w[2] != "none" {
+					k := placement.KeepsFrom{Application: w[0], Component: w[len(w)-1], Scope: placement.Scope(w[2])}
+					if len(w) == 5 {
+						k.Application = w[3]
+					}
+					c.KeepsFrom = append(c.KeepsFrom, k)
+				}
+			}
+		}
+	case "over": // over TENANT/APP COMPONENT STEP…: what its instances spread over, most important first
+		for i := range s.request(w[0]).Components {
+			if c := &s.request(w[0]).Components[i]; c.Name == w[1] {
+				for _, step := range w[2:] {
+					c.Spread = append(c.Spread, placement.Scope(step))
+				}
+			}
+		}
+	case "bound": // bound TENANT/APP COMPONENT TENANT/APP OTHER: it calls a component of another application
+		for i := range s.request(w[0]).Components {
+			if c := &s.request(w[0]).Components[i]; c.Name == w[1] {
+				c.CallsOutside = append(c.CallsOutside, placement.Callee{Application: w[2], Component: w[3]})
+			}
+		}
 	case "prefer": // prefer TENANT/APP COMPONENT POOL…
 		for i := range s.request(w[0]).Components {
 			if c := &s.request(w[0]).Components[i]; c.Name == w[1] {

@@ -181,14 +181,23 @@ type PlacementWishes struct {
 	// +optional
 	Pools []string `json:"pools,omitempty"`
 
-	// spread lists the steps over which the instances of a component are spread evenly,
-	// most important first. Default: Rack, then Host.
+	// spread lists the steps over which the instances of a component are spread evenly
+	// within a DCN, most important first. A step that is not listed is not spread over by
+	// the scheduler; how many zones and racks there must be at least, the availability
+	// class says all the same. Default: as the placement policy weighs them, which is
+	// availability zones, then racks. Inside a cell instances always lie on as many hosts as
+	// there is room on.
 	// +kubebuilder:validation:MaxItems=3
 	// +listType=set
 	// +optional
 	Spread []SpreadStep `json:"spread,omitempty"`
 
-	// antiAffinity keeps instances away from those of other components or applications.
+	// antiAffinity keeps instances apart from those of other components, of this or of
+	// another application in the same namespace (R48). It is a rule, not a wish: where it
+	// leaves no room, the placement is refused and says what stands in the way. It holds
+	// both ways: the other component, placed later, does not come beside this one either.
+	// Instances of this component that lie where the rule does not let them go elsewhere
+	// with the Release that brings it.
 	// +kubebuilder:validation:MaxItems=16
 	// +listType=atomic
 	// +optional
@@ -220,11 +229,16 @@ type AntiAffinity struct {
 	// +optional
 	Application string `json:"application,omitempty"`
 
-	// from is the component to stay away from.
+	// from is the component to stay away from, another one than component. How many of its
+	// own kind a component has on one host, its maxPerHost says.
 	// +required
 	From ComponentName `json:"from"`
 
-	// scope is what the two may not share. Default: Host.
+	// scope is what the two may not share: AvailabilityZone, Rack or Host. Host is kept by
+	// the member's scheduler, and the placement makes sure that all find hosts in whatever
+	// order; it restarts the component, since its pods say so. Virtual machines count for
+	// AvailabilityZone and Rack. A rack without availability zone is one of its own.
+	// Default: Host.
 	// +kubebuilder:default=Host
 	// +optional
 	Scope SpreadStep `json:"scope,omitempty"`

@@ -125,6 +125,30 @@ type Assignment struct {
 	// +kubebuilder:validation:MaxItems=8
 	// +kubebuilder:validation:items:MaxLength=16
 	Architectures []string `json:"architectures,omitempty"`
+	// antiAffinity names the components that the instances keep apart from, as the
+	// Revision says. It holds for as long as the Assignment does, for whoever is placed
+	// later, too.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	AntiAffinity []KeptApart `json:"antiAffinity,omitempty"`
+}
+
+// KeptApart names a component that another one shares no host, rack or availability
+// zone with.
+type KeptApart struct {
+	// application of the component, in the namespace of the Placement.
+	// +required
+	// +kubebuilder:validation:MaxLength=24
+	Application string `json:"application"`
+	// component of it.
+	// +required
+	// +kubebuilder:validation:MaxLength=16
+	Component string `json:"component"`
+	// scope is what the two do not share: AvailabilityZone, Rack or Host.
+	// +required
+	// +kubebuilder:validation:Enum=AvailabilityZone;Rack;Host
+	Scope string `json:"scope"`
 }
 
 // Reason is one step of the scheduler's thinking.

@@ -27,6 +27,10 @@ func SpecOf(application, revision string, d placement.Decision, by placementv1.D
 		if a.OnePerHost {
 			one.MaxPerHost = 1
 		}
+		for _, k := range a.KeepsFrom {
+			_, name, _ := strings.Cut(k.Application, "/")
+			one.AntiAffinity = append(one.AntiAffinity, placementv1.KeptApart{Application: name, Component: k.Component, Scope: string(k.Scope)})
+		}
 		spec.Assignments = append(spec.Assignments, one)
 	}
 	digest, err := canonical.DigestOf(map[string]any{"application": application, "revision": revision, "assignments": spec.Assignments, "policy": by})

@@ -156,7 +156,7 @@ func absence(a *fleetv1.Absence, away bool) lost.Absence {
 func assignmentsOf(p *placementv1.Placement) []placement.Assignment {
 	var out []placement.Assignment
 	for _, a := range p.Spec.Assignments {
-		out = append(out, assignmentOf(a))
+		out = append(out, assignmentOf(p.Namespace, a))
 	}
 	return out
 }

@@ -52,6 +52,13 @@ func componentOf(content app.Content, c appv1.Component, frozen app.FrozenCompon
 		if d.Component != "" && !slices.Contains(out.Calls, string(d.Component)) {
 			out.Calls = append(out.Calls, string(d.Component))
 		}
+		if callee, bound := boundTo(content, d.Binding); bound && !slices.Contains(out.CallsOutside, callee) {
+			out.CallsOutside = append(out.CallsOutside, callee)
+		}
+	}
+	namespace := content.Tenant + "-" + content.Environment
+	for _, a := range app.KeptApart(content.Spec, content.Application, c.Name) {
+		out.KeepsFrom = append(out.KeepsFrom, placement.KeepsFrom{Application: namespace + "/" + a.Application, Component: string(a.From), Scope: placement.Scope(a.Scope)})
 	}
 	if c.MaxPerHost != nil {
 		out.MaxPerHost = *c.MaxPerHost
@@ -63,6 +70,9 @@ func componentOf(content app.Content, c appv1.Component, frozen app.FrozenCompon
 	}
 	if content.Spec.Placement != nil {
 		out.Pools = content.Spec.Placement.Pools
+		for _, step := range content.Spec.Placement.Spread {
+			out.Spread = append(out.Spread, placement.Scope(step))
+		}
 	}
 	if c.Kind == appv1.KindService || out.InPlace {
 		out.MinRacks, out.MinZones = content.Class.MinimumRacks, content.Class.MinimumZones
@@ -86,6 +96,17 @@ func countOf(c appv1.Component, n appv1.InstanceCount) placement.Count {
 		out.Clusters = append(out.Clusters, placement.ClusterCount{Cluster: x.Cluster, Count: x.Count, Weight: weights[x.Cluster], Of: of})
 	}
 	return out
+}
+
+// boundTo is the component of another application that a binding stands for, if it does.
+func boundTo(content app.Content, binding string) (placement.Callee, bool) {
+	for _, b := range content.Spec.Bindings {
+		if binding != "" && b.Name == binding && b.Application != nil {
+			namespace := cmp.Or(b.Application.Tenant, content.Tenant) + "-" + content.Environment
+			return placement.Callee{Application: namespace + "/" + b.Application.Name, Component: string(b.Application.Component)}, true
+		}
+	}
+	return placement.Callee{}, false
 }
 
 // hostKindOf says which hosts a tenant's instances run on: real ones, unless all
@@ -119,7 +140,7 @@ func previous(held []placementv1.Placement) []placement.Assignment {
 	known := map[owner]bool{}
 	for i, p := range used {
 		for _, a := range p.Spec.Assignments {
-			b := assignmentOf(a)
+			b := assignmentOf(p.Namespace, a)
 			if known[owner{b.Component, b.Cell}] {
 				continue
 			}

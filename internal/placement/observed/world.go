@@ -214,19 +214,23 @@ func reservations(p placementv1.Placement) []placement.Reservation {
 	for _, a := range p.Spec.Assignments {
 		out = append(out, placement.Reservation{
 			Application: p.Namespace + "/" + p.Spec.Application, Tenant: tenant, Environment: environment,
-			Placement: p.Name, Assignment: assignmentOf(a),
+			Placement: p.Name, Assignment: assignmentOf(p.Namespace, a),
 		})
 	}
 	return out
 }
 
-func assignmentOf(a placementv1.Assignment) placement.Assignment {
-	return placement.Assignment{
+func assignmentOf(namespace string, a placementv1.Assignment) placement.Assignment {
+	out := placement.Assignment{
 		Component: a.Component, Template: a.Template, Cell: placement.Cell(a.Cell), Block: a.Block,
 		Seats: a.Seats, Hosts: a.Hosts,
 		Size:       placement.Amount{CPU: a.CPU.MilliValue(), Memory: a.Memory.Value(), Instances: 1},
 		OnePerHost: a.MaxPerHost == 1, Archs: a.Architectures,
 	}
+	for _, k := range a.AntiAffinity {
+		out.KeepsFrom = append(out.KeepsFrom, placement.KeepsFrom{Application: namespace + "/" + k.Application, Component: k.Component, Scope: placement.Scope(k.Scope)})
+	}
+	return out
 }
 
 // Of returns the Placements of an application that hold room.

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package placement_test
+
+import (
+	"slices"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+	"pgregory.net/rapid"
+
+	tenancyv1 "github.com/fairway-cloud/fairway/api/tenancy/v1alpha1"
+	"github.com/fairway-cloud/fairway/internal/placement"
+)
+
+// drawApart has components keep apart from each other and from another application's, which
+// may keep apart from them, too.
+func drawApart(t *rapid.T, s *placement.Snapshot, components []placement.Component) {
+	const other = "retail-prod/other"
+	scopes := []placement.Scope{placement.ScopeZone, placement.ScopeRack, placement.ScopeHost}
+	for i := range components {
+		c := &components[i]
+		c.KeepsFrom = nil
+		if rapid.IntRange(0, 2).Draw(t, "keeps apart") > 0 {
+			continue
+		}
+		k := placement.KeepsFrom{Application: "retail-prod/pay", Component: rapid.SampledFrom([]string{"c0", "c1", "c2"}).Draw(t, "from"), Scope: rapid.SampledFrom(scopes).Draw(t, "scope")}
+		if rapid.IntRange(0, 2).Draw(t, "from another") == 0 {
+			k.Application, k.Component = other, "x"
+		}
+		if k.Application == other || k.Component != c.Name {
+			c.KeepsFrom = append(c.KeepsFrom, k)
+		}
+	}
+	if len(s.Reserved) > 0 || rapid.Bool().Draw(t, "alone") {
+		return
+	}
+	pool := rapid.SampledFrom(s.Pools).Draw(t, "pool of another")
+	rack := rapid.SampledFrom(pool.Racks).Draw(t, "rack of another")
+	a := placement.Assignment{
+		Component: "x", Template: "t", Size: placement.Amount{CPU: 250, Memory: 1 << 28, Instances: 1}, Seats: []int32{0, 1}[:rapid.IntRange(1, 2).Draw(t, "others")],
+		Cell: placement.Cell{Cluster: rack.Cluster, Pool: pool.Name, Zone: "core", Rack: rack.Name, DCN: "dcn-elsewhere"},
+	}
+	if rapid.Bool().Draw(t, "keeps apart itself") {
+		a.KeepsFrom = []placement.KeepsFrom{{Application: "retail-prod/pay", Component: "c0", Scope: rapid.SampledFrom(scopes).Draw(t, "scope")}}
+	}
+	s.Reserved = append(s.Reserved, placement.Reservation{Application: other, Tenant: "retail", Environment: "prod", Assignment: a})
+}
+
+// lying is instances of one component in one place.
+type lying struct {
+	application, component string
+	site, rack             string
+	// n of them, of which so many are new there.
+	n, more int
+	from    []placement.KeepsFrom
+	// old ones stand beside their successors until those serve.
+	old bool
+}
+
+// keptApart wants that nobody new shares a zone or rack with whom he keeps apart from, or who
+// keeps apart from him; and that who names another one has left where that one is.
+func keptApart(t *rapid.T, s placement.Snapshot, r placement.Request, d placement.Decision) {
+	var all []lying
+	component := func(name string) placement.Component {
+		return r.Components[slices.IndexFunc(r.Components, func(c placement.Component) bool { return c.Name == name })]
+	}
+	for _, a := range d.Assignments {
+		if !slices.Equal(a.KeepsFrom, component(a.Component).KeepsFrom) {
+			t.Fatalf("the assignment of %s does not say from whom it keeps apart: %+v", a.Component, a)
+		}
+		if len(a.Seats) > 0 {
+			all = append(all, lying{application: r.Application, component: a.Component, site: siteOf(s, a.Cell.Cluster), rack: a.Cell.Rack, n: len(a.Seats), more: len(a.Seats) - before(r, a), from: a.KeepsFrom})
+		}
+	}
+	for _, p := range r.Previous {
+		if c := component(p.Component); len(p.Seats) > 0 && p.Template != c.Template && !c.InPlace {
+			all = append(all, lying{application: r.Application, component: p.Component, site: siteOf(s, p.Cell.Cluster), rack: p.Cell.Rack, n: len(p.Seats), old: true, from: p.KeepsFrom})
+		}
+	}
+	for _, h := range s.Reserved {
+		if h.Application != r.Application {
+			all = append(all, lying{application: h.Application, component: h.Component, site: siteOf(s, h.Cell.Cluster), rack: h.Cell.Rack, n: len(h.Seats), from: h.KeepsFrom})
+		}
+	}
+	for _, m := range s.Machines {
+		all = append(all, lying{application: m.Application, component: m.Component, site: m.DataCenter, rack: m.Rack, n: 1})
+	}
+	for _, x := range all {
+		for _, o := range all {
+			if x.application != r.Application || x.old || x.application == o.application && x.component == o.component {
+				continue
+			}
+			for _, named := range []bool{true, false} {
+				from, who := x.from, o
+				if !named {
+					from, who = o.from, x
+				}
+				for _, k := range from {
+					if k.Application != who.application || k.Component != who.component || k.Scope == placement.ScopeHost {
+						continue
+					}
+					near := x.site == o.site && x.rack == o.rack
+					if k.Scope == placement.ScopeZone {
+						near = domainOf(s, x.site, x.rack) == domainOf(s, o.site, o.rack)
+					}
+					if near && (x.more > 0 || named && !o.old) {
+						t.Fatalf("%+v lies in the %s of %+v", x, k.Scope, o)
+					}
+				}
+			}
+		}
+	}
+}
+
+// offHosts names the components that share no host with one, whoever says so.
+func offHosts(s placement.Snapshot, r placement.Request, application, component string) []string {
+	var off []string
+	note := func(app, name string, from []placement.KeepsFrom) {
+		for _, k := range from {
+			if k.Scope != placement.ScopeHost {
+				continue
+			}
+			if app == application && name == component {
+				off = append(off, k.Application+"/"+k.Component)
+			}
+			if k.Application == application && k.Component == component {
+				off = append(off, app+"/"+name)
+			}
+		}
+	}
+	for _, c := range r.Components {
+		note(r.Application, c.Name, c.KeepsFrom)
+	}
+	for _, p := range r.Previous {
+		note(r.Application, p.Component, p.KeepsFrom)
+	}
+	for _, h := range s.Reserved {
+		if h.Application != r.Application {
+			note(h.Application, h.Component, h.KeepsFrom)
+		}
+	}
+	return slices.DeleteFunc(off, func(o string) bool { return o == application+"/"+component })
+}
+
+// lyingOn is an instance that looks for a host, for the search through all that may happen.
+type lyingOn struct {
+	size int64
+	side int // of two that share no host: 1 or 2; 0: neither
+}
+
+// mayBeLeft tries every way in which all but one may lie, and says whether that one may find
+// no host.
+func mayBeLeft(hosts []int64, all []lyingOn) bool {
+	for left := range all {
+		others := slices.Delete(slices.Clone(all), left, left+1)
+		free, on := slices.Clone(hosts), make([][3]int, len(hosts))
+		takes := func(h int, x lyingOn) bool { return free[h] >= x.size && (x.side == 0 || on[h][3-x.side] == 0) }
+		var try func(i int) bool
+		try = func(i int) bool {
+			if i == len(others) {
+				for h := range hosts {
+					if takes(h, all[left]) {
+						return false
+					}
+				}
+				return true
+			}
+			x := others[i]
+			for h := range hosts {
+				if !takes(h, x) {
+					continue
+				}
+				free[h] -= x.size
+				on[h][x.side]++
+				stuck := try(i + 1)
+				free[h] += x.size
+				on[h][x.side]--
+				if stuck {
+					return true
+				}
+			}
+			return false
+		}
+		if try(0) {
+			return true
+		}
+	}
+	return false
+}
+
+// TestHostsApart compares decisions about two components that share no host, beside a third
+// that nobody keeps apart from, with every way in which the member's scheduler may lay
+// them: what is granted is certain, and little of what is certain is refused.
+func TestHostsApart(t *testing.T) {
+	var certain, refused, wrongly int
+	for range 10 {
+		rapid.Check(t, func(t *rapid.T) {
+			s := placement.Snapshot{
+				DCNs: []placement.DCN{{Name: "dcn", DataCenter: "east", Environment: "prod"}}, Zones: []placement.Zone{{Name: "business", Levels: []string{"basic"}}},
+				Levels: []placement.Level{{Name: "basic"}}, Clusters: []placement.Cluster{{Name: "c0", DataCenter: "east", Environment: "prod"}},
+			}
+			rack := placement.Rack{Cluster: "c0", Name: "rack"}
+			var hosts []int64
+			for i := range rapid.IntRange(2, 4).Draw(t, "hosts") {
+				cores := int64(rapid.IntRange(1, 4).Draw(t, "cores"))
+				hosts = append(hosts, cores*1000)
+				rack.Hosts = append(rack.Hosts, placement.Host{Name: string(rune('a' + i)), Room: placement.Amount{CPU: cores * 1000, Memory: 64 << 30, Instances: 100}})
+			}
+			s.Pools = []placement.Pool{{Name: "pool", Tenants: []string{"retail"}, Level: "basic", Zones: []string{"business"}, Kind: placement.RealHosts, Racks: []placement.Rack{rack}}}
+			r := placement.Request{Application: "retail-prod/pay", Tenant: "retail", Environment: "prod"}
+			r.Quotas = []tenancyv1.Quota{{Environment: "prod", Pool: "pool", Instances: 100, CPU: resource.MustParse("1000"), Memory: resource.MustParse("1Ti")}}
+			var all []lyingOn
+			for i, name := range []string{"c", "a", "b"} {
+				count := rapid.IntRange(min(i, 1), 2).Draw(t, "count of "+name)
+				size := int64(rapid.SampledFrom([]int{500, 1000, 2000}).Draw(t, "size of "+name))
+				c := placement.Component{Name: name, Template: "t", Zone: "business", Level: "basic", Size: placement.Amount{CPU: size, Memory: 1 << 20, Instances: 1}, Counts: []placement.Count{{DCN: "dcn", Count: int32(count)}}}
+				if name == "a" {
+					c.KeepsFrom = []placement.KeepsFrom{{Application: r.Application, Component: "b", Scope: placement.ScopeHost}}
+				}
+				r.Components = append(r.Components, c)
+				all = append(all, slices.Repeat([]lyingOn{{size, i}}, count)...)
+			}
+			d := placement.Place(s, []placement.Request{r}, placement.DefaultPolicy())[0]
+			switch left := mayBeLeft(hosts, all); {
+			case left && !d.Refused:
+				t.Fatalf("granted, but one of %v may find no host of %v: %v", all, hosts, d.Assignments)
+			case left:
+				refused++
+			default:
+				certain++
+				if d.Refused {
+					wrongly++
+				}
+			}
+		})
+	}
+	t.Logf("%d certain, of which %d were refused; %d refused by both", certain, wrongly, refused)
+	if certain < 100 || refused < 100 {
+		t.Errorf("%d certain and %d uncertain cases say little", certain, refused)
+	}
+	if wrongly*5 > 2*certain {
+		t.Errorf("%d of %d that are certain were refused: more than two in five", wrongly, certain)
+	}
+}
+
+// TestRacksApart compares the placing of two components that share no rack with every way to
+// lay both over the racks: what is possible and refused is rare.
+func TestRacksApart(t *testing.T) {
+	var possible, wrongly int
+	for range 10 {
+		rapid.Check(t, func(t *rapid.T) {
+			s, r, w := small(t)
+			s.Machines, w.machines = nil, map[string]int64{}
+			w.minRacks, w.minZones = 0, 0
+			c := &r.Components[0]
+			c.MinRacks, c.MinZones = 0, 0
+			c.Counts[0].Count = min(c.Counts[0].Count, 3)
+			second := *c
+			second.Name, second.Counts = "c1", []placement.Count{{DCN: "dcn", Count: int32(rapid.IntRange(1, 3).Draw(t, "second count"))}}
+			second.KeepsFrom = []placement.KeepsFrom{{Application: r.Application, Component: "c0", Scope: placement.ScopeRack}}
+			r.Components = append(r.Components, second)
+			policy := placement.DefaultPolicy()
+			policy.SpareFrom, policy.Surge = w.spare, w.surge
+			d := placement.Place(s, []placement.Request{r}, policy)[0]
+			can := false
+			w.each(int(c.Counts[0].Count), func(n []int) {
+				if _, ok := w.cost(n, c.Size); !ok || can {
+					return
+				}
+				taken := map[string]bool{}
+				for i, room := range w.rooms {
+					taken[room.rack] = taken[room.rack] || n[i] > 0
+				}
+				then := w.with(n, c.Size)
+				then.each(int(second.Counts[0].Count), func(m []int) {
+					for i, room := range then.rooms {
+						if m[i] > 0 && taken[room.rack] {
+							return
+						}
+					}
+					_, ok := then.cost(m, c.Size)
+					can = can || ok
+				})
+			})
+			switch {
+			case !can && !d.Refused:
+				t.Fatalf("granted what is not possible: %v", d.Assignments)
+			case can:
+				possible++
+				if d.Refused {
+					wrongly++
+				}
+			}
+		})
+	}
+	t.Logf("%d of %d that were possible were refused", wrongly, possible)
+	if wrongly*8 > possible || possible < 50 {
+		t.Errorf("%d of %d that were possible were refused: more than one in eight", wrongly, possible)
+	}
+}
