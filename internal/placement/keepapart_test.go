@@ -256,7 +256,8 @@ func TestRacksApart(t *testing.T) {
 			w.minRacks, w.minZones = 0, 0
 			c := &r.Components[0]
 			c.MinRacks, c.MinZones = 0, 0
-			c.Counts[0].Count = min(c.Counts[0].Count, 3)
+			c.Counts[0] = placement.Count{DCN: "dcn", Count: min(c.Counts[0].Count, 3)}
+			w.clusters = nil
 			second := *c
 			second.Name, second.Counts = "c1", []placement.Count{{DCN: "dcn", Count: int32(rapid.IntRange(1, 3).Draw(t, "second count"))}}
 			second.KeepsFrom = []placement.KeepsFrom{{Application: r.Application, Component: "c0", Scope: placement.ScopeRack}}
