@@ -101,6 +101,7 @@ func TestAFleetThatFollows(t *testing.T) {
 			}
 			name := rapid.SampledFrom([]string{"retail-prod/a", "retail-prod/b"}).Draw(t, "application")
 			r := placement.Request{Application: name, Tenant: "retail", Environment: "prod", Components: changeComponents(t, components)}
+			neighbours(t, r.Components)
 			for _, p := range s.Pools {
 				r.Quotas = append(r.Quotas, drawQuota(t, p.Name))
 			}
@@ -122,6 +123,19 @@ func TestAFleetThatFollows(t *testing.T) {
 			}
 		}
 	})
+}
+
+// neighbours has components keep apart from each other and from those of two applications.
+func neighbours(t *rapid.T, components []placement.Component) {
+	for i := range components {
+		components[i].KeepsFrom = nil
+		for range rapid.SampledFrom([]int{0, 0, 1, 2}).Draw(t, "rules") {
+			components[i].KeepsFrom = append(components[i].KeepsFrom, placement.KeepsFrom{
+				Application: rapid.SampledFrom([]string{"retail-prod/a", "retail-prod/b"}).Draw(t, "neighbour of"), Component: rapid.SampledFrom([]string{"c0", "c1", "c2"}).Draw(t, "neighbour"),
+				Scope: rapid.SampledFrom([]placement.Scope{placement.ScopeZone, placement.ScopeRack, placement.ScopeHost}).Draw(t, "scope"),
+			})
+		}
+	}
 }
 
 // TestTogether decides several requests at once: each sees what those before it took,
