@@ -301,3 +301,43 @@ func TestRacksApart(t *testing.T) {
 		t.Errorf("%d of %d that were possible were refused: more than one in eight", wrongly, possible)
 	}
 }
+
+// TestClashOfNeighbours has two servers place two applications at once, one of which keeps
+// apart from the other: whoever is seen second gives way, whichever of the two it is, and
+// what it had before stays.
+func TestClashOfNeighbours(t *testing.T) {
+	shy := func(rack string, scope placement.Scope) placement.Reservation {
+		r := held("retail-prod/shy", "staying", rack, "dcn-else", 1)
+		r.KeepsFrom = []placement.KeepsFrom{{Application: "retail-prod/pay", Component: "account", Scope: scope}}
+		return r
+	}
+	pay := func(rack string) placement.Reservation { return held("retail-prod/pay", "staying", rack, "dcn-else", 1) }
+	cases := map[string]struct {
+		reason      string
+		there       placement.Reservation
+		before, now placement.Reservation
+		want        string
+	}{
+		"NamesIt":   {"it names who is there", pay("rack-1"), placement.Reservation{}, shy("rack-1", placement.ScopeRack), "component account: rack rack-1 of east has 1 instance of component account of retail-prod/pay, which the component keeps apart from by rack"},
+		"IsNamed":   {"who is there names it", shy("rack-1", placement.ScopeRack), placement.Reservation{}, pay("rack-1"), "component account: rack rack-1 of east has 1 instance of component account of retail-prod/shy, which keeps apart from the component by rack"},
+		"Elsewhere": {"another rack is far enough", shy("rack-1", placement.ScopeRack), placement.Reservation{}, pay("rack-2"), ""},
+		"Zone":      {"but not in the same zone", shy("rack-1", placement.ScopeZone), placement.Reservation{}, pay("rack-2"), "component account: zone az of east has 1 instance of component account of retail-prod/shy, which keeps apart from the component by availability zone"},
+		"Host":      {"the only host of a rack holds one of the two", shy("rack-1", placement.ScopeHost), placement.Reservation{}, pay("rack-1"), "pool shared on rack rack-1 of cluster staying no longer holds 1 instance of component account beside what others hold"},
+		"Before":    {"what it had it keeps", shy("rack-1", placement.ScopeRack), pay("rack-1"), pay("rack-1"), ""},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			s := partners()
+			s.DCNs, s.Reserved = nil, []placement.Reservation{tc.there}
+			s.DataCenters = []placement.DataCenter{{Name: "east", Racks: map[string]string{"rack-1": "az", "rack-2": "az"}}}
+			var before []placement.Reservation
+			if tc.before.Application != "" {
+				before = append(before, tc.before)
+			}
+			got := placement.Open(s).Clash(tc.now.Application, before, []placement.Reservation{tc.now}, plenty, placement.DefaultPolicy())
+			if got != tc.want {
+				t.Errorf("%s: %q, wanted %q", tc.reason, got, tc.want)
+			}
+		})
+	}
+}
