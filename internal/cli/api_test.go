@@ -29,6 +29,7 @@ const kindsAnswer = `{"version":"v1","items":[
    {"name":"Environments","type":"string","jsonPath":".spec.environments"}]},
  {"room":"app","group":"app.fairway.cloud","version":"v1alpha1","kind":"Application","plural":"applications","singular":"application","shortNames":["apps"],"namespaced":true,"written":"People",
   "columns":[{"name":"Latest","type":"string","jsonPath":".status.latestRevision"},
+   {"name":"Machines","type":"integer","jsonPath":".status.onMachines.instances"},
    {"name":"Level","type":"string","jsonPath":".spec.securityLevel","priority":1}]},
  {"room":"app","group":"app.fairway.cloud","version":"v1alpha1","kind":"Revision","plural":"revisions","singular":"revision","namespaced":true,"written":"Fairway","columns":[]},
  {"room":"release","group":"release.fairway.cloud","version":"v1alpha1","kind":"Release","plural":"releases","singular":"release","namespaced":true,"written":"People",

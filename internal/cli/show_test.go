@@ -37,9 +37,9 @@ func TestGet(t *testing.T) {
 		"names":       {reason: "for scripts", words: "pools", get: Get{Output: Name}, want: "pool.fleet.fairway.cloud/retail\npool.fleet.fairway.cloud/资源池\n"},
 		"wide": {
 			reason: "all columns, and the namespace where several are listed", words: "apps", get: Get{Output: Wide},
-			want: "NAMESPACE     NAME   LATEST   LEVEL\nretail-prod   pay    pay-1    l3\n",
+			want: "NAMESPACE     NAME   LATEST   MACHINES   LEVEL\nretail-prod   pay    pay-1    4          l3\n",
 		},
-		"one namespace": {reason: "its name is known", words: "apps", get: Get{Selection: Selection{Namespace: "retail-prod"}}, want: "NAME   LATEST\npay    pay-1\n"},
+		"one namespace": {reason: "its name is known", words: "apps", get: Get{Selection: Selection{Namespace: "retail-prod"}}, want: "NAME   LATEST   MACHINES\npay    pay-1    4\n"},
 		"instances": {
 			reason: "by seat", words: "instances", get: Get{Selection: Selection{Namespace: "retail-prod"}},
 			want: "SEAT        IP         RESTARTS   AGE\naccount-1   10.0.0.7   0          10s\n",
@@ -58,7 +58,7 @@ func TestGet(t *testing.T) {
 			a, c := newAPI(t)
 			a.on("GET /api/v1/fleet/pools", 200, pools)
 			a.on("GET /api/v1/release/releases", 200, `{"items":[],"metadata":{}}`)
-			a.on("GET /api/v1/app/applications", 200, `{"items":[{"metadata":{"name":"pay","namespace":"retail-prod"},"spec":{"securityLevel":"l3"},"status":{"latestRevision":"pay-1"}}]}`)
+			a.on("GET /api/v1/app/applications", 200, `{"items":[{"metadata":{"name":"pay","namespace":"retail-prod"},"spec":{"securityLevel":"l3"},"status":{"latestRevision":"pay-1","onMachines":{"instances":4}}}]}`)
 			a.on("GET /api/v1/app/applications/retail-prod/pay", 200, `{"metadata":{"name":"pay"}}`)
 			a.on("GET /api/v1/delivery/instances", 200, `{"items":[{"seat":"account-1","namespace":"retail-prod","ip":"10.0.0.7","restarts":0,"createdAt":"2026-11-20T11:59:50Z"}]}`)
 			out, said := &bytes.Buffer{}, &bytes.Buffer{}
@@ -143,5 +143,21 @@ func TestExplain(t *testing.T) {
 	}
 	if err := Explain(out, document, kindOf(t, "applications"), []string{"spec", "colour"}); ExitOf(err) != ExitNotFound || !strings.Contains(err.Error(), "components") {
 		t.Errorf("what is not there is answered with what is, got %v", err)
+	}
+}
+
+// The card of an application says what runs on virtual machines still, who says so, and of when
+// that is.
+func TestDescribeTellsOfMachines(t *testing.T) {
+	out := &bytes.Buffer{}
+	o := objectOf(t, `{"metadata":{"name":"pay","namespace":"retail-prod"},"status":{"onMachines":{"instances":2,"counts":[
+		{"component":"web","source":"cmdb","instances":2,"observedAt":"2026-11-20T11:00:00Z","validUntil":"2026-11-21T11:00:00Z"}]}}}`)
+	if err := Describe(out, Kind{Kind: "Application", Namespaced: true}, o, now); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"onMachines", "instances: 2", "COMPONENT INSTANCES OBSERVED AT SOURCE VALID UNTIL", "web 2 2026-11-20T11:00:00Z cmdb 2026-11-21T11:00:00Z"} {
+		if !strings.Contains(strings.Join(strings.Fields(out.String()), " "), want) {
+			t.Errorf("%q is missing in\n%s", want, out)
+		}
 	}
 }

@@ -19,6 +19,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:printcolumn:name="Latest",type=string,JSONPath=`.status.latestRevision`
 // +kubebuilder:printcolumn:name="Released",type=string,JSONPath=`.status.releasedRevision`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Machines",type=integer,JSONPath=`.status.onMachines.instances`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 24",message="an application name has at most 24 characters, because names in member clusters are built from it; choose a shorter name"
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="an application name begins with a letter and holds only a-z, 0-9 and dashes"

@@ -46,6 +46,11 @@ type ApplicationStatus struct {
 	// +optional
 	Running []RunningCount `json:"running,omitempty"`
 
+	// onMachines counts the instances that still run on virtual machines, as MachineImports
+	// tell of them (R50). Absent: none is known of.
+	// +optional
+	OnMachines *OnMachines `json:"onMachines,omitempty"`
+
 	// findings are what the go-live checks say about the spec (R47).
 	// +kubebuilder:validation:MaxItems=100
 	// +listType=atomic
@@ -78,6 +83,46 @@ type RunningCount struct {
 	// ready is how many are ready.
 	// +required
 	Ready int32 `json:"ready"`
+}
+
+// OnMachines counts the instances of an application that still run on virtual machines.
+type OnMachines struct {
+	// instances in all. A number that two sources name counts once.
+	// +required
+	Instances int32 `json:"instances"`
+
+	// counts by component and source.
+	// +kubebuilder:validation:MaxItems=2048
+	// +listType=atomic
+	// +optional
+	Counts []MachineCount `json:"counts,omitempty"`
+}
+
+// MachineCount counts the instances of one component on virtual machines that one source
+// tells of.
+type MachineCount struct {
+	// component is the component's name.
+	// +kubebuilder:validation:MaxLength=16
+	// +required
+	Component string `json:"component"`
+
+	// source that says so, such as "cmdb".
+	// +kubebuilder:validation:MaxLength=32
+	// +required
+	Source string `json:"source"`
+
+	// instances that it tells of.
+	// +required
+	Instances int32 `json:"instances"`
+
+	// observedAt is when the source saw it so.
+	// +required
+	ObservedAt metav1.Time `json:"observedAt"`
+
+	// validUntil is until when that may be relied on. Afterwards the instances still count,
+	// and whatever acts by itself keeps off the application.
+	// +required
+	ValidUntil metav1.Time `json:"validUntil"`
 }
 
 // Severity is how heavy a finding is.

@@ -25,6 +25,7 @@ import (
 	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
 	deliveryv1 "github.com/fairway-cloud/fairway/api/delivery/v1alpha1"
 	fleetv1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
+	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
 	tenancyv1 "github.com/fairway-cloud/fairway/api/tenancy/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/app"
 	"github.com/fairway-cloud/fairway/internal/app/apptest"
@@ -37,7 +38,7 @@ var server *kubetest.Cluster
 func TestMain(m *testing.M) {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
-		clientgoscheme.AddToScheme, appv1.AddToScheme, deliveryv1.AddToScheme, fleetv1.AddToScheme, tenancyv1.AddToScheme,
+		clientgoscheme.AddToScheme, appv1.AddToScheme, deliveryv1.AddToScheme, fleetv1.AddToScheme, placementv1.AddToScheme, tenancyv1.AddToScheme,
 	} {
 		if err := add(scheme); err != nil {
 			panic(err)

@@ -17,6 +17,7 @@ import (
 	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
 	deliveryv1 "github.com/fairway-cloud/fairway/api/delivery/v1alpha1"
 	fleetv1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
+	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
 	tenancyv1 "github.com/fairway-cloud/fairway/api/tenancy/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/app"
 	"github.com/fairway-cloud/fairway/internal/platform/fields"
@@ -125,4 +126,13 @@ func (r *Reconciler) deliveries(ctx context.Context, a *appv1.Application) ([]de
 		}
 	}
 	return own, nil
+}
+
+// machines are the imports of instances on virtual machines in the application's namespace.
+func (r *Reconciler) machines(ctx context.Context, a *appv1.Application) ([]placementv1.MachineImport, error) {
+	var all placementv1.MachineImportList
+	if err := r.Hub.List(ctx, &all, client.InNamespace(a.Namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("could not read what still runs of application %q on virtual machines: %w", a.Name, err)
+	}
+	return all.Items, nil
 }

@@ -66,12 +66,17 @@ func (r *Reconciler) Reconcile(ctx context.Context, a *appv1.Application) (ctrl.
 	if err != nil {
 		return ctrl.Result{}, err
 	}
+	machines, err := r.machines(ctx, a)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
 	var done outcome
 	if !revised(a) {
 		done = r.revise(ctx, a)
 		report(a, done, r.Now())
 	}
 	reportRunning(a, deliveries, r.Now())
+	a.Status.OnMachines = app.OnMachines(a.Name, machines)
 	return patch.Settle(ctrl.Result{RequeueAfter: done.again}, errors.Join(done.err, patch.Status(ctx, r.Hub, before, a)))
 }
 

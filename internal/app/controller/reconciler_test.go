@@ -57,7 +57,7 @@ type hub struct {
 func newHub(t *testing.T, a *appv1.Application, more ...client.Object) *hub {
 	t.Helper()
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{appv1.AddToScheme, deliveryv1.AddToScheme, fleetv1.AddToScheme, tenancyv1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{appv1.AddToScheme, deliveryv1.AddToScheme, fleetv1.AddToScheme, placementv1.AddToScheme, tenancyv1.AddToScheme} {
 		if err := add(scheme); err != nil {
 			t.Fatal(err)
 		}
@@ -215,6 +215,51 @@ func TestRevisionIsMadeOnce(t *testing.T) {
 	}
 	if got := h.application().Status.LatestRevision; len(h.revisions()) != 2 || got != all[0].Name {
 		t.Errorf("%d revisions, latest %q", len(h.revisions()), got)
+	}
+}
+
+// TestOnMachines has an Application say what still runs on virtual machines, as imports tell
+// it, and write nothing while they tell the same.
+func TestOnMachines(t *testing.T) {
+	seen := metav1.NewTime(apptest.Now.UTC().Truncate(time.Second))
+	of := func(name, application string, instances ...placementv1.MachineInstance) *placementv1.MachineImport {
+		return &placementv1.MachineImport{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "retail-prod", Name: name},
+			Spec:       placementv1.MachineImportSpec{Application: application, Source: "cmdb", ObservedAt: seen, ValidFor: metav1.Duration{Duration: time.Hour}, Instances: instances},
+		}
+	}
+	on := func(seat int32) placementv1.MachineInstance {
+		return placementv1.MachineInstance{Component: "account", Seat: seat, DCN: "dcn-east-1"}
+	}
+	h := newHub(t, apptest.MobileBank(), of("mobile-bank.cmdb", "mobile-bank", on(1), on(2)), of("cards.cmdb", "cards", on(1)))
+	told := func() *appv1.OnMachines {
+		t.Helper()
+		if _, err := h.reconcile(); err != nil {
+			t.Fatal(err)
+		}
+		return h.application().Status.OnMachines
+	}
+	want := &appv1.OnMachines{Instances: 2, Counts: []appv1.MachineCount{
+		{Component: "account", Source: "cmdb", Instances: 2, ObservedAt: seen, ValidUntil: metav1.NewTime(seen.Add(time.Hour))},
+	}}
+	same := cmp.Comparer(func(a, b metav1.Time) bool { return a.Equal(&b) })
+	if diff := cmp.Diff(want, told(), same); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	writes := h.writes
+	if told(); h.writes != writes {
+		t.Errorf("the same again wrote %d times", h.writes-writes)
+	}
+	var now placementv1.MachineImport
+	if err := h.Hub.Get(t.Context(), client.ObjectKey{Namespace: "retail-prod", Name: "mobile-bank.cmdb"}, &now); err != nil {
+		t.Fatal(err)
+	}
+	now.Spec.Instances = nil
+	if err := h.Hub.Update(t.Context(), &now); err != nil {
+		t.Fatal(err)
+	}
+	if got := told(); got != nil {
+		t.Errorf("the last one was shut down, and it says %+v", got)
 	}
 }
 

@@ -21,6 +21,7 @@ import (
 	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
 	deliveryv1 "github.com/fairway-cloud/fairway/api/delivery/v1alpha1"
 	fleetv1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
+	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
 	tenancyv1 "github.com/fairway-cloud/fairway/api/tenancy/v1alpha1"
 )
 
@@ -30,7 +31,7 @@ import (
 var limiter = workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](time.Second, time.Minute)
 
 // SetupWithManager adds the controller app.revisions to a manager whose scheme knows the
-// kinds of app, delivery, fleet and tenancy.
+// kinds of app, delivery, fleet, placement and tenancy.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	if r.Now == nil {
 		r.Now = time.Now
@@ -40,12 +41,14 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).Named("app.revisions").
 		For(&appv1.Application{}).
 		Watches(&deliveryv1.Delivery{}, handler.EnqueueRequestsFromMapFunc(delivered)).
+		Watches(&placementv1.MachineImport{}, handler.EnqueueRequestsFromMapFunc(imported), changed).
 		Watches(&tenancyv1.Environment{}, waiting, changed).
 		Watches(&tenancyv1.SecurityLevel{}, waiting, changed).
 		Watches(&tenancyv1.AvailabilityClass{}, waiting, changed).
 		Watches(&fleetv1.NetworkZone{}, waiting, changed).
 		Watches(&fleetv1.Pool{}, waiting, changed).
 		Watches(&fleetv1.DCN{}, waiting, changed).
+		Watches(&fleetv1.Cluster{}, waiting, changed).
 		Watches(&fleetv1.DataCenter{}, waiting, changed).
 		WithOptions(controller.Options{MaxConcurrentReconciles: 8, RateLimiter: limiter}).
 		Complete(reconcile.AsReconciler(r.Hub, r))
@@ -62,6 +65,15 @@ func delivered(_ context.Context, object client.Object) []reconcile.Request {
 		return nil
 	}
 	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: namespace, Name: name}}}
+}
+
+// imported maps a MachineImport to its Application.
+func imported(_ context.Context, object client.Object) []reconcile.Request {
+	m, ok := object.(*placementv1.MachineImport)
+	if !ok {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: m.Namespace, Name: m.Spec.Application}}}
 }
 
 // unrevised maps a change of the bank's own objects to the Applications that wait for one.
