@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -20,6 +21,7 @@ import (
 
 	fleetv1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/app"
+	"github.com/fairway-cloud/fairway/internal/sandbox/controlplane"
 )
 
 // labelLarger is on the hosts of the larger class.
@@ -41,7 +43,7 @@ func offers(cores int64, larger bool) corev1.ResourceList {
 func host(name, pool, rack string, cores int64, larger bool) *corev1.Node {
 	labels := map[string]string{
 		corev1.LabelHostname: name, corev1.LabelOSStable: "linux", corev1.LabelArchStable: "amd64",
-		fleetv1.LabelPool: pool, fleetv1.LabelRack: rack, fleetv1.LabelSimulated: "true",
+		fleetv1.LabelPool: pool, fleetv1.LabelRack: rack, fleetv1.LabelSimulated: "true", controlplane.LabelSilent: "true",
 	}
 	if larger {
 		cores *= 2
@@ -61,7 +63,7 @@ func host(name, pool, rack string, cores int64, larger bool) *corev1.Node {
 	}
 }
 
-// raise makes the hosts of a member, each with what it offers before it is ready.
+// raise makes the hosts of a member, each with what it offers before the simulator knows it.
 func raise(ctx context.Context, api client.Client, nodes []*corev1.Node) error {
 	group, parallel := errgroup.WithContext(ctx)
 	group.SetLimit(8)
@@ -73,7 +75,10 @@ func raise(ctx context.Context, api client.Client, nodes []*corev1.Node) error {
 			}
 			before := node.DeepCopy()
 			node.Status.Capacity, node.Status.Allocatable, node.Status.NodeInfo = status.Capacity, status.Allocatable, status.NodeInfo
-			return api.Status().Patch(parallel, node, client.StrategicMergeFrom(before))
+			if err := api.Status().Patch(parallel, node, client.StrategicMergeFrom(before)); err != nil {
+				return err
+			}
+			return api.Patch(parallel, node, client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"metadata":{"labels":{%q:null}}}`, controlplane.LabelSilent)))
 		})
 	}
 	return group.Wait()

@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -30,6 +31,7 @@ import (
 	"github.com/fairway-cloud/fairway/internal/placement"
 	"github.com/fairway-cloud/fairway/internal/placement/observed"
 	"github.com/fairway-cloud/fairway/internal/platform/kubetest"
+	"github.com/fairway-cloud/fairway/internal/sandbox/controlplane"
 )
 
 // scene is two members, what Fairway knows of them, and what it has placed.
@@ -372,8 +374,8 @@ func (s *scene) loseOnePerRoom() map[*member][]string {
 			for i := range p.racks {
 				name := fmt.Sprintf("%s-%02d", rackName(m, p, i), s.chance.IntN(s.layout.hosts))
 				node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}}
-				patch := fmt.Sprintf(`{"metadata":{"labels":{%q:"lost"}}}`, fleetv1.LabelSimulated)
-				if err := m.api.Patch(s.t.Context(), node, client.RawPatch("application/merge-patch+json", []byte(patch))); err != nil {
+				patch := fmt.Appendf(nil, `{"metadata":{"labels":{%q:"true"}}}`, controlplane.LabelSilent)
+				if err := m.api.Patch(s.t.Context(), node, client.RawPatch(types.MergePatchType, patch)); err != nil {
 					s.t.Fatal(err)
 				}
 				lost[m] = append(lost[m], name)
