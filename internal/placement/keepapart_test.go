@@ -114,6 +114,37 @@ func keptApart(t *rapid.T, s placement.Snapshot, r placement.Request, d placemen
 	}
 }
 
+// mustLeave says that one is, or was until now, in the zone or rack of a cell from whom a
+// component keeps apart there.
+func mustLeave(s placement.Snapshot, r placement.Request, c placement.Component, d placement.Decision, cell placement.Cell) bool {
+	site := siteOf(s, cell.Cluster)
+	for _, k := range c.KeepsFrom {
+		near := func(application, component, theirSite, rack string) bool {
+			if k.Application != application || k.Component != component {
+				return false
+			}
+			return k.Scope == placement.ScopeRack && theirSite == site && rack == cell.Rack ||
+				k.Scope == placement.ScopeZone && domainOf(s, theirSite, rack) == domainOf(s, site, cell.Rack)
+		}
+		for _, m := range s.Machines {
+			if near(m.Application, m.Component, m.DataCenter, m.Rack) {
+				return true
+			}
+		}
+		for _, h := range s.Reserved {
+			if near(h.Application, h.Component, siteOf(s, h.Cell.Cluster), h.Cell.Rack) && len(h.Seats) > 0 {
+				return true
+			}
+		}
+		for _, a := range slices.Concat(r.Previous, d.Assignments) {
+			if near(r.Application, a.Component, siteOf(s, a.Cell.Cluster), a.Cell.Rack) && len(a.Seats) > 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // offHosts names the components that share no host with one, whoever says so.
 func offHosts(s placement.Snapshot, r placement.Request, application, component string) []string {
 	var off []string

@@ -263,12 +263,12 @@ func permitted(t *rapid.T, s placement.Snapshot, c placement.Component, a placem
 }
 
 // stays wants that a component which keeps its template loses no seat unless it
-// shrinks there.
+// shrinks there, or lies where one is that it keeps apart from.
 func stays(t *rapid.T, s placement.Snapshot, r placement.Request, c placement.Component, d placement.Decision) {
 	for _, count := range c.Counts {
 		var lost int
 		for _, p := range r.Previous {
-			if p.Component != c.Name || p.Cell.DCN != count.DCN || p.Template != c.Template {
+			if p.Component != c.Name || p.Cell.DCN != count.DCN || p.Template != c.Template || mustLeave(s, r, c, d, p.Cell) {
 				continue
 			}
 			for _, a := range d.Assignments {
