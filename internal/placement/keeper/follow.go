@@ -48,6 +48,7 @@ func (f *follower) NeedLeaderElection() bool { return true }
 
 // Start implements manager.Runnable.
 func (f *follower) Start(ctx context.Context) error {
+	f.begin()
 	defer f.forget()
 	for _, list := range (&observed.World{}).Lists() {
 		if kindOf(list) == placements {
@@ -124,11 +125,17 @@ func (f *follower) missed(o any) {
 	}
 }
 
+func (f *follower) begin() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.over = false
+}
+
 // forget starts from nothing when this server no longer leads.
 func (f *follower) forget() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.view, f.known, f.position, f.heard = newView(), false, "", time.Time{}
+	f.view, f.known, f.position, f.heard, f.over = newView(), false, "", time.Time{}, true
 	f.tell()
 }
 

@@ -48,6 +48,8 @@ type Keeper struct {
 	// following says that something else than reading keeps the view up to date, and
 	// known that it does so now. changed is closed when one of them or position changes.
 	following, known bool
+	// over says that this server follows no more, so that nobody waits in vain.
+	over bool
 	changed          chan struct{}
 	// heard is when the hub last told of Placements; zero: nothing is followed.
 	heard time.Time
@@ -98,7 +100,7 @@ func (k *Keeper) Reached(ctx context.Context, version string) error {
 func (k *Keeper) until(ctx context.Context, holds func() bool) error {
 	for {
 		k.mu.Lock()
-		following, done, changed := k.following, holds(), k.changed
+		following, done, over, changed := k.following, holds(), k.over, k.changed
 		k.mu.Unlock()
 		if !following {
 			return k.read(ctx)
@@ -106,12 +108,19 @@ func (k *Keeper) until(ctx context.Context, holds func() bool) error {
 		if done {
 			return nil
 		}
+		if over {
+			return unknown()
+		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return fmt.Errorf("could not decide where instances run: %w; it is tried again", ErrUnknown)
+			return unknown()
 		}
 	}
+}
+
+func unknown() error {
+	return fmt.Errorf("could not decide where instances run: %w; it is tried again", ErrUnknown)
 }
 
 // tell wakes whoever waits. The caller holds the lock.

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package keeper
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+
+	"k8s.io/utils/clock"
+)
+
+// TestNobodyWaitsInVain: who waits for the fleet to be known while the server stops is sent
+// away at once, whatever the patience, so that the server stops.
+func TestNobodyWaitsInVain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := New(nil, nil, clock.RealClock{})
+		k.following = true
+		f := &follower{Keeper: k}
+		f.begin()
+		answer := make(chan error)
+		go func() {
+			answer <- k.Decide(context.WithoutCancel(t.Context()), func(*View) { t.Error("decided on what nobody knows") })
+		}()
+		synctest.Wait()
+		select {
+		case err := <-answer:
+			t.Fatalf("did not wait: %v", err)
+		default:
+		}
+		f.forget()
+		synctest.Wait()
+		select {
+		case err := <-answer:
+			if !errors.Is(err, ErrUnknown) {
+				t.Errorf("sent away with %v", err)
+			}
+		default:
+			t.Error("still waits, though nobody follows any more")
+			<-answer
+		}
+	})
+}
