@@ -342,7 +342,9 @@ func TestClashOfNeighbours(t *testing.T) {
 		r.KeepsFrom = []placement.KeepsFrom{{Application: "retail-prod/pay", Component: "account", Scope: scope}}
 		return r
 	}
-	pay := func(rack string) placement.Reservation { return held("retail-prod/pay", "staying", rack, "dcn-else", 1) }
+	pay := func(rack string) placement.Reservation {
+		return held("retail-prod/pay", "staying", rack, "dcn-else", 1)
+	}
 	cases := map[string]struct {
 		reason      string
 		there       placement.Reservation

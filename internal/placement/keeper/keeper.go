@@ -49,8 +49,8 @@ type Keeper struct {
 	// known that it does so now. changed is closed when one of them or position changes.
 	following, known bool
 	// over says that this server follows no more, so that nobody waits in vain.
-	over bool
-	changed          chan struct{}
+	over    bool
+	changed chan struct{}
 	// heard is when the hub last told of Placements; zero: nothing is followed.
 	heard time.Time
 	// again has the Placements listed anew.
