@@ -147,12 +147,7 @@ func prepareHub(t *testing.T) {
 // ownKubeconfig is the server's own account, with the rights of config/rbac and no others.
 func ownKubeconfig(t *testing.T) []byte {
 	t.Helper()
-	c := hub.UserConfig(t, "fairway", "fairway:system")
-	raw, err := pki.Kubeconfig("hub", "fairway", c.Host, c.CAData, pki.Pair{Cert: c.CertData, Key: c.KeyData})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return raw
+	return hub.UserKubeconfig(t, "fairway", "fairway:system")
 }
 
 // run runs the command line as a user would, and returns what it prints.

@@ -6,7 +6,6 @@ package controller
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -25,8 +24,6 @@ import (
 	"github.com/fairway-cloud/fairway/internal/approval"
 	"github.com/fairway-cloud/fairway/internal/audit"
 	"github.com/fairway-cloud/fairway/internal/platform/kubetest"
-	"github.com/fairway-cloud/fairway/internal/sandbox/manifests"
-	"github.com/fairway-cloud/fairway/internal/sandbox/pki"
 )
 
 func init() { ctrl.SetLogger(logr.Discard()) }
@@ -155,21 +152,6 @@ func runOn(t *testing.T, cluster *kubetest.Cluster, instance *corev1.Pod, host s
 // account makes Fairway's account in a member and returns its kubeconfig.
 func account(t *testing.T, member *kubetest.Cluster) []byte {
 	t.Helper()
-	root, err := manifests.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	objects, err := manifests.Load(filepath.Join(root, "config", "member"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := manifests.Apply(t.Context(), member.Client(), objects); err != nil {
-		t.Fatal(err)
-	}
-	config := member.UserConfig(t, "fairway", "fairway:hub")
-	raw, err := pki.Kubeconfig(member.Name, "fairway", config.Host, config.CAData, pki.Pair{Cert: config.CertData, Key: config.KeyData})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return raw
+	member.Apply(t, "config/member")
+	return member.UserKubeconfig(t, "fairway", "fairway:hub")
 }

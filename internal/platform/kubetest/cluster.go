@@ -111,6 +111,33 @@ func (c *Cluster) UserConfig(t testing.TB, user string, groups ...string) *rest.
 	return config
 }
 
+// UserKubeconfig is UserConfig as a file.
+func (c *Cluster) UserKubeconfig(t testing.TB, user string, groups ...string) []byte {
+	t.Helper()
+	config := c.UserConfig(t, user, groups...)
+	raw, err := pki.Kubeconfig(c.Name, user, config.Host, config.CAData, pki.Pair{Cert: config.CertData, Key: config.KeyData})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
+// Apply applies the manifests of a file or folder, relative to the checkout's root.
+func (c *Cluster) Apply(t testing.TB, path string) {
+	t.Helper()
+	root, err := manifests.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	objects, err := manifests.Load(filepath.Join(root, path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := manifests.Apply(t.Context(), c.client, objects); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // UserClient is a client for UserConfig.
 func (c *Cluster) UserClient(t testing.TB, user string, groups ...string) client.Client {
 	t.Helper()

@@ -121,7 +121,7 @@ func (s *scene) serve() {
 	pair, err := authority.Issue(pki.Request{CommonName: "fairway", IPs: []net.IP{net.IPv4(127, 0, 0, 1)}})
 	must(s.t, err)
 	s.address, s.profile = free(s.t), free(s.t)
-	kubeconfig := s.file("hub.kubeconfig", account(s.t, s.hub, "fairway", "fairway:system"))
+	kubeconfig := s.file("hub.kubeconfig", s.hub.UserKubeconfig(s.t, "fairway", "fairway:system"))
 	certificate, key, ca := s.file("tls.crt", pair.Cert), s.file("tls.key", pair.Key), s.file("ca.crt", authority.CertPEM())
 	data := filepath.Join(s.dir, "data")
 	s.server = kubetest.Run(s.t, supervise.Process{
@@ -212,7 +212,7 @@ func (s *scene) join() {
 			}
 			return s.trying("join "+m.name, func() error {
 				return s.post("/api/v1/fleet/clusters/"+m.name+"/join", map[string]any{
-					"kubeconfig": string(account(s.t, m.cluster, "fairway", "fairway:hub")), "dataCenter": m.site, "environment": environment,
+					"kubeconfig": string(m.cluster.UserKubeconfig(s.t, "fairway", "fairway:hub")), "dataCenter": m.site, "environment": environment,
 				}, nil)
 			})
 		})
@@ -290,7 +290,11 @@ func (s *scene) post(path string, body any, into any) error {
 		if err == nil || !errors.As(err, &refused) || refused.Exit != cli.ExitUnavailable || try == 3 {
 			return err
 		}
-		time.Sleep(time.Second)
+		select {
+		case <-s.t.Context().Done():
+			return err
+		case <-time.After(time.Second):
+		}
 	}
 }
 
@@ -331,15 +335,6 @@ func (s *scene) make(o client.Object) {
 func (s *scene) say(format string, args ...any) {
 	s.t.Helper()
 	s.t.Logf("%6s  %s", time.Since(s.began).Round(time.Second/10), fmt.Sprintf(format, args...))
-}
-
-// account is a kubeconfig of somebody in a cluster.
-func account(t *testing.T, c *kubetest.Cluster, user, group string) []byte {
-	t.Helper()
-	config := c.UserConfig(t, user, group)
-	raw, err := pki.Kubeconfig(c.Name, user, config.Host, config.CAData, pki.Pair{Cert: config.CertData, Key: config.KeyData})
-	must(t, err)
-	return raw
 }
 
 // answers asks a server whether it is ready.

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -52,8 +51,6 @@ import (
 	release "github.com/fairway-cloud/fairway/internal/release/controller"
 	"github.com/fairway-cloud/fairway/internal/release/rendering"
 	"github.com/fairway-cloud/fairway/internal/sandbox/controlplane"
-	"github.com/fairway-cloud/fairway/internal/sandbox/manifests"
-	"github.com/fairway-cloud/fairway/internal/sandbox/pki"
 )
 
 // faults counts the errors that the controllers log, by what they say.
@@ -301,23 +298,8 @@ func (b *bank) describe(policies []*placementv1.PlacementPolicy) {
 // account makes Fairway's account in a member and returns its kubeconfig.
 func account(t *testing.T, member *kubetest.Cluster) []byte {
 	t.Helper()
-	root, err := manifests.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	objects, err := manifests.Load(filepath.Join(root, "config", "member"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := manifests.Apply(t.Context(), member.Client(), objects); err != nil {
-		t.Fatal(err)
-	}
-	config := member.UserConfig(t, "fairway", "fairway:hub")
-	raw, err := pki.Kubeconfig(member.Name, "fairway", config.Host, config.CAData, pki.Pair{Cert: config.CertData, Key: config.KeyData})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return raw
+	member.Apply(t, "config/member")
+	return member.UserKubeconfig(t, "fairway", "fairway:hub")
 }
 
 // raise makes the hosts of a site.
