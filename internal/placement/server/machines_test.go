@@ -53,6 +53,9 @@ func TestMain(m *testing.M) {
 // and lets group releasers write there. The desk acts as a member of it.
 func bank(t *testing.T) (*server.Desk, client.Client, *clocktesting.FakePassiveClock) {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("no cluster under -short")
+	}
 	system := hub.UserClient(t, "fairway", "fairway:system")
 	eventually := func(do func() error) {
 		t.Helper()
