@@ -183,17 +183,21 @@ func (k *look) withinQuotas(moves []move) bool {
 }
 
 // makeWay finds places for instances that a cluster lacks where only the quotas of its pools
-// are in the way: instances of other clusters change to pools with quota left. It returns how
-// many find no place still.
+// are in the way: instances of other clusters change to pools with quota left. New ones do
+// so first; but an exact number is a hard rule and least disruption a soft one, so that one
+// that runs does, too, and it is said which. What keeps an identity does not: its number is
+// refused then. It returns how many find no place still.
 func (k *look) makeWay(missing int64) int64 {
 	for missing > 0 && k.shared() {
-		moves, to := k.way()
+		moves, to := k.way(true)
+		if to < 0 && !k.component.InPlace {
+			moves, to = k.way(false)
+		}
 		if to < 0 {
 			break
 		}
 		for _, m := range moves {
-			k.lift(m.from)
-			k.give(m.to)
+			k.makesWay(m, k.spots[to].room.cluster)
 		}
 		k.give(to)
 		k.moved = true
@@ -202,14 +206,28 @@ func (k *look) makeWay(missing int64) int64 {
 	return missing
 }
 
+// makesWay moves an instance to another pool for the number of a cluster, and says so if it
+// runs.
+func (k *look) makesWay(m move, cluster string) {
+	count, _ := find(k.counts, func(c Count) bool { return c.DCN == k.dcn })
+	cell, s := m.from.Key(), &k.spots[m.to]
+	seat := k.lift(m.from)
+	k.give(m.to)
+	if slices.Contains(m.from.before, seat) {
+		k.displaced++
+		k.say(k.component, k.dcn, "ClusterCount", "%s-%d must leave cell %s for pool %s: cluster %s is to have %s, and the quota of pool %s is used up", k.component.Name, seat, cell, s.room.pool, cluster, count.in(cluster), m.from.Pool)
+	}
+}
+
 // shared reports whether clusters have numbers.
 func (k *look) shared() bool {
 	return len(k.spots) > 0 && k.spots[0].share != nil
 }
 
 // way is the shortest chain of moves between pools, each within one cluster, after which the
-// spot to has quota; -1: there is none. The moves are in the order in which they are made.
-func (k *look) way() (moves []move, to int) {
+// spot to has quota; -1: there is none. The moves are in the order in which they are made, and
+// of new instances only where it is asked so.
+func (k *look) way(fromNew bool) (moves []move, to int) {
 	type step struct {
 		pool, to int
 		moves    []move
@@ -229,7 +247,7 @@ func (k *look) way() (moves []move, to int) {
 			return now.moves, now.to
 		}
 		for _, c := range k.cells {
-			if c.DCN != k.dcn || len(c.seats) == 0 || c.Pool != k.pools[now.pool].name {
+			if c.DCN != k.dcn || len(c.seats) == 0 || c.Pool != k.pools[now.pool].name || fromNew && c.newest() < 0 {
 				continue
 			}
 			for i := range k.spots {

@@ -55,6 +55,7 @@ func (n *numbers) fillDCN(count Count) {
 		if !k.over(byZones, zones, missing > 0) || !k.over(byRacks, racks, missing > 0) {
 			return
 		}
+		kept -= k.displaced
 		if k.moved || len(k.pools) > 1 || k.shared() {
 			k.improve(racks, zones)
 		}

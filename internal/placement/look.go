@@ -85,8 +85,10 @@ type look struct {
 	scores []Score
 	// tags says that the policy prices the component's tags.
 	tags bool
-	// moved says that instances were moved for the number of racks.
+	// moved says that instances were moved for the number of racks, or of clusters.
 	moved bool
+	// displaced counts those of them that ran.
+	displaced int32
 }
 
 // ranked is a pool that is looked at: its rank among those that the component prefers,

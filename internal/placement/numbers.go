@@ -110,9 +110,27 @@ func (n *numbers) put(c *numbered, seat int32) {
 	n.take(c, 1)
 }
 
-func (n *numbers) remove(c *numbered) {
-	c.seats = c.seats[:len(c.seats)-1]
+// remove takes the highest new instance out of a cell, or the highest of all where none is
+// new, and returns its seat.
+func (n *numbers) remove(c *numbered) (seat int32) {
+	i := len(c.seats) - 1
+	if j := c.newest(); j >= 0 {
+		i = j
+	}
+	seat = c.seats[i]
+	c.seats = slices.Delete(c.seats, i, i+1)
 	n.take(c, -1)
+	return seat
+}
+
+// newest is where the highest seat is that the application does not have yet; -1: nowhere.
+func (c *numbered) newest() int {
+	for i := len(c.seats) - 1; i >= 0; i-- {
+		if _, had := slices.BinarySearch(c.before, c.seats[i]); !had {
+			return i
+		}
+	}
+	return -1
 }
 
 // take books n instances of the cell, or gives them back.

@@ -168,9 +168,9 @@ func (k *look) redo(c *numbered) {
 	k.fleet.put(c.room, k.lot, k.profile, c.DCN, 1)
 }
 
-// lift takes the last instance out of a cell.
-func (k *look) lift(c *numbered) {
-	k.remove(c)
+// lift takes an instance out of a cell, and returns its seat: a new one where there is one.
+func (k *look) lift(c *numbered) (seat int32) {
+	seat = k.remove(c)
 	k.count(c.room.domain, -1)
 	if i := k.spotOf(c); i >= 0 {
 		k.spots[i].left = -1
@@ -181,6 +181,7 @@ func (k *look) lift(c *numbered) {
 	if i := slices.IndexFunc(k.pools, func(p ranked) bool { return p.name == c.Pool }); i >= 0 {
 		k.pools[i].quota++
 	}
+	return seat
 }
 
 func (k *look) spotOf(c *numbered) int {

@@ -13,6 +13,10 @@ const (
 	ConditionRevised = "Revised"
 	// ConditionReleased is true when the latest Revision is the one in service.
 	ConditionReleased = "Released"
+	// ConditionFits is there only while part of the fleet is lost, or instances wait for
+	// room, and instances of the application find no place elsewhere: it is false then, and
+	// the message counts them. Once they have a place, or the loss is over, it is gone.
+	ConditionFits = "Fits"
 )
 
 // Reasons of the conditions Revised and Stalled.
@@ -58,4 +62,14 @@ const (
 	ReasonNotObserved = "NotObserved"
 	// ReasonNothingStalled: nobody is needed.
 	ReasonNothingStalled = "NothingStalled"
+)
+
+// Reasons of the condition Fits.
+const (
+	// ReasonWouldNotFit: the places that may take the instances have too little room or
+	// quota; the message says how much lacks.
+	ReasonWouldNotFit = "WouldNotFit"
+	// ReasonNowhereElse: no other place may take the instances: their volumes do not move, or
+	// their DCN has no partner.
+	ReasonNowhereElse = "NowhereElse"
 )

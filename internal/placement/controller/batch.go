@@ -4,6 +4,8 @@
 package controller
 
 import (
+	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -35,7 +37,9 @@ type question struct {
 	found    *placementv1.Placement
 	decision placement.Decision
 	// stood says that the decision is the Placement that was in force already.
-	stood     bool
+	stood bool
+	// lost says what to do where a refused decision asks for what is away.
+	lost      string
 	by        placementv1.DecidedBy
 	decidedAt time.Time
 	err       error
@@ -45,7 +49,7 @@ type question struct {
 
 // request asks the fleet, unless the answer is there.
 func (a *question) request(v *keeper.View) (request placement.Request, ask bool) {
-	a.found, a.stood, a.decision, a.err = nil, false, placement.Decision{}, nil
+	a.found, a.stood, a.decision, a.lost, a.err = nil, false, placement.Decision{}, "", nil
 	held := v.Held(a.application)
 	for i := range held {
 		if found := &held[i]; madeFor(found, a.release) && found.Spec.Revision == a.revision.Name {
@@ -67,8 +71,27 @@ func (a *question) request(v *keeper.View) (request placement.Request, ask bool)
 func (a *question) answer(d placement.Decision, now time.Time) {
 	a.decision, a.decidedAt = d, now
 	if d.Refused {
-		a.err = &release.Refusal{Reason: releasev1.ReasonNotPlaced, Message: lacks(d)}
+		a.err = &release.Refusal{Reason: releasev1.ReasonNotPlaced, Message: lacks(d) + a.lost}
 	}
+}
+
+// despiteLoss is what is decided where a request was refused. Counts are exact: a Deploy that
+// asks for what is away stays refused, and says what to do. The way back does not: a Rollback
+// leaves out what is away.
+func (a *question) despiteLoss(v *keeper.View, request placement.Request, refused placement.Decision) placement.Decision {
+	names, without := v.Away(request)
+	if len(names) == 0 {
+		return refused
+	}
+	away := strings.Join(names, ", ")
+	if a.release.Spec.Kind == releasev1.KindRollback {
+		if d := v.Place([]placement.Request{without})[0]; !d.Refused {
+			d.Reasons = append(d.Reasons, placement.Reason{Rule: "Away", Message: fmt.Sprintf("left out: %s does not answer, and a rollback does not wait for it: others take its instances until a release brings them back", away)})
+			return d
+		}
+	}
+	a.lost = fmt.Sprintf("; %s does not answer: have what runs there carried over with what is proposed (fairway placement proposals -n %s); another revision waits until it is back, or asks for its instances elsewhere: edit the application, apply it, and release that", away, a.release.Namespace)
+	return refused
 }
 
 // queue gathers questions: whoever comes while others are answered waits for the next

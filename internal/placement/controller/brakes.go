@@ -32,7 +32,7 @@ const mostBrakeAge = time.Second
 
 // Hold implements release.Brakes. What people started is never held.
 func (b *Brakes) Hold(ctx context.Context, r *releasev1.Release) string {
-	if !observed.ByAutomation(r) && !forRoom(r) {
+	if !observed.ByAutomation(r) && !observed.ForRoom(r) {
 		return ""
 	}
 	_, environment, _ := app.SplitNamespace(r.Namespace)

@@ -37,6 +37,7 @@ import (
 	"github.com/fairway-cloud/fairway/internal/placement/observed"
 	"github.com/fairway-cloud/fairway/internal/platform/canonical"
 	"github.com/fairway-cloud/fairway/internal/platform/members"
+	"github.com/fairway-cloud/fairway/internal/platform/patch"
 )
 
 // LabelCause says on a Placement why it was proposed: Lost, Recovered or NoRoom.
@@ -86,7 +87,7 @@ func (l *Lost) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result, erro
 	}
 	if w.AllWell() && len(waits) == 0 {
 		l.told.well()
-		return ctrl.Result{}, nil
+		return patch.Settle(ctrl.Result{}, l.fits(ctx, lost.Decision{}, nil))
 	}
 	if err := l.Direct.List(ctx, &w.Placements); err != nil {
 		return ctrl.Result{}, fmt.Errorf("could not read what is reserved: %w", err)
@@ -96,7 +97,7 @@ func (l *Lost) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result, erro
 		return ctrl.Result{}, err
 	}
 	decision := lost.Decide(seen, now)
-	err = l.carryOut(ctx, decision.Actions)
+	err = errors.Join(l.carryOut(ctx, decision.Actions), l.fits(ctx, decision, left))
 	l.tell(ctx, seen, decision, left)
 	switch {
 	case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err):

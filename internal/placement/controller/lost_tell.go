@@ -85,10 +85,12 @@ func (l *Lost) tell(ctx context.Context, seen lost.Seen, d lost.Decision, left [
 	}
 	log := ctrl.LoggerFrom(ctx)
 	for _, u := range d.Unplaced {
-		lostUnplaced.WithLabelValues(u.Environment).Inc()
+		if u.Lack != lost.LackReturn {
+			lostUnplaced.WithLabelValues(u.Environment).Inc()
+		}
 		key := "unplaced " + u.Application
 		if now[key] = u.Why; before[key] != u.Why {
-			l.tellApplication(ctx, u.Application, "WouldNotFit", u.Why)
+			l.tellApplication(ctx, u.Application, appv1.ReasonWouldNotFit, u.String())
 		}
 	}
 	for _, h := range d.Held {

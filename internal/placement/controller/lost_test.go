@@ -66,7 +66,7 @@ func (s *site) cut() error {
 func newSite(t *testing.T, policy *placementv1.LostPolicy) *site {
 	t.Helper()
 	s := &site{t: t, clock: clocktesting.NewFakePassiveClock(apptest.Now)}
-	s.Client = placementtest.Hub(t).WithInterceptorFuncs(interceptor.Funcs{
+	s.Client = placementtest.Hub(t).WithStatusSubresource(&placementv1.Placement{}, &appv1.Application{}).WithInterceptorFuncs(interceptor.Funcs{
 		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
 			if err := s.cut(); err != nil {
 				return err
@@ -86,6 +86,12 @@ func newSite(t *testing.T, policy *placementv1.LostPolicy) *site {
 				return err
 			}
 			return c.SubResource(sub).Patch(ctx, o, p, opts...)
+		},
+		SubResourceUpdate: func(ctx context.Context, c client.Client, sub string, o client.Object, opts ...client.SubResourceUpdateOption) error {
+			if err := s.cut(); err != nil {
+				return err
+			}
+			return c.SubResource(sub).Update(ctx, o, opts...)
 		},
 	}).Build()
 	s.placer = &controller.Placer{Hub: s.Client, Direct: s.Client, Clock: s.clock}

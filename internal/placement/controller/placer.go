@@ -164,6 +164,9 @@ func (p *Placer) decide(ctx context.Context, all []*question) {
 			batches.Observe(float64(len(requests)))
 		}
 		for i, d := range v.Place(requests) {
+			if d.Refused {
+				d = asked[i].despiteLoss(v, requests[i], d)
+			}
 			asked[i].answer(d, v.Now())
 		}
 	})

@@ -25,6 +25,7 @@ import (
 	releasev1 "github.com/fairway-cloud/fairway/api/release/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/app"
 	"github.com/fairway-cloud/fairway/internal/audit"
+	"github.com/fairway-cloud/fairway/internal/placement/lost"
 	"github.com/fairway-cloud/fairway/internal/placement/observed"
 	"github.com/fairway-cloud/fairway/internal/platform/canonical"
 )
@@ -48,14 +49,6 @@ type Waiting struct {
 // waitingPause is how long automation leaves an application alone after it has had
 // instances of it placed anew: a place that is wrong again and again is for a person.
 const waitingPause = 10 * time.Minute
-
-// waitingSuffix ends the names of the Releases that are started for it.
-const waitingSuffix = "-room"
-
-// forRoom reports whether a Release was started by itself since instances waited for room.
-func forRoom(r *releasev1.Release) bool {
-	return r.Spec.Requester == observed.Automation && strings.HasSuffix(r.Name, waitingSuffix)
-}
 
 // busyPause is when an application that a Release or a Brake holds is looked at again.
 const busyPause = 30 * time.Second
@@ -94,7 +87,37 @@ func (w *Waiting) Reconcile(ctx context.Context, d *deliveryv1.Delivery) (ctrl.R
 	if err != nil || left > 0 {
 		return ctrl.Result{RequeueAfter: left}, err
 	}
+	held, again, err := w.held(ctx, environment, d)
+	if err != nil || len(held) > 0 {
+		// Controller placement.lost says on the application what holds it.
+		return ctrl.Result{RequeueAfter: again}, err
+	}
 	return ctrl.Result{}, w.start(ctx, a, d)
+}
+
+// held says what keeps automation from having placed anew what waits, and when to look
+// again: the guards of losses and their budget hold for it, too. Releases are read past the
+// cache, so that what was started a moment ago counts.
+func (w *Waiting) held(ctx context.Context, environment string, d *deliveryv1.Delivery) (held []lost.Held, again time.Duration, err error) {
+	seen, err := observed.Read(ctx, w.Hub, w.Hub)
+	if err != nil {
+		return nil, 0, err
+	}
+	waits, err := observed.Waits(ctx, w.Hub)
+	if err != nil {
+		return nil, 0, err
+	}
+	automation, err := seen.Automation(ctx, w.Direct, w.Direct, waits)
+	if err != nil {
+		return nil, 0, err
+	}
+	n, mine := 0, waits[d.Spec.Application]
+	for _, wait := range mine {
+		n += len(wait.Seats)
+	}
+	now := w.Clock.Now()
+	held, until := lost.PlaceAnew(automation, environment, d.Spec.Application, automation.Takers(mine), n, now)
+	return held, min(max(until.Sub(now), busyPause), waitingPause), nil
 }
 
 // alone reports whether automation places anew what waits in an environment. Where it does
@@ -129,7 +152,7 @@ func (w *Waiting) movable(ctx context.Context, a *appv1.Application, d *delivery
 
 // pause is for how long the application is left alone still.
 func (w *Waiting) pause(ctx context.Context, a *appv1.Application, d *deliveryv1.Delivery) (time.Duration, error) {
-	if !strings.HasSuffix(d.Spec.Release, waitingSuffix) {
+	if !strings.HasSuffix(d.Spec.Release, observed.RoomSuffix) {
 		return 0, nil
 	}
 	last := &releasev1.Release{}
@@ -146,7 +169,7 @@ func (w *Waiting) start(ctx context.Context, a *appv1.Application, d *deliveryv1
 		return fmt.Errorf("could not name a release of %q: %w", a.Name, err)
 	}
 	made := &releasev1.Release{
-		ObjectMeta: metav1.ObjectMeta{Namespace: a.Namespace, Name: a.Name + "-" + canonical.Short(digest, 10) + waitingSuffix, Labels: map[string]string{appv1.LabelApplication: a.Name}},
+		ObjectMeta: metav1.ObjectMeta{Namespace: a.Namespace, Name: a.Name + "-" + canonical.Short(digest, 10) + observed.RoomSuffix, Labels: map[string]string{appv1.LabelApplication: a.Name}},
 		Spec: releasev1.ReleaseSpec{
 			Application: a.Name, Kind: releasev1.KindDeploy, Revision: a.Status.ReleasedRevision, Desired: "Run",
 			Reason: observed.Bounded("started by itself: "+strings.Join(waits(d), "; ")+" wait for room", 512), Requester: observed.Automation, ChangeClass: releasev1.ChangeStandard,

@@ -179,6 +179,77 @@ func TestWaitingIsReleased(t *testing.T) {
 	}
 }
 
+// What is started for room counts towards the budget of losses, and waits while it is used
+// up; a share of sick hosts holds it, too.
+func TestRoomKeepsToTheBudget(t *testing.T) {
+	cell := placementv1.Cell{Cluster: "east-1", Pool: "retail-business", Zone: "business", Rack: "east-a", DCN: "dcn-east-1"}
+	now := time.Now()
+	earlier := func(name string, change func(*releasev1.Release)) *releasev1.Release {
+		r := releasetest.New(name, "pay-0000000000", func(r *releasev1.Release) {
+			r.Spec.Application, r.Spec.Requester = "card", "fairway"
+			r.CreationTimestamp = metav1.NewTime(now.Add(-30 * time.Minute))
+			change(r)
+		})
+		return r
+	}
+	for name, c := range map[string]struct {
+		reason string
+		budget int32
+		before []client.Object
+		sick   bool
+		want   int
+	}{
+		"enough":      {"two are within three", 3, nil, false, 1},
+		"too many":    {"two are more than one", 1, nil, false, 0},
+		"used up":     {"nobody knows what another Release for room brought", 3, []client.Object{earlier("card-1-room", func(r *releasev1.Release) { r.Status.Placement = "gone" })}, false, 0},
+		"not placed":  {"another Release for room, of which nothing waits any more, brought nothing", 3, []client.Object{earlier("card-1-room", func(*releasev1.Release) {})}, false, 1},
+		"by a person": {"a person's Release does not count", 3, []client.Object{earlier("card-1-room", func(r *releasev1.Release) { r.Spec.Requester, r.Status.Placement = "li.na", "gone" })}, false, 1},
+		"an hour ago": {"it is over", 3, []client.Object{earlier("card-1-room", func(r *releasev1.Release) {
+			r.CreationTimestamp, r.Status.Placement = metav1.NewTime(now.Add(-time.Hour)), "gone"
+		})}, false, 1},
+		"sick": {"five of eight hosts do not answer", 3, nil, true, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHub(t)
+			policy := &placementv1.PlacementPolicy{}
+			if err := h.Get(t.Context(), client.ObjectKey{Name: "all"}, policy); err != nil {
+				t.Fatal(err)
+			}
+			policy.Spec.Lost = &placementv1.LostPolicy{Action: placementv1.LostRelease, Budget: placementv1.LostBudget{Instances: c.budget}}
+			cluster := &fleetv1.Cluster{}
+			if err := h.Get(t.Context(), client.ObjectKey{Name: "east-1"}, cluster); err != nil {
+				t.Fatal(err)
+			}
+			cluster.Status.Hosts = fleetv1.HostCounts{Total: 8, Ready: 8}
+			if c.sick {
+				cluster.Status.Hosts.Ready = 3
+			}
+			for _, o := range []client.Object{policy, cluster} {
+				if err := h.Update(t.Context(), o); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, o := range c.before {
+				if err := h.Create(t.Context(), o.DeepCopyObject().(client.Object)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			d := h.waiting(tenancyv1.ClassTest, cell, 1, 2)
+			w := &controller.Waiting{Hub: h.Client, Direct: h.Client, Recorder: &books{}, Clock: clocktesting.NewFakePassiveClock(now), Events: events.NewFakeRecorder(10)}
+			result, err := w.Reconcile(t.Context(), d)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := len(h.releases()) - len(c.before); n != c.want {
+				t.Errorf("%s: %d releases were started, want %d", c.reason, n, c.want)
+			}
+			if c.want == 0 && result.RequeueAfter == 0 {
+				t.Errorf("%s: it is not looked at again", c.reason)
+			}
+		})
+	}
+}
+
 // In production, and where policy leaves losses to people, what waits for room is proposed
 // elsewhere, once; a Release carries it out, or it is withdrawn when there is room again.
 func TestWhatWaitsIsProposed(t *testing.T) {

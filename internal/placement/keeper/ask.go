@@ -58,6 +58,11 @@ func (v *View) Policy(environment string) (placement.Policy, placementv1.Decided
 	return v.rules.Policy(environment)
 }
 
+// Away names what a request asks for and that does not answer, and asks without it.
+func (v *View) Away(r placement.Request) (names []string, without placement.Request) {
+	return v.fleet.Away(r)
+}
+
 // Place decides about requests together. What is given away is held until Settle.
 func (v *View) Place(requests []placement.Request) []placement.Decision {
 	decisions := v.fleet.Place(requests, placement.DefaultPolicy())

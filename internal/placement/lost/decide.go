@@ -24,16 +24,11 @@ type Decision struct {
 	Held []Held
 	// Unplaced are instances that are lost and find no place.
 	Unplaced []Unplaced
+	// Undecided are applications ("<namespace>/<name>") of which nobody can say now whether
+	// their instances find a place: what was said of them stands.
+	Undecided []string
 	// Next is when something becomes due by the clock alone. Zero: nothing does.
 	Next time.Time
-}
-
-// Unplaced says what of an application finds no place.
-type Unplaced struct {
-	// Application as "<namespace>/<name>".
-	Application, Environment string
-	Priority                 int32
-	Why                      string
 }
 
 // Action is one thing to do. Its text is for people.
@@ -120,10 +115,18 @@ type deciding struct {
 	// held by environment is what holds all of it.
 	held map[string][]Held
 	// wanted are the proposals to be made, and requests what they ask for.
-	wanted   []Propose
+	wanted   []wanted
 	requests []placement.Request
 	// moving is what was started in this decision, by cluster.
 	moving map[string]int
+}
+
+// wanted is a proposal to be made.
+type wanted struct {
+	Propose
+	// lost are the places that are lost, in words, and instances how many it is about.
+	lost      []string
+	instances int
 }
 
 func (d *deciding) do(a Action) { d.Actions = append(d.Actions, a) }
@@ -164,7 +167,7 @@ func (d *deciding) environment(name string) {
 		return cmp.Or(cmp.Compare(a.Application, b.Application), cmp.Compare(a.Name, b.Name))
 	})
 	for _, r := range going {
-		if r.Going && r.Environment == name {
+		if r.Going && !r.ForRoom && r.Environment == name {
 			d.do(Stop{Release: r, Why: held[0].Why})
 		}
 	}
@@ -198,12 +201,15 @@ func (d *deciding) application(a Application) {
 	environment := a.Request.Environment
 	open := d.proposals(a.Request.Application)
 	if has(d.held[environment], GuardCutOff) {
+		d.Undecided = append(d.Undecided, a.Request.Application)
 		return
 	}
 	hit := d.hit(a)
 	if len(hit.stays) > 0 {
-		d.Unplaced = append(d.Unplaced, Unplaced{Application: a.Request.Application, Environment: environment, Priority: a.Request.Priority, Why: strings.Join(hit.stays, "; ")})
+		d.unplaced(a, hit.stayed, hit.staying, LackPlace, strings.Join(hit.stays, "; "))
 	}
+	d.nowhere(a)
+	d.heldAnew(a)
 	var kept *Proposal
 	for i, p := range open {
 		switch why := d.obsolete(a, p, hit); {
@@ -221,7 +227,9 @@ func (d *deciding) application(a Application) {
 	case kept != nil:
 	case len(hit.places) > 0:
 		d.want(a, hit)
-	case a.Busy == "" && len(d.waits(a)) > 0:
+	case a.Busy != "" && len(d.waits(a)) > 0:
+		d.Undecided = append(d.Undecided, a.Request.Application) // the Release may be what they wait for
+	case len(d.waits(a)) > 0:
 		d.anew(a)
 	default:
 		d.comeBack(a)

@@ -157,6 +157,35 @@ func spent(s Seen, cluster string, per time.Duration, now time.Time) (n int, unt
 	return n, until
 }
 
+// PlaceAnew says what keeps automation from having n instances of an application placed
+// anew that wait for room (cause NoRoom), and when that may be over by the clock alone; nil:
+// nothing does. They go to whichever of the clusters has room, so that none of these may be
+// past its budget with them.
+func PlaceAnew(s Seen, environment, application string, clusters []string, n int, now time.Time) (held []Held, until time.Time) {
+	held = guards(s, environment)
+	policy := s.policy(environment)
+	for _, cluster := range slices.Sorted(slices.Values(clusters)) {
+		moved, end := spent(s, cluster, policy.Per, now)
+		if moved+n <= policy.Budget {
+			continue
+		}
+		held = append(held, Held{Environment: environment, Application: application, Guard: GuardBudget, Why: overBudget(n, cluster, moved, policy)})
+		if end.After(until) {
+			until = end
+		}
+	}
+	return held, until
+}
+
+// overBudget says that so many instances more are too many for a cluster.
+func overBudget(n int, cluster string, moved int, p Policy) string {
+	come := fmt.Sprintf("%s would come to cluster %s", instances(n), cluster)
+	if moved >= unknown {
+		return fmt.Sprintf("%s, and nobody knows how many automation brought there within %s, of at most %d", come, p.Per, p.Budget)
+	}
+	return fmt.Sprintf("%s, and automation brought %d of at most %d there within %s", come, moved, p.Budget, p.Per)
+}
+
 // bound says whether a component keeps an identity or runs once only.
 func bound(c placement.Component) string {
 	switch {

@@ -22,9 +22,13 @@ type hit struct {
 	places []placementv1.LostPlace
 	// seats that were in each, by its words.
 	seats map[string]int
-	// moves are the components of which instances move, stays says of others why not.
+	// moves are the components of which instances move.
 	moves []placement.Component
-	stays []string
+	// stays says of others why they do not, staying is how many instances these are, and
+	// stayed where, in words.
+	stays   []string
+	staying int
+	stayed  []string
 }
 
 // hit says what of an application is lost.
@@ -48,8 +52,12 @@ func (d *deciding) hit(a Application) hit {
 				if by[&g.losses[i]] > 0 {
 					n += by[&g.losses[i]]
 					where = append(where, g.losses[i].String())
+					if !slices.Contains(h.stayed, g.losses[i].String()) {
+						h.stayed = append(h.stayed, g.losses[i].String())
+					}
 				}
 			}
+			h.staying += n
 			h.stays = append(h.stays, fmt.Sprintf("%s of component %s in %s have %s volumes, which do not move: they come back with the place, or are restored", instances(n), c.Name, strings.Join(where, ", "), kind))
 			continue
 		}
@@ -91,12 +99,17 @@ func (d *deciding) want(a Application, h hit) {
 	}
 	r := a.Request
 	r.Previous = slices.Clone(r.Previous)
-	for i, x := range r.Previous {
-		if g.of(x.Cell) != nil && moves(x.Component) {
-			r.Previous[i].Seats = nil
-		}
-	}
 	heirs, notes := d.heirs(a, g)
+	n := 0
+	for i, x := range r.Previous {
+		if g.of(x.Cell) == nil || !moves(x.Component) {
+			continue
+		}
+		if heir, orphan := heirs[x.Cell.DCN]; !orphan || heir != "" {
+			n += len(x.Seats)
+		}
+		r.Previous[i].Seats = nil
+	}
 	var gone []string
 	r.Components = slices.Clone(r.Components)
 	for i := range r.Components {
@@ -111,7 +124,7 @@ func (d *deciding) want(a Application, h hit) {
 		Kind: placementv1.CauseLost, Places: h.places, From: a.Placement, Policy: d.seen.policy(a.Request.Environment).Name,
 		Check: append(checks(h), notes...), ProposedAt: metav1.NewTime(d.now.UTC().Truncate(time.Second)),
 	}
-	d.wanted = append(d.wanted, Propose{Application: a, Cause: cause})
+	d.wanted = append(d.wanted, wanted{Propose: Propose{Application: a, Cause: cause}, lost: h.words(), instances: n})
 	d.requests = append(d.requests, r)
 }
 
@@ -203,10 +216,12 @@ func (d *deciding) comeBack(a Application) {
 	}
 	cause.Check = append(cause.Check, few(gone, mostLeft, "numbers of clusters")...)
 	r.Previous = slices.Clone(a.Before)
+	n := 0
 	for i, x := range r.Previous {
 		if d.away(x.Cell) {
 			r.Previous[i].Seats = seatsIn(a.Request.Previous, x) // nobody comes, and who is there stays
 		}
+		n += max(len(r.Previous[i].Seats)-len(seatsIn(a.Request.Previous, x)), 0)
 	}
 	for _, x := range a.Request.Previous {
 		if !slices.ContainsFunc(r.Previous, func(y placement.Assignment) bool { return y.Component == x.Component && y.Cell == x.Cell }) {
@@ -214,7 +229,7 @@ func (d *deciding) comeBack(a Application) {
 			r.Previous = append(r.Previous, x)
 		}
 	}
-	d.wanted = append(d.wanted, Propose{Application: a, Cause: cause})
+	d.wanted = append(d.wanted, wanted{Propose: Propose{Application: a, Cause: cause}, instances: n})
 	d.requests = append(d.requests, r)
 }
 
@@ -223,26 +238,23 @@ func (d *deciding) propose() {
 	for i, decided := range placement.Place(d.seen.Fleet, d.requests, placement.DefaultPolicy()) {
 		p := d.wanted[i]
 		a := p.Application
-		unplaced := func(why string) {
-			d.Unplaced = append(d.Unplaced, Unplaced{Application: a.Request.Application, Environment: a.Request.Environment, Priority: a.Request.Priority, Why: why})
-		}
-		p.Cause.Gains = gains(a.Request.Previous, decided.Assignments)
+		p.Cause.Gains = Gains(a.Request.Previous, decided.Assignments)
 		switch {
+		case decided.Refused && p.Cause.Kind == placementv1.CauseRecovered:
+			d.unplaced(a, nil, p.instances, LackReturn, lacks(decided))
 		case decided.Refused:
-			unplaced(lacks(decided))
+			d.unplaced(a, p.lost, p.instances, LackRoom, lacks(decided))
 		case len(p.Cause.Gains) == 0 && p.Cause.Kind == placementv1.CauseNoRoom:
-			unplaced(toldWaits(p.Cause.Waits) + ", and no room elsewhere")
-		case len(p.Cause.Gains) == 0 && p.Cause.Kind == placementv1.CauseLost:
-			unplaced(cmp.Or(strings.Join(p.Cause.Check, "; "), "nothing of it can move"))
+			d.unplaced(a, nil, p.instances, LackRoom, toldWaits(p.Cause.Waits)+", and no room elsewhere")
 		case len(p.Cause.Gains) > 0:
 			p.Decision = decided
-			d.do(p)
+			d.do(p.Propose)
 		}
 	}
 }
 
-// gains are the instances that come to each cluster, by its name.
-func gains(before, after []placement.Assignment) []placementv1.ClusterGain {
+// Gains are the instances that come to each cluster, by its name.
+func Gains(before, after []placement.Assignment) []placementv1.ClusterGain {
 	type at struct {
 		component string
 		cell      placement.Cell
@@ -313,7 +325,7 @@ func (d *deciding) start(a Application, p Proposal, h hit) {
 		n, until := spent(d.seen, g.Cluster, policy.Per, d.now)
 		if n += d.moving[g.Cluster]; n+int(g.Instances) > policy.Budget {
 			d.at(until)
-			hold(GuardBudget, "%s would come to cluster %s, and automation brought %d of at most %d there within %s", instances(int(g.Instances)), g.Cluster, n, policy.Budget, policy.Per)
+			hold(GuardBudget, "%s", overBudget(int(g.Instances), g.Cluster, n, policy))
 			return
 		}
 	}

@@ -21,7 +21,7 @@ import (
 // TestGuardsHold plays random nights in a small fleet and judges each act of automation by
 // rules of its own: it shares no code with Decide.
 func TestGuardsHold(t *testing.T) {
-	starts, proposals, trips := 0, 0, 0
+	starts, proposals, trips, rooms, unroomed := 0, 0, 0, 0, 0
 	rapid.Check(t, func(r *rapid.T) {
 		s := newStage(t)
 		for _, line := range strings.Split(`cluster east-1 dc-east sit
@@ -45,7 +45,7 @@ run retail-sit/fund web east=3`, "\n") {
 		s.do("policy", []string{"sit", "release", fmt.Sprintf("budget=%d", budget)})
 		things := []string{"cluster east-1", "cluster east-2", "cluster west-1", "rack east-1/a", "rack east-1/b", "rack east-2/c", "rack west-1/d", "rack west-1/e"}
 		for range rapid.IntRange(4, 14).Draw(r, "steps") {
-			switch what := rapid.IntRange(0, 10).Draw(r, "what"); what {
+			switch what := rapid.IntRange(0, 12).Draw(r, "what"); what {
 			case 0:
 				s.do("brake", []string{fmt.Sprintf("b%d", len(s.seen.Brakes)), "sit", "x"})
 			case 1:
@@ -63,6 +63,14 @@ run retail-sit/fund web east=3`, "\n") {
 			case 8:
 				if len(s.seen.Proposals) > 0 {
 					s.do("start", []string{s.seen.Proposals[0].Application})
+				}
+			case 9, 10:
+				if n := s.waits(r, rapid.SampledFrom([]string{"retail-sit/pay", "retail-sit/card"}).Draw(r, "waits")); n > 0 {
+					if s.anew(r, n, budget) {
+						rooms++
+					} else {
+						unroomed++
+					}
 				}
 			}
 			s.now = s.now.Add(time.Duration(rapid.IntRange(1, 20).Draw(r, "minutes")) * time.Minute)
@@ -92,9 +100,62 @@ run retail-sit/fund web east=3`, "\n") {
 			}
 		}
 	})
-	if starts == 0 || proposals == 0 || trips == 0 {
-		t.Errorf("%d starts, %d proposals, %d trips: the nights were too quiet to show anything", starts, proposals, trips)
+	if starts == 0 || proposals == 0 || trips == 0 || rooms == 0 || unroomed == 0 {
+		t.Errorf("%d starts, %d proposals, %d trips, %d times placed anew and %d times not: the nights were too quiet to show anything", starts, proposals, trips, rooms, unroomed)
 	}
+}
+
+// waits has some instances of an application wait for room, and says how many.
+func (s *stage) waits(r *rapid.T, name string) int {
+	a := s.application(name)
+	a.Anew = nil
+	for _, x := range a.Request.Previous {
+		if n := rapid.IntRange(0, len(x.Seats)).Draw(r, "waiting"); n > 0 && len(a.Anew) == 0 {
+			a.Anew = []placement.Wait{{Component: x.Component, Cell: x.Cell, Seats: x.Seats[:n]}}
+			return n
+		}
+	}
+	return 0
+}
+
+// anew has automation place anew what waits, if it may, and judges that by rules of its own.
+func (s *stage) anew(r *rapid.T, n, budget int) bool {
+	before := len(s.seen.Started)
+	s.look()
+	for i := range s.seen.Applications {
+		if a := &s.seen.Applications[i]; len(a.Anew) > 0 {
+			s.room(a.Request.Application)
+			a.Anew = nil
+		}
+	}
+	if len(s.seen.Started) == before {
+		return false
+	}
+	for _, b := range s.seen.Brakes {
+		if b.Released.IsZero() {
+			r.Fatalf("%d instances placed anew while brake %s holds", n, b.Name)
+		}
+	}
+	for _, c := range s.seen.Clusters {
+		sum := 0
+		for _, x := range s.seen.Started {
+			for _, y := range x.Gains {
+				if y.Cluster == c.Name && s.now.Sub(x.At) < time.Hour {
+					sum += int(y.Instances)
+				}
+			}
+		}
+		came := 0
+		for _, y := range s.seen.Started[before].Gains {
+			if y.Cluster == c.Name {
+				came += int(y.Instances)
+			}
+		}
+		if came > 0 && sum > budget {
+			r.Fatalf("%d instances to %s within an hour, the budget is %d", sum, c.Name, budget)
+		}
+	}
+	return true
 }
 
 func turned[T any](list []T) []T {

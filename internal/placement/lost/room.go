@@ -16,11 +16,15 @@ import (
 	"github.com/fairway-cloud/fairway/internal/placement"
 )
 
-// waits are the seats of an application that wait for room where their cell answers, and
+// waits are the seats of an application that wait for room, and that a person may have
+// placed elsewhere.
+func (d *deciding) waits(a Application) []placement.Wait { return d.movable(a, a.Waits) }
+
+// movable are those of the seats that wait for room that do so where their cell answers, and
 // that can be placed elsewhere. What waits in a place that is away is that loss's matter.
-func (d *deciding) waits(a Application) []placement.Wait {
+func (d *deciding) movable(a Application, waits []placement.Wait) []placement.Wait {
 	var out []placement.Wait
-	for _, w := range a.Waits {
+	for _, w := range waits {
 		i := slices.IndexFunc(a.Request.Components, func(c placement.Component) bool { return c.Name == w.Component })
 		if i < 0 || len(w.Seats) == 0 || d.away(w.Cell) || bound(a.Request.Components[i]) != "" || anchored(a.Request.Components[i]) != "" {
 			continue
@@ -34,6 +38,45 @@ func (d *deciding) waits(a Application) []placement.Wait {
 	return out
 }
 
+// heldAnew says what keeps automation from having placed anew what waits for room. What
+// holds in the whole environment is said already.
+func (d *deciding) heldAnew(a Application) {
+	waits := d.movable(a, a.Anew)
+	if len(waits) == 0 || a.Busy != "" {
+		return
+	}
+	n := 0
+	for _, w := range waits {
+		n += len(w.Seats)
+	}
+	held, until := PlaceAnew(d.seen, a.Request.Environment, a.Request.Application, d.seen.Takers(waits), n, d.now)
+	d.at(until)
+	for _, h := range held {
+		if h.Application != "" {
+			d.Held = append(d.Held, h)
+		}
+	}
+}
+
+// Takers are the clusters to which instances may go that wait in cells: those of the
+// environment in their data centres.
+func (s Seen) Takers(waits []placement.Wait) []string {
+	var out []string
+	for _, w := range waits {
+		i := slices.IndexFunc(s.Clusters, func(c Cluster) bool { return c.Name == w.Cell.Cluster })
+		if i < 0 {
+			continue
+		}
+		for _, c := range s.Clusters {
+			if c.DataCenter == s.Clusters[i].DataCenter && c.Environment == s.Clusters[i].Environment && !slices.Contains(out, c.Name) {
+				out = append(out, c.Name)
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
 // anew asks for room elsewhere for what waits for room.
 func (d *deciding) anew(a Application) {
 	waits := d.waits(a)
@@ -41,10 +84,12 @@ func (d *deciding) anew(a Application) {
 		Kind: placementv1.CauseNoRoom, Places: []placementv1.LostPlace{}, From: a.Placement, Policy: d.seen.policy(a.Request.Environment).Name,
 		ProposedAt: metav1.NewTime(d.now.UTC().Truncate(time.Second)),
 	}
+	n := 0
 	for _, w := range waits {
+		n += len(w.Seats)
 		cause.Waits = append(cause.Waits, placementv1.RoomWait{Component: w.Component, Cell: placementv1.Cell(w.Cell), Seats: w.Seats})
 	}
-	d.wanted = append(d.wanted, Propose{Application: a, Cause: cause})
+	d.wanted = append(d.wanted, wanted{Propose: Propose{Application: a, Cause: cause}, instances: n})
 	d.requests = append(d.requests, a.Request.Elsewhere(waits))
 }
 

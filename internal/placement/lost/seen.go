@@ -24,7 +24,7 @@ type Seen struct {
 	Applications []Application
 	// Proposals that hold room and that no Release uses.
 	Proposals []Proposal
-	// Started are the Releases that automation started.
+	// Started are the Releases that automation started, after a loss and for room.
 	Started []Started
 	// Brakes that were set, those that were released included.
 	Brakes []Brake
@@ -73,8 +73,8 @@ type Application struct {
 	// Busy is the Release that holds it. Empty: none.
 	Busy string
 	// Waits are the seats that wait for room and that a person has placed elsewhere: where
-	// automation does, they are not named.
-	Waits []placement.Wait
+	// automation does, they are Anew.
+	Waits, Anew []placement.Wait
 }
 
 // Proposal is a Placement that no Release uses.
@@ -99,6 +99,9 @@ type Started struct {
 	Gains []placementv1.ClusterGain
 	// Going says that it is not over and not stopped.
 	Going bool
+	// ForRoom says that it was started since instances waited for room, not after a loss. It
+	// counts towards the budget; a Brake holds it and does not stop it.
+	ForRoom bool
 }
 
 // Brake is a stop of automation.

@@ -13,6 +13,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/resource"
 
+	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
 	tenancyv1 "github.com/fairway-cloud/fairway/api/tenancy/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/placement"
 	"github.com/fairway-cloud/fairway/internal/placement/lost"
@@ -76,8 +77,14 @@ func (s *stage) do(verb string, w []string) []string {
 		s.application(w[0]).Busy = strings.Join(w[1:], "")
 	case "wait": // wait NAMESPACE/APP COMPONENT CLUSTER/RACK N: so many have no host there
 		s.wait(w)
+	case "anew": // anew NAMESPACE/APP COMPONENT CLUSTER/RACK N: so many wait there, and automation has them placed anew
+		s.wait(w)
+		a := s.application(w[0])
+		a.Waits, a.Anew = nil, a.Waits
+	case "room": // room NAMESPACE/APP: automation has placed anew what waits, if it may
+		return s.room(w[0])
 	case "hosted": // hosted NAMESPACE/APP: every instance has a host
-		s.application(w[0]).Waits = nil
+		s.application(w[0]).Waits, s.application(w[0]).Anew = nil, nil
 	case "brake": // brake NAME ENVIRONMENT REASON…
 		s.seen.Brakes = append(s.seen.Brakes, lost.Brake{Name: w[0], Environments: []string{w[1]}, By: "li.na", Reason: strings.Join(w[2:], " ")})
 	case "release": // release BRAKE
@@ -155,6 +162,38 @@ func (s *stage) wait(w []string) {
 			a.Waits = []placement.Wait{{Component: x.Component, Cell: x.Cell, Seats: x.Seats[:s.number(w[3])]}}
 		}
 	}
+}
+
+// room starts a Release for what waits of an application, if it may. Half of it goes to each
+// of the clusters that take it, the rest to the last.
+func (s *stage) room(name string) []string {
+	a := s.application(name)
+	n := 0
+	for _, wait := range a.Anew {
+		n += len(wait.Seats)
+	}
+	takers := s.seen.Takers(a.Anew)
+	held, _ := lost.PlaceAnew(s.seen, a.Request.Environment, name, takers, n, s.now)
+	if n == 0 || len(held) > 0 {
+		var out []string
+		for _, h := range held {
+			out = append(out, fmt.Sprintf("held by %s: %s", h.Guard, h.Why))
+		}
+		return out
+	}
+	started := lost.Started{Application: name, Name: fmt.Sprintf("room-%d", len(s.seen.Started)), Environment: a.Request.Environment, At: s.now, Going: true, ForRoom: true}
+	left := n
+	for i, cluster := range takers {
+		part := left / 2
+		if i == len(takers)-1 {
+			part = left
+		}
+		left -= part
+		started.Gains = append(started.Gains, placementv1.ClusterGain{Cluster: cluster, Instances: int32(part)})
+	}
+	s.seen.Started = append(s.seen.Started, started)
+	a.Anew = nil
+	return []string{fmt.Sprintf("started for %s: %v", name, started.Gains)}
 }
 
 func (s *stage) run(w []string) []string {
@@ -343,7 +382,7 @@ func (s *stage) tick() []string {
 			out = append(out, fmt.Sprintf("held by %s: %s%s", h.Guard, prefixed(h.Application), h.Why))
 		}
 		for _, u := range d.Unplaced {
-			out = append(out, fmt.Sprintf("no place for %s: %s", u.Application, u.Why))
+			out = append(out, fmt.Sprintf("no place for %s: %s", u.Application, u))
 		}
 		if !d.Next.IsZero() {
 			out = append(out, "looks again at "+d.Next.Format("15:04:05"))

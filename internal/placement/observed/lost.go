@@ -32,6 +32,15 @@ func ByAutomation(r *releasev1.Release) bool {
 	return r.Spec.Requester == Automation && r.Spec.Placement != ""
 }
 
+// RoomSuffix ends the names of the Releases that are started since instances wait for room.
+const RoomSuffix = "-room"
+
+// ForRoom reports whether Fairway started a Release by itself since instances waited for
+// room.
+func ForRoom(r *releasev1.Release) bool {
+	return r.Spec.Requester == Automation && strings.HasSuffix(r.Name, RoomSuffix)
+}
+
 // AllWell reports whether nothing of the fleet is away and nothing was proposed, so that
 // nobody has to look further.
 func (w World) AllWell() bool {
@@ -59,18 +68,14 @@ func (w World) AllWell() bool {
 // Lost gathers what a decision about losses looks at. Brakes come past the cache. left
 // names what could not be looked at.
 func (w World) Lost(ctx context.Context, cached, direct client.Reader, now time.Time) (seen lost.Seen, left []string, err error) {
-	seen = lost.Seen{Fleet: w.Snapshot(now), Policies: map[string]lost.Policy{}}
-	for i := range w.Clusters.Items {
-		c := clusterSeen(&w.Clusters.Items[i])
-		seen.Clusters = append(seen.Clusters, c)
-		if _, known := seen.Policies[c.Environment]; known {
-			continue
-		}
-		seen.Policies[c.Environment] = lost.PolicyOf(placementv1.PolicyBuiltIn, nil)
-		if p := w.PolicyFor(c.Environment); p != nil {
-			seen.Policies[c.Environment] = lost.PolicyOf(p.Name, p.Spec.Lost)
-		}
+	waits, err := Waits(ctx, cached)
+	if err != nil {
+		return seen, nil, err
 	}
+	if seen, err = w.Automation(ctx, cached, direct, waits); err != nil {
+		return seen, nil, err
+	}
+	seen.Fleet = w.Snapshot(now)
 	for i := range w.Pools.Items {
 		for _, r := range w.Pools.Items[i].Status.Away {
 			seen.Racks = append(seen.Racks, lost.Rack{Cluster: r.Cluster, Name: r.Rack, Absence: absence(&r.Absence, r.Back == nil)})
@@ -81,10 +86,6 @@ func (w World) Lost(ctx context.Context, cached, direct client.Reader, now time.
 		return seen, nil, err
 	}
 	busy, err := claims(ctx, cached)
-	if err != nil {
-		return seen, nil, err
-	}
-	waits, err := Waits(ctx, cached)
 	if err != nil {
 		return seen, nil, err
 	}
@@ -109,7 +110,9 @@ func (w World) Lost(ctx context.Context, cached, direct client.Reader, now time.
 		r.Policy = &policy
 		inForce := InForce(held[r.Application])
 		a := lost.Application{Request: r, Revision: inForce.Spec.Revision, Placement: inForce.Name, Cause: inForce.Spec.Cause, Busy: busy[r.Application]}
-		if !w.AnewByItself(r.Environment) {
+		if w.AnewByItself(r.Environment) {
+			a.Anew = waits[r.Application]
+		} else {
 			a.Waits = waits[r.Application]
 		}
 		if a.Cause != nil {
@@ -122,11 +125,29 @@ func (w World) Lost(ctx context.Context, cached, direct client.Reader, now time.
 		}
 		seen.Applications = append(seen.Applications, a)
 	}
-	if seen.Started, err = w.started(ctx, cached); err != nil {
-		return seen, nil, err
+	return seen, left, nil
+}
+
+// Automation gathers what automation is held back by: the clusters and what holds for them,
+// the Releases that it started, and Brakes, past the cache. waits are those of Waits.
+func (w World) Automation(ctx context.Context, releases, direct client.Reader, waits map[string][]placement.Wait) (seen lost.Seen, err error) {
+	seen.Policies = map[string]lost.Policy{}
+	for i := range w.Clusters.Items {
+		c := clusterSeen(&w.Clusters.Items[i])
+		seen.Clusters = append(seen.Clusters, c)
+		if _, known := seen.Policies[c.Environment]; known {
+			continue
+		}
+		seen.Policies[c.Environment] = lost.PolicyOf(placementv1.PolicyBuiltIn, nil)
+		if p := w.PolicyFor(c.Environment); p != nil {
+			seen.Policies[c.Environment] = lost.PolicyOf(p.Name, p.Spec.Lost)
+		}
+	}
+	if err := w.started(ctx, releases, &seen, waits); err != nil {
+		return seen, err
 	}
 	seen.Brakes, err = Brakes(ctx, direct)
-	return seen, left, err
+	return seen, err
 }
 
 func clusterSeen(c *fleetv1.Cluster) lost.Cluster {
@@ -176,11 +197,11 @@ func claims(ctx context.Context, cached client.Reader) (map[string]string, error
 	return out, nil
 }
 
-// started are the Releases that automation started.
-func (w World) started(ctx context.Context, cached client.Reader) ([]lost.Started, error) {
+// started adds the Releases that automation started.
+func (w World) started(ctx context.Context, releases client.Reader, seen *lost.Seen, waits map[string][]placement.Wait) error {
 	var all releasev1.ReleaseList
-	if err := cached.List(ctx, &all); err != nil {
-		return nil, fmt.Errorf("could not read the releases: %w", err)
+	if err := releases.List(ctx, &all); err != nil {
+		return fmt.Errorf("could not read the releases: %w", err)
 	}
 	gains := map[client.ObjectKey][]placementv1.ClusterGain{}
 	for i := range w.Placements.Items {
@@ -188,19 +209,56 @@ func (w World) started(ctx context.Context, cached client.Reader) ([]lost.Starte
 			gains[client.ObjectKeyFromObject(p)] = p.Spec.Cause.Gains
 		}
 	}
-	var out []lost.Started
 	for i := range all.Items {
 		r := &all.Items[i]
-		if !ByAutomation(r) {
+		if !ByAutomation(r) && !ForRoom(r) {
 			continue
 		}
 		_, environment, _ := app.SplitNamespace(r.Namespace)
-		out = append(out, lost.Started{
+		one := lost.Started{
 			Application: r.Namespace + "/" + r.Spec.Application, Name: r.Name, Environment: environment, Placement: r.Spec.Placement, At: r.CreationTimestamp.Time,
 			Gains: gains[client.ObjectKey{Namespace: r.Namespace, Name: r.Spec.Placement}], Going: r.Status.CompletedAt == nil && cmp.Or(r.Spec.Desired, "Run") == "Run" && !superseded(r),
-		})
+		}
+		if ForRoom(r) {
+			one.Placement, one.ForRoom = r.Status.Placement, true
+			one.Gains = w.roomGains(r, seen.Takers(waits[one.Application]), waits[one.Application])
+		}
+		seen.Started = append(seen.Started, one)
 	}
-	return out, nil
+	return nil
+}
+
+// roomGains are how many instances a Release brings to each cluster that was started since
+// instances waited for room. Before it is placed they may go to any cluster of their data
+// centre; nil: nobody knows any more.
+func (w World) roomGains(r *releasev1.Release, takers []string, waits []placement.Wait) []placementv1.ClusterGain {
+	if r.Status.Placement == "" {
+		var n int32
+		for _, wait := range waits {
+			n += int32(len(wait.Seats)) //nolint:gosec // a Delivery lists a bounded number
+		}
+		out := []placementv1.ClusterGain{{}} // nothing comes anywhere
+		for _, cluster := range takers {
+			out = append(out, placementv1.ClusterGain{Cluster: cluster, Instances: n})
+		}
+		return out
+	}
+	var now, before *placementv1.Placement
+	for i := range w.Placements.Items {
+		p := &w.Placements.Items[i]
+		switch {
+		case p.Namespace != r.Namespace || p.Spec.Application != r.Spec.Application:
+		case p.Name == r.Status.Placement:
+			now = p
+		case p.Status.Release == "" || p.CreationTimestamp.After(r.CreationTimestamp.Time):
+		case before == nil || p.CreationTimestamp.After(before.CreationTimestamp.Time):
+			before = p
+		}
+	}
+	if now == nil || before == nil {
+		return nil
+	}
+	return append([]placementv1.ClusterGain{{}}, lost.Gains(assignmentsOf(before), assignmentsOf(now))...)
 }
 
 func superseded(r *releasev1.Release) bool {

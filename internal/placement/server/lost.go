@@ -66,7 +66,9 @@ type Proposed struct {
 // NoPlace is an application that lost instances for which there is no place.
 type NoPlace struct {
 	Application string `json:"application"`
-	Why         string `json:"why"`
+	// Instances that find no place.
+	Instances int    `json:"instances"`
+	Why       string `json:"why"`
 }
 
 // HeldBack is what does not happen by itself.
@@ -136,7 +138,7 @@ func situation(seen lost.Seen, decided lost.Decision, left []string, now time.Ti
 		out.Proposals = append(out.Proposals, Proposed{Application: p.Application, Placement: p.Name, Cause: string(p.Cause.Kind), Why: lost.Told(p.Cause), Check: append([]string{}, p.Cause.Check...)})
 	}
 	for _, u := range decided.Unplaced {
-		out.Unplaced = append(out.Unplaced, NoPlace{Application: u.Application, Why: u.Why})
+		out.Unplaced = append(out.Unplaced, NoPlace{Application: u.Application, Instances: u.Instances, Why: u.String()})
 	}
 	for _, h := range decided.Held {
 		out.Held = append(out.Held, HeldBack{Environment: h.Environment, Application: h.Application, Guard: string(h.Guard), Why: h.Why})
@@ -263,7 +265,9 @@ func lostSchemas() map[string]any {
 			"proposals": list(object([]any{"application", "placement", "cause", "why", "check"}, map[string]any{
 				"application": text("<namespace>/<name>."), "placement": text("Placement to start a Release with."), "cause": text("Lost, Recovered or NoRoom."), "why": text("In a line."), "check": list(text("What a person makes sure of first.")),
 			})),
-			"unplaced": list(object([]any{"application", "why"}, map[string]any{"application": text("<namespace>/<name>."), "why": text("What lacks.")})),
+			"unplaced": list(object([]any{"application", "instances", "why"}, map[string]any{
+				"application": text("<namespace>/<name>."), "instances": map[string]any{"type": "integer", "description": "How many find no place."}, "why": text("What is lost, what lacks, and what to do."),
+			})),
 			"held": list(object([]any{"environment", "guard", "why"}, map[string]any{
 				"environment": text("Environment."), "application": text("Application. Left out: all of the environment."), "guard": text("What holds it."), "why": text("In a sentence."),
 			})),
