@@ -63,6 +63,9 @@ type Window struct {
 	Open bool
 	// Reason says why, and when it may next.
 	Reason string
+	// Next is when it may next, Until when it may no longer, as far as is known now.
+	// Zero: nobody knows, or it is not to be foreseen.
+	Next, Until time.Time
 }
 
 // State is what came out of a request.

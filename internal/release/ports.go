@@ -6,6 +6,7 @@ package release
 import (
 	"context"
 	"errors"
+	"time"
 
 	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
 	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
@@ -63,6 +64,8 @@ type Refusal struct {
 	// Reason is one of the Release's condition reasons.
 	Reason  string
 	Message string
+	// Again is when to ask again if nothing is heard. 0: after Limits.Retry.
+	Again time.Duration
 }
 
 func (r *Refusal) Error() string { return r.Message }

@@ -79,7 +79,7 @@ func (r *Reader) window(ctx context.Context, scope approvalv1.Scope, rule *appro
 	}
 	d := window.Open(window.Named(rule.Calendars, calendars.Items), freezes,
 		window.Scope{Environment: scope.Environment, Tenant: scope.Tenant, Application: scope.Application}, r.Now())
-	return approval.Window{Open: d.Open, Reason: sentence(d)}, nil
+	return approval.Window{Open: d.Open, Reason: sentence(d), Next: d.Next, Until: d.Until}, nil
 }
 
 func sentence(d window.Decision) string {

@@ -29,7 +29,8 @@ type Progress struct {
 	Events events.EventRecorder
 }
 
-// look is how often a request that waits for a window is looked at again.
+// look is how often a request is looked at that waits for a policy's budget: what others
+// use up, and what comes back with time, is told by nothing.
 const look = 30 * time.Second
 
 // Reconcile reports on one request.
@@ -88,10 +89,17 @@ func next(c approval.Case, j approval.Judgement, now time.Time) time.Duration {
 	for _, o := range j.Owed {
 		soonest(o.Due)
 	}
-	if j.State == approval.Approved && c.Subject.StartedAt.IsZero() {
-		if policy, err := approval.Open(c.Request.Spec.Policy); err == nil {
-			soonest(approval.ValidUntil(policy, j.CompleteAt))
-		}
+	if j.State == approval.Approved && c.Subject.EndedAt.IsZero() {
+		soonest(c.Window.Next)
+		soonest(c.Window.Until)
+	}
+	if !c.Subject.StartedAt.IsZero() {
+		return wait
+	}
+	if policy, err := approval.Open(c.Request.Spec.Policy); err == nil && j.State == approval.Approved {
+		soonest(approval.ValidUntil(policy, j.CompleteAt))
+	}
+	if c.Request.Spec.Policy.Standing == approvalv1.StandingAutomatic {
 		return min(wait, look)
 	}
 	return wait

@@ -91,7 +91,7 @@ func (r *Reconciler) guarded(ctx context.Context, rel *releasev1.Release, s rele
 	case err != nil && !back:
 		return &release.Refusal{Reason: releasev1.ReasonRefused, Message: "the gate could not say whether the next step may be taken: it is asked again"}
 	case err == nil && !verdict.Allowed:
-		return &release.Refusal{Reason: releasev1.ReasonRefused, Message: verdict.Reason}
+		return &release.Refusal{Reason: releasev1.ReasonRefused, Message: verdict.Reason, Again: untilAgreed(rel)}
 	}
 	evidence.Verb, evidence.Subject, evidence.Cluster = act.Verb, act.Subject, act.Cluster
 	evidence.Person, evidence.Release, evidence.Class = act.Person, act.Release, audit.ClassChange

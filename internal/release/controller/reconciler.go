@@ -4,9 +4,11 @@
 package controller
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -104,7 +106,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, cached *releasev1.Release) (
 	case problem != nil:
 		return ctrl.Result{}, problem
 	case err != nil:
-		return ctrl.Result{RequeueAfter: retry(r.Limits)}, nil
+		return ctrl.Result{RequeueAfter: cmp.Or(again(err), retry(r.Limits))}, nil
 	case len(decision.Actions) > 0:
 		return ctrl.Result{RequeueAfter: unheard}, nil
 	}
@@ -149,6 +151,27 @@ func retry(l release.Limits) time.Duration {
 		return l.Retry
 	}
 	return 30 * time.Second
+}
+
+// again is when a refusal is worth asking again. 0: it does not say.
+func again(err error) time.Duration {
+	if refusal := release.Refused(err); refusal != nil {
+		return refusal.Again
+	}
+	return 0
+}
+
+// untilAgreed is when the Gate is asked again for a Release that it has not let begin: its
+// approval request tells of whatever changes that, agreement as well as a window, and wakes
+// it. This is for what nobody tells, and spread, since thousands may wait at once. Of one
+// that has begun the next step is asked for as usual.
+func untilAgreed(rel *releasev1.Release) time.Duration {
+	if rel.Status.StartedAt != nil {
+		return 0
+	}
+	hash := fnv.New32a()
+	_, _ = hash.Write([]byte(rel.Namespace + "/" + rel.Name))
+	return 10*time.Minute + time.Duration(hash.Sum32()%300)*time.Second
 }
 
 // save writes the status if it says something new.
