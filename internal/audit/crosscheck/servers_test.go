@@ -32,7 +32,13 @@ import (
 	"github.com/fairway-cloud/fairway/internal/platform/kubetest"
 )
 
-func init() { ctrl.SetLogger(logr.Discard()) }
+// servers write the audit logs that are read. A Watch compares what comes after its first look.
+var servers map[string]*kubetest.Cluster
+
+func TestMain(m *testing.M) {
+	ctrl.SetLogger(logr.Discard())
+	os.Exit(kubetest.MainFleet(m, []string{"hub", "east-1"}, &servers, kubetest.WithAuditLog(), kubetest.WithCRDsOn("hub"), kubetest.WithControllerManager()))
+}
 
 // bench is a Watch on the audit logs of real API servers.
 type bench struct {
@@ -47,8 +53,10 @@ type bench struct {
 const settle = 300 * time.Millisecond
 
 func newBench(t *testing.T) *bench {
-	b := &bench{t: t, log: audittest.New("server", time.Now)}
-	b.fleet = kubetest.StartFleet(t, []string{"hub", "east-1"}, kubetest.WithAuditLog(), kubetest.WithCRDsOn("hub"), kubetest.WithControllerManager())
+	if servers == nil {
+		t.Skip("real API servers are left out under -short")
+	}
+	b := &bench{t: t, log: audittest.New("server", time.Now), fleet: servers}
 	var err error
 	if b.index, err = index.Open(t.Context(), filepath.Join(t.TempDir(), "index.db")); err != nil {
 		t.Fatal(err)

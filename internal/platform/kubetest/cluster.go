@@ -47,16 +47,27 @@ type Cluster struct {
 // Main starts one cluster for a package's tests, runs them and stops it; give
 // its result to os.Exit. Under -short the tests run without a cluster.
 func Main(m *testing.M, into **Cluster, opts ...Option) int {
+	var fleet map[string]*Cluster
+	return mainFleet(m, []string{"hub"}, &fleet, func() { *into = fleet["hub"] }, opts)
+}
+
+// MainFleet is Main for an API server for each name, all on one etcd.
+func MainFleet(m *testing.M, names []string, into *map[string]*Cluster, opts ...Option) int {
+	return mainFleet(m, names, into, func() {}, opts)
+}
+
+func mainFleet(m *testing.M, names []string, into *map[string]*Cluster, started func(), opts []Option) int {
 	if short() {
 		return m.Run()
 	}
-	f, err := start([]string{"hub"}, collect(opts))
+	f, err := start(names, collect(opts))
 	if err != nil {
 		_, _ = fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	defer f.stop()
-	*into = f.clusters["hub"]
+	*into = f.clusters
+	started()
 	return m.Run()
 }
 
@@ -262,35 +273,41 @@ func (c *Cluster) server() supervise.Process {
 	return p
 }
 
+// startAll starts the API servers together, and then together what works with them.
 func (f *fleet) startAll(ctx context.Context) error {
-	var waiting []*process
+	var servers, rest []supervise.Process
 	for _, c := range f.clusters {
-		p, err := run(c.server())
+		servers = append(servers, c.server())
+		rest = append(rest, c.plane.Processes()[1:]...)
+	}
+	running, err := f.runAll(ctx, servers)
+	for _, c := range f.clusters {
+		c.apiServer = running[c.plane.APIServerName()]
+	}
+	if err != nil {
+		return err
+	}
+	_, err = f.runAll(ctx, rest)
+	return err
+}
+
+// runAll starts processes and waits until each is ready. It returns them by name.
+func (f *fleet) runAll(ctx context.Context, specs []supervise.Process) (map[string]*process, error) {
+	running := map[string]*process{}
+	for _, spec := range specs {
+		p, err := run(spec)
 		if err != nil {
-			return err
+			return running, err
 		}
-		c.apiServer = p
 		f.processes = append(f.processes, p)
-		waiting = append(waiting, p)
+		running[spec.Name] = p
 	}
-	for _, p := range waiting {
+	for _, p := range running {
 		if err := p.wait(ctx, startTimeout); err != nil {
-			return err
+			return running, err
 		}
 	}
-	for _, c := range f.clusters {
-		for _, spec := range c.plane.Processes()[1:] {
-			p, err := run(spec)
-			if err != nil {
-				return err
-			}
-			f.processes = append(f.processes, p)
-			if err := p.wait(ctx, startTimeout); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return running, nil
 }
 
 func (f *fleet) install(ctx context.Context, o options) error {
