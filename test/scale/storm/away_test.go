@@ -38,7 +38,7 @@ func TestClusterAway(t *testing.T) {
 	}
 	b.say("%d instances run in %s, %d in %s", all-len(was), one.name, len(was), two.name)
 
-	faults.take()
+	b.faults.take()
 	two.cluster.StopAPIServer()
 	var found placementv1.Placement
 	b.await("what the lost cluster ran is proposed for the other", func() string {
@@ -87,7 +87,7 @@ func TestClusterAway(t *testing.T) {
 		t.Errorf("the gate was asked %+v: want the start and each step", asked)
 	}
 	n := 0
-	for what, times := range faults.take() {
+	for what, times := range b.faults.take() {
 		b.say("logged %d times: %s", times, what)
 		n += times
 	}

@@ -6,8 +6,10 @@ package storm
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -53,12 +55,17 @@ import (
 	"github.com/fairway-cloud/fairway/internal/sandbox/controlplane"
 )
 
-// faults counts the errors that the controllers log, by what they say.
-var faults = &errorLog{said: map[string]int{}}
+// TestMain has the tests run side by side: each has a bank of its own, and most of the time
+// waits for what a member takes its time for.
+func TestMain(m *testing.M) {
+	ctrl.SetLogger(logr.Discard())
+	if err := flag.Set("test.parallel", "3"); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
 
-func init() { ctrl.SetLogger(logr.New(faults)) }
-
-// errorLog is a log that counts errors and keeps nothing else.
+// errorLog is a log of one bank's controllers that counts errors and keeps nothing else.
 type errorLog struct {
 	mu   sync.Mutex
 	said map[string]int
@@ -139,6 +146,8 @@ type bank struct {
 	notes *notes
 	gate  *gate
 	looks *looks
+	// faults counts the errors that the controllers log, by what they say.
+	faults *errorLog
 	// classes are those of the environments, by name.
 	classes map[string]tenancyv1.EnvironmentClass
 }
@@ -208,9 +217,11 @@ func (g *gate) of(release string) []approval.Act {
 }
 
 // open starts a hub and a member for each site, with their hosts, and Fairway's
-// controllers as the server runs them. Environments by name have a class.
+// controllers as the server runs them. Environments by name have a class. The test goes on
+// beside the others.
 func open(t *testing.T, classes map[string]tenancyv1.EnvironmentClass, policies []*placementv1.PlacementPolicy, sites ...*site) *bank {
-	b := &bank{t: t, began: time.Now(), sites: sites, notes: &notes{}, gate: &gate{}, looks: &looks{}, classes: classes}
+	t.Parallel()
+	b := &bank{t: t, began: time.Now(), sites: sites, notes: &notes{}, gate: &gate{}, looks: &looks{}, faults: &errorLog{said: map[string]int{}}, classes: classes}
 	var names []string
 	for _, s := range sites {
 		names = append(names, s.name)
@@ -340,6 +351,7 @@ func (b *bank) serve(hub *kubetest.Cluster) {
 	config.QPS, config.Burst = 500, 1000
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme: kinds(), Metrics: metricsserver.Options{BindAddress: "0"}, Controller: ctrlconfig.Controller{SkipNameValidation: ptr.To(true)},
+		Logger: logr.New(b.faults),
 	})
 	b.must(err)
 	links := connections.New(connections.Options{
