@@ -13,9 +13,19 @@ import (
 	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
 )
 
-// KeptApart lists from whom a component keeps apart (spec.placement.antiAffinity, R48), each
-// with its application and scope, sorted and each once. Nobody keeps apart from himself.
-func KeptApart(spec appv1.ApplicationSpec, application string, component appv1.ComponentName) []appv1.AntiAffinity {
+// KeptApart lists from whom a component of a Revision keeps apart (spec.placement.antiAffinity,
+// R48), each with its application and scope, sorted and each once. Rules of scope Host are
+// not among them where the Revision's pods do not say so: nobody would keep them.
+func KeptApart(content Content, component appv1.ComponentName) []appv1.AntiAffinity {
+	all := keptApart(content.Spec, content.Application, component)
+	if content.Renderer < hostsApartGeneration {
+		return slices.DeleteFunc(all, func(a appv1.AntiAffinity) bool { return a.Scope == appv1.SpreadHost })
+	}
+	return all
+}
+
+// keptApart lists them as an application says. Nobody keeps apart from himself.
+func keptApart(spec appv1.ApplicationSpec, application string, component appv1.ComponentName) []appv1.AntiAffinity {
 	if spec.Placement == nil {
 		return nil
 	}
@@ -37,7 +47,7 @@ func compareAntiAffinity(a, b appv1.AntiAffinity) int {
 
 // keptOffHosts are those of them that share no host: they are part of the pods.
 func keptOffHosts(spec appv1.ApplicationSpec, application string, component appv1.ComponentName) []appv1.AntiAffinity {
-	return slices.DeleteFunc(KeptApart(spec, application, component), func(a appv1.AntiAffinity) bool { return a.Scope != appv1.SpreadHost })
+	return slices.DeleteFunc(keptApart(spec, application, component), func(a appv1.AntiAffinity) bool { return a.Scope != appv1.SpreadHost })
 }
 
 // keepApart has the member's scheduler keep pods off hosts of the components that theirs
@@ -45,6 +55,9 @@ func keptOffHosts(spec appv1.ApplicationSpec, application string, component appv
 // Racks and zones need nothing: pods are pinned to cells, and the Placement chose those.
 func (r *rendering) keepApart(c component, spec *corev1.PodSpec) {
 	content := r.in.Content
+	if content.Renderer < hostsApartGeneration {
+		return
+	}
 	for _, a := range keptOffHosts(content.Spec, content.Application, c.Name) {
 		term := corev1.PodAffinityTerm{
 			LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{appv1.LabelApplication: a.Application, appv1.LabelComponent: string(a.From)}},

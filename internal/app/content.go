@@ -18,10 +18,6 @@ import (
 const (
 	// contentFormat is the shape of Content.
 	contentFormat = 1
-	// rendererGeneration is frozen into each Revision and is part of every template digest.
-	// A change of Render that changes what is rendered for an old content must raise it and
-	// keep the old way for the old generation, else it would restart instances in place.
-	rendererGeneration = 1
 	// contentLimit bounds canonical content, in bytes; it is what a Revision can hold.
 	contentLimit = 1_000_000
 	// filesLimit bounds all configuration files of an application, in bytes.
@@ -31,7 +27,7 @@ const (
 // Content is what a Revision freezes. Its canonical JSON is digested.
 type Content struct {
 	Format           int32            `json:"format"`
-	Renderer         int32            `json:"renderer"`
+	Renderer         int32            `json:"renderer"` // generation.go
 	Tenant           string           `json:"tenant"`
 	Environment      string           `json:"environment"`
 	EnvironmentClass EnvironmentClass `json:"environmentClass"`
@@ -107,7 +103,7 @@ func Freeze(a *appv1.Application, images map[string]string, w World) (Frozen, er
 		return Frozen{}, fmt.Errorf("could not freeze application %q: availability class %q does not exist; name one that does", a.Name, spec.AvailabilityClass)
 	}
 	content := Content{
-		Format: contentFormat, Renderer: rendererGeneration,
+		Format: contentFormat, Renderer: generationOf(*spec, a.Name),
 		Tenant: w.Tenant, Environment: w.Environment, EnvironmentClass: w.EnvironmentClass,
 		Application: a.Name, Spec: *spec, Class: class,
 	}
@@ -183,9 +179,9 @@ func Parse(text string) (Content, error) {
 	if len(strict) > 0 {
 		return Content{}, fmt.Errorf("could not read the content of a Revision: %w; it may have been made by a later version", errors.Join(strict...))
 	}
-	if content.Format != contentFormat || content.Renderer != rendererGeneration {
-		return Content{}, fmt.Errorf("could not read the content of a Revision: format %d, renderer %d is not known here; this version knows %d and %d",
-			content.Format, content.Renderer, contentFormat, rendererGeneration)
+	if content.Format != contentFormat || content.Renderer < firstGeneration || content.Renderer > latestGeneration {
+		return Content{}, fmt.Errorf("could not read the content of a Revision: format %d, renderer %d is not known here; this version knows format %d and renderers %d to %d",
+			content.Format, content.Renderer, contentFormat, firstGeneration, latestGeneration)
 	}
 	if len(content.Components) != len(content.Spec.Components) {
 		return Content{}, fmt.Errorf("could not read the content of a Revision: it resolves %d components of %d", len(content.Components), len(content.Spec.Components))

@@ -16,7 +16,7 @@ import (
 // template is everything that changes a pod of a component, and nothing else. Its digest
 // names the workload: equal digests mean that no instance is restarted.
 type template struct {
-	Renderer                         int32
+	Renderer                         int32 // generation.go
 	Tenant, Environment, Application string
 	Component                        appv1.Component
 	Size                             *Size
@@ -135,7 +135,7 @@ func templateDigest(content Content, c appv1.Component, f FrozenComponent) (stri
 		return "", fmt.Errorf("could not freeze application %q: %w", content.Application, err)
 	}
 	t := template{
-		Renderer: content.Renderer,
+		Renderer: generationOfComponent(content.Spec, content.Application, c.Name),
 		Tenant:   content.Tenant, Environment: content.Environment, Application: content.Application,
 		Rules: f.Rules(), LogFolders: logFolders(c), UnreachableSeconds: unreachable(c, content.Class),
 		PullSecret: content.Spec.PullSecret, Architectures: f.Architectures, DiskIO: diskIOOf(c),

@@ -57,7 +57,7 @@ func componentOf(content app.Content, c appv1.Component, frozen app.FrozenCompon
 		}
 	}
 	namespace := content.Tenant + "-" + content.Environment
-	for _, a := range app.KeptApart(content.Spec, content.Application, c.Name) {
+	for _, a := range app.KeptApart(content, c.Name) {
 		out.KeepsFrom = append(out.KeepsFrom, placement.KeepsFrom{Application: namespace + "/" + a.Application, Component: string(a.From), Scope: placement.Scope(a.Scope)})
 	}
 	if c.MaxPerHost != nil {
