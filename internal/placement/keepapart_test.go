@@ -181,8 +181,8 @@ type lyingOn struct {
 	side int // of two that share no host: 1 or 2; 0: neither
 }
 
-// mayBeLeft tries every way in which all but one may lie, and says whether that one may find
-// no host.
+// mayBeLeft tries every way in which some may lie, and says whether one more may find no
+// host. The others may wait as well: whoever finds none does not help another.
 func mayBeLeft(hosts []int64, all []lyingOn) bool {
 	for left := range all {
 		others := slices.Delete(slices.Clone(all), left, left+1)
@@ -196,6 +196,9 @@ func mayBeLeft(hosts []int64, all []lyingOn) bool {
 						return false
 					}
 				}
+				return true
+			}
+			if try(i + 1) { // it waits
 				return true
 			}
 			x := others[i]
@@ -271,8 +274,8 @@ func TestHostsApart(t *testing.T) {
 	if certain < 100 || refused < 100 {
 		t.Errorf("%d certain and %d uncertain cases say little", certain, refused)
 	}
-	if wrongly*5 > 2*certain {
-		t.Errorf("%d of %d that are certain were refused: more than two in five", wrongly, certain)
+	if wrongly*25 > certain {
+		t.Errorf("%d of %d that are certain were refused: more than one in 25", wrongly, certain)
 	}
 }
 

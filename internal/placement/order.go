@@ -221,8 +221,9 @@ func (h hosts) finds(x held, total Amount, all []held) bool {
 			}
 		}
 	}
+	rest := all
 	if x.party != nil {
-		all, others, kept = x.apartFrom(all, others, kept)
+		rest, others, kept = x.apartFrom(all, others, kept)
 	}
-	return h.leaves(x, less, others, h.number(x.archs)-kept, all)
+	return h.leaves(x, less, others, h.number(x.archs)-kept, rest) || !h.closes(x, all)
 }
