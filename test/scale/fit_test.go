@@ -154,7 +154,7 @@ func (s *scene) report() {
 		}
 	}
 	for _, m := range s.members {
-		for _, w := range m.watch.waited() {
+		for _, w := range m.watch.Waited("") {
 			s.t.Errorf("%s: %s", m.name, w)
 		}
 	}

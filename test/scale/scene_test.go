@@ -32,6 +32,7 @@ import (
 	"github.com/fairway-cloud/fairway/internal/placement/observed"
 	"github.com/fairway-cloud/fairway/internal/platform/kubetest"
 	"github.com/fairway-cloud/fairway/internal/sandbox/controlplane"
+	"github.com/fairway-cloud/fairway/test/scale/stage"
 )
 
 // scene is two members, what Fairway knows of them, and what it has placed.
@@ -58,7 +59,7 @@ type member struct {
 	cluster         *kubetest.Cluster
 	api             client.Client
 	served          app.Served
-	watch           *watch
+	watch           *stage.Watch
 }
 
 // furnish gives the members their hosts and node agents, and has the fleet look at them.
@@ -68,7 +69,7 @@ func furnish(t *testing.T, l layout, clusters map[string]*kubetest.Cluster) *sce
 	for _, where := range []string{"east", "west"} {
 		c := clusters[where+"-1"]
 		m := &member{name: c.Name, site: "dc-" + where, dcn: "dcn-" + where + "-1", cluster: c, api: c.Client(), served: serves(t, c.Config())}
-		m.watch = follow(t, c.Config())
+		m.watch = stage.Follow(t, c.Config())
 		s.members = append(s.members, m)
 		for _, agent := range agents() {
 			if err := m.api.Create(t.Context(), agent); err != nil {
@@ -412,8 +413,8 @@ func (s *scene) settle(lost map[*member][]string) {
 			return fmt.Sprintf("%d of %d instances that were placed are there, %d of them have a host", all, s.placed, bound)
 		}
 		for _, m := range s.members {
-			for _, o := range m.watch.store.List() {
-				if pod := o.(*corev1.Pod); pod.DeletionTimestamp == nil && slices.Contains(lost[m], pod.Spec.NodeName) {
+			for _, pod := range m.watch.Instances("") {
+				if slices.Contains(lost[m], pod.Spec.NodeName) {
 					return fmt.Sprintf("instance %q sits on lost host %q", pod.Name, pod.Spec.NodeName)
 				}
 			}
@@ -424,8 +425,12 @@ func (s *scene) settle(lost map[*member][]string) {
 
 func (s *scene) instances() (all, bound int) {
 	for _, m := range s.members {
-		a, b := m.watch.instances()
-		all, bound = all+a, bound+b
+		for _, pod := range m.watch.Instances("") {
+			all++
+			if pod.Spec.NodeName != "" {
+				bound++
+			}
+		}
 	}
 	return all, bound
 }
@@ -433,7 +438,7 @@ func (s *scene) instances() (all, bound int) {
 func (s *scene) waited() int {
 	n := 0
 	for _, m := range s.members {
-		n += len(m.watch.waited())
+		n += len(m.watch.Waited(""))
 	}
 	return n
 }

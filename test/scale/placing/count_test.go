@@ -12,6 +12,7 @@ import (
 
 	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/placement/observed"
+	"github.com/fairway-cloud/fairway/test/scale/stage"
 )
 
 // free is what is left on a host.
@@ -38,10 +39,10 @@ func (s *scene) count(all []placementv1.Placement) (instances, racks, homeless i
 	offered, rackOf := map[string]room{}, map[string]string{}
 	for _, m := range s.members {
 		var nodes corev1.NodeList
-		must(s.t, m.cluster.Client().List(s.t.Context(), &nodes))
+		stage.Must(s.t, m.Cluster.Client().List(s.t.Context(), &nodes))
 		for i := range nodes.Items {
 			o := nodes.Items[i].Status.Allocatable
-			offered[m.name+"/"+nodes.Items[i].Name] = room{o.Cpu().MilliValue(), o.Memory().Value(), o.Pods().Value()}
+			offered[m.Name+"/"+nodes.Items[i].Name] = room{o.Cpu().MilliValue(), o.Memory().Value(), o.Pods().Value()}
 		}
 	}
 	inRack, there := map[string]room{}, []held{}

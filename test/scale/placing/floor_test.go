@@ -22,6 +22,7 @@ import (
 	deliveryv1 "github.com/fairway-cloud/fairway/api/delivery/v1alpha1"
 	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
 	releasev1 "github.com/fairway-cloud/fairway/api/release/v1alpha1"
+	"github.com/fairway-cloud/fairway/test/scale/stage"
 )
 
 // written are the objects of one application, as they are on the hub.
@@ -40,7 +41,7 @@ func (s *scene) gather() []written {
 	var releases releasev1.ReleaseList
 	var placements placementv1.PlacementList
 	for _, list := range []client.ObjectList{&applications, &revisions, &releases, &placements} {
-		must(s.t, s.raw.List(s.t.Context(), list))
+		stage.Must(s.t, s.Raw.List(s.t.Context(), list))
 	}
 	of := map[string]*written{}
 	at := func(namespace, application string) *written {
@@ -76,7 +77,7 @@ func (s *scene) gather() []written {
 func (s *scene) carriedOn() string {
 	s.t.Helper()
 	var deliveries deliveryv1.DeliveryList
-	must(s.t, s.raw.List(s.t.Context(), &deliveries))
+	stage.Must(s.t, s.Raw.List(s.t.Context(), &deliveries))
 	applied := 0
 	for i := range deliveries.Items {
 		if meta.IsStatusConditionTrue(deliveries.Items[i].Status.Conditions, deliveryv1.ConditionApplied) {
@@ -111,7 +112,7 @@ const floorWrites = 7
 func (s *scene) floor(all []written) time.Duration {
 	s.t.Helper()
 	for i := range s.size.tenants {
-		must(s.t, s.raw.Create(s.t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "floor" + s.size.tenant(i)[4:] + "-" + environment}}))
+		stage.Must(s.t, s.Raw.Create(s.t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "floor" + s.size.tenant(i)[4:] + "-" + environment}}))
 	}
 	began := time.Now()
 	next := make(chan written)
@@ -144,7 +145,7 @@ func (s *scene) again(ctx context.Context, w written) error {
 		made.SetManagedFields(nil)
 		made.SetGeneration(0)
 		told, _ := made.DeepCopyObject().(client.Object)
-		if err := s.own.Create(ctx, made); err != nil {
+		if err := s.Own.Create(ctx, made); err != nil {
 			return fmt.Errorf("could not write %T: %w", o, err)
 		}
 		before, _ := made.DeepCopyObject().(client.Object)
@@ -158,7 +159,7 @@ func (s *scene) again(ctx context.Context, w written) error {
 		default:
 			continue
 		}
-		if err := s.own.Status().Patch(ctx, made, client.MergeFrom(before)); err != nil {
+		if err := s.Own.Status().Patch(ctx, made, client.MergeFrom(before)); err != nil {
 			return fmt.Errorf("could not report on %T: %w", o, err)
 		}
 	}

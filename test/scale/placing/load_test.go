@@ -20,6 +20,7 @@ import (
 	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
 	releasev1 "github.com/fairway-cloud/fairway/api/release/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/placement/placementtest"
+	"github.com/fairway-cloud/fairway/test/scale/stage"
 )
 
 // patience is how long a caller waits for one application to have its Revision, or its
@@ -107,13 +108,13 @@ func (b *book) all() []story {
 // follow has the book follow the hub.
 func (s *scene) follow(b *book) {
 	s.t.Helper()
-	watched, err := cache.New(s.hub.Config(), cache.Options{Scheme: placementtest.Scheme(s.t)})
-	must(s.t, err)
+	watched, err := cache.New(s.Hub.Config(), cache.Options{Scheme: placementtest.Scheme(s.t)})
+	stage.Must(s.t, err)
 	for _, kind := range []client.Object{&appv1.Application{}, &placementv1.Placement{}, &releasev1.Release{}} {
 		informer, err := watched.GetInformer(s.t.Context(), kind, cache.BlockUntilSynced(false))
-		must(s.t, err)
+		stage.Must(s.t, err)
 		_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{AddFunc: b.see, UpdateFunc: func(_, o any) { b.see(o) }})
-		must(s.t, err)
+		stage.Must(s.t, err)
 	}
 	go func() { _ = watched.Start(s.t.Context()) }()
 	if !watched.WaitForCacheSync(s.t.Context()) {
@@ -196,23 +197,23 @@ func (s *scene) load(b *book) time.Duration {
 func (s *scene) one(ctx context.Context, b *book, i int) error {
 	a := s.size.application(i)
 	key := client.ObjectKeyFromObject(a)
-	body, err := bodyOf(a)
+	body, err := stage.BodyOf(a)
 	if err != nil {
 		return err
 	}
 	b.note(key, func(of *story) { of.wrote = time.Now() })
-	if err := s.post("/api/v1/app/applications/"+a.Namespace, body, nil); err != nil {
+	if err := s.Post("/api/v1/app/applications/"+a.Namespace, body, nil); err != nil {
 		return fmt.Errorf("could not write it: %w", err)
 	}
 	seen, err := b.until(ctx, key, "revision", func(of story) bool { return of.revision != "" })
 	if err != nil {
 		return err
 	}
-	if body, err = bodyOf(releaseOf(a, seen.revision)); err != nil {
+	if body, err = stage.BodyOf(releaseOf(a, seen.revision)); err != nil {
 		return err
 	}
 	b.note(key, func(of *story) { of.asked = time.Now() })
-	if err := s.post("/api/v1/release/releases/"+a.Namespace, body, nil); err != nil {
+	if err := s.Post("/api/v1/release/releases/"+a.Namespace, body, nil); err != nil {
 		return fmt.Errorf("could not ask for its release: %w", err)
 	}
 	_, err = b.until(ctx, key, "placement", func(of story) bool { return !of.placed.IsZero() })
@@ -238,7 +239,7 @@ func (s *scene) tell(b *book, end <-chan struct{}) {
 				}
 			}
 		}
-		s.say("%d written, %d with a revision, %d placed (%.1f/s now), %d planned, %d failed; load %s", wrote, revised, placed, float64(placed-before)/time.Since(at).Seconds(), planned, failed, loadNow())
+		s.Say("%d written, %d with a revision, %d placed (%.1f/s now), %d planned, %d failed; load %s", wrote, revised, placed, float64(placed-before)/time.Since(at).Seconds(), planned, failed, loadNow())
 		before, at = placed, time.Now()
 	}
 }

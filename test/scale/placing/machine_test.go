@@ -19,6 +19,8 @@ import (
 	"strings"
 
 	"k8s.io/client-go/kubernetes"
+
+	"github.com/fairway-cloud/fairway/test/scale/stage"
 )
 
 // usage is what processes took.
@@ -51,7 +53,7 @@ func (s *scene) used() map[string]usage {
 		commands[pid], cpu[pid] = string(bytes.ReplaceAll(command, []byte{0}, []byte(" "))), (user+system)/100
 	}
 	// The hub's processes share a folder, which its API server at its port names.
-	_, port, _ := net.SplitHostPort(strings.TrimPrefix(s.hub.Config().Host, "https://"))
+	_, port, _ := net.SplitHostPort(strings.TrimPrefix(s.Hub.Config().Host, "https://"))
 	folder := ""
 	for _, command := range commands {
 		if strings.Contains(command, " --secure-port="+port+" ") {
@@ -74,7 +76,7 @@ func (s *scene) processOf(pid, command, hub string) string {
 	switch {
 	case pid == strconv.Itoa(os.Getpid()):
 		return "this test, its callers and its registry"
-	case pid == strconv.Itoa(s.server.PID()):
+	case pid == strconv.Itoa(s.Process.PID()):
 		return "fairway server"
 	case strings.Contains(command, " kube-apiserver ") && hubs:
 		return "hub's API server"
@@ -105,10 +107,10 @@ func residentMost(pid string) int64 {
 // requests counts what the hub has been asked so far, by verb and kind.
 func (s *scene) requests() map[string]float64 {
 	s.t.Helper()
-	api, err := kubernetes.NewForConfig(s.hub.Config())
-	must(s.t, err)
+	api, err := kubernetes.NewForConfig(s.Hub.Config())
+	stage.Must(s.t, err)
 	text, err := api.RESTClient().Get().AbsPath("/metrics").DoRaw(context.WithoutCancel(s.t.Context()))
-	must(s.t, err)
+	stage.Must(s.t, err)
 	out := map[string]float64{}
 	lines := bufio.NewScanner(bytes.NewReader(text))
 	lines.Buffer(nil, 1<<20)

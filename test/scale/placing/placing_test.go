@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -64,9 +63,9 @@ func TestPlacing(t *testing.T) {
 	r := &result{asked: s.requests(), used: s.used()}
 	r.took = s.load(stories)
 	r.askedAfter, r.usedAfter = s.requests(), s.used()
-	s.say("all callers are done")
+	s.Say("all callers are done")
 	r.carriedOn = s.carriedOn()
-	s.closeServer()
+	s.CloseServer()
 
 	all := s.gather()
 	placements := make([]placementv1.Placement, 0, len(all))
@@ -84,12 +83,12 @@ func TestPlacing(t *testing.T) {
 		}
 	}
 	if failed > 0 {
-		t.Logf("%d applications were not placed; the server's last words:\n%s", failed, lastLines(filepath.Join(s.dir, "fairway.log"), 20))
+		t.Logf("%d applications were not placed; the server's last words:\n%s", failed, s.LastWords(20))
 	}
 	if want := z.applications * (inEast + inWest); r.placements != z.applications || r.instances != want {
 		t.Errorf("%d placements of %d instances, want %d of %d", r.placements, r.instances, z.applications, want)
 	}
-	s.say("what was placed is counted; the floor is written")
+	s.Say("what was placed is counted; the floor is written")
 	r.floor = s.floor(all)
 	s.report(r)
 }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Fairway Authors
 
-package scale
+package stage
 
 import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -21,16 +22,17 @@ import (
 	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
 )
 
-// watch follows every instance of a member, and keeps each word of its scheduler that one
+// Watch follows every instance of a member, and keeps each word of its scheduler that one
 // of them finds no host.
-type watch struct {
+type Watch struct {
 	store cache.Store
 
 	mu      sync.Mutex
 	without map[string]string
 }
 
-func follow(t *testing.T, config *rest.Config) *watch {
+// Follow has a Watch follow a member until the test ends.
+func Follow(t *testing.T, config *rest.Config) *Watch {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
@@ -42,7 +44,7 @@ func follow(t *testing.T, config *rest.Config) *watch {
 		o.LabelSelector = appv1.LabelManagedBy + "=" + appv1.ManagedBy
 	}))
 	informer := factory.Core().V1().Pods().Informer()
-	w := &watch{store: informer.GetStore(), without: map[string]string{}}
+	w := &Watch{store: informer.GetStore(), without: map[string]string{}}
 	see := func(o any) { w.see(o.(*corev1.Pod)) }
 	if _, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{AddFunc: see, UpdateFunc: func(_, o any) { see(o) }}); err != nil {
 		t.Fatal(err)
@@ -52,7 +54,7 @@ func follow(t *testing.T, config *rest.Config) *watch {
 	return w
 }
 
-func (w *watch) see(pod *corev1.Pod) {
+func (w *Watch) see(pod *corev1.Pod) {
 	for _, c := range pod.Status.Conditions {
 		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse && c.Reason == corev1.PodReasonUnschedulable && pod.DeletionTimestamp == nil {
 			w.mu.Lock()
@@ -62,27 +64,28 @@ func (w *watch) see(pod *corev1.Pod) {
 	}
 }
 
-// waited are the instances that have ever found no host, with the scheduler's words.
-func (w *watch) waited() []string {
+// Waited are the instances that have ever found no host, with the scheduler's words: those
+// in namespaces that begin so.
+func (w *Watch) Waited(prefix string) []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var out []string
 	for name, why := range w.without {
-		out = append(out, "instance "+name+" found no host "+why)
+		if strings.HasPrefix(name, prefix) {
+			out = append(out, "instance "+name+" found no host "+why)
+		}
 	}
 	slices.Sort(out)
 	return out
 }
 
-// instances are those that stay: all, and those that have a host.
-func (w *watch) instances() (all, bound int) {
+// Instances are those that stay, in namespaces that begin so.
+func (w *Watch) Instances(prefix string) []*corev1.Pod {
+	var out []*corev1.Pod
 	for _, o := range w.store.List() {
-		if pod := o.(*corev1.Pod); pod.DeletionTimestamp == nil {
-			all++
-			if pod.Spec.NodeName != "" {
-				bound++
-			}
+		if pod := o.(*corev1.Pod); pod.DeletionTimestamp == nil && strings.HasPrefix(pod.Namespace, prefix) {
+			out = append(out, pod)
 		}
 	}
-	return all, bound
+	return out
 }

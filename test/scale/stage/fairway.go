@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+// Package stage is what tests at scale play on: Fairway as an installation runs it, a
+// process of its own on a real hub that asks it before it stores something; simulated
+// hosts; and what members' schedulers say.
+package stage
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/fairway-cloud/fairway/internal/cli"
+	"github.com/fairway-cloud/fairway/internal/identity/tokenfile"
+	"github.com/fairway-cloud/fairway/internal/placement/placementtest"
+	"github.com/fairway-cloud/fairway/internal/platform/admission"
+	"github.com/fairway-cloud/fairway/internal/platform/kubetest"
+	"github.com/fairway-cloud/fairway/internal/sandbox/pki"
+	"github.com/fairway-cloud/fairway/internal/sandbox/supervise"
+	"github.com/fairway-cloud/fairway/internal/server/hooked"
+)
+
+// Fairway is a hub and a server on it.
+type Fairway struct {
+	Hub *kubetest.Cluster
+	// Process is the server's, Profile the address (host and port) of its profiles.
+	Process *kubetest.Child
+	Profile string
+	// API is what people use: REST, as the administrator. Own is Fairway's own account on
+	// the hub, which tests describe the bank with. Raw is the hub's administrator.
+	API      *cli.Client
+	Own, Raw client.Client
+
+	t     *testing.T
+	began time.Time
+	dir   string
+	hooks client.Object
+}
+
+// Options of what is opened.
+type Options struct {
+	// Hub are options of the hub beside those of an installation.
+	Hub []kubetest.Option
+	// Registry is the address that answers for registry.bank.example.
+	Registry string
+	// Meanwhile is called while the server is compiled: to start members. Nil: nothing is.
+	Meanwhile func()
+}
+
+// Open starts a hub and a server, and ends them with the test.
+func Open(t *testing.T, o Options) *Fairway {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("a real hub and a real server are left out under -short")
+	}
+	f := &Fairway{t: t, began: time.Now(), dir: t.TempDir()}
+	var building errgroup.Group
+	building.Go(f.build)
+	options := []kubetest.Option{kubetest.WithCRDs(), kubetest.WithAdmission(), kubetest.WithManifests("config/rbac"), kubetest.WithScheme(placementtest.Scheme(t))}
+	f.Hub = kubetest.Start(t, append(options, o.Hub...)...)
+	if o.Meanwhile != nil {
+		o.Meanwhile()
+	}
+	Must(t, building.Wait())
+	f.connect()
+	f.serve(o)
+	f.Say("the server answers")
+	return f
+}
+
+// build compiles the server.
+func (f *Fairway) build() error {
+	out, err := exec.CommandContext(f.t.Context(), "go", "build", "-o", filepath.Join(f.dir, "fairway"), "github.com/fairway-cloud/fairway/cmd/fairway").CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("could not build the server: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// connect makes the clients of the hub, which nothing throttles.
+func (f *Fairway) connect() {
+	f.t.Helper()
+	for into, config := range map[*client.Client]*rest.Config{&f.Own: f.Hub.UserConfig(f.t, "fairway", "fairway:system"), &f.Raw: f.Hub.Config()} {
+		config.QPS = -1
+		made, err := client.New(config, client.Options{Scheme: placementtest.Scheme(f.t)})
+		Must(f.t, err)
+		*into = made
+	}
+}
+
+// serve starts "fairway server" as an installation does: with its own account, and with
+// the hub asking it before it stores something.
+func (f *Fairway) serve(o Options) {
+	f.t.Helper()
+	authority, err := pki.New("test")
+	Must(f.t, err)
+	pair, err := authority.Issue(pki.Request{CommonName: "fairway", IPs: []net.IP{net.IPv4(127, 0, 0, 1)}})
+	Must(f.t, err)
+	address := free(f.t)
+	f.Profile = free(f.t)
+	kubeconfig := f.file("hub.kubeconfig", f.Hub.UserKubeconfig(f.t, "fairway", "fairway:system"))
+	certificate, key, ca := f.file("tls.crt", pair.Cert), f.file("tls.key", pair.Key), f.file("ca.crt", authority.CertPEM())
+	data := filepath.Join(f.dir, "data")
+	f.Process = kubetest.Run(f.t, supervise.Process{
+		Name: "fairway", LogFile: f.log(), Ready: answers("https://"+address+"/readyz", authority.CertPEM()),
+		Argv: []string{
+			filepath.Join(f.dir, "fairway"), "server", "--kubeconfig=" + kubeconfig, "--listen=" + address, "--tls-cert=" + certificate, "--tls-key=" + key,
+			"--data-dir=" + data, "--hooks=https://" + address, "--hooks-ca=" + ca, "--allow-loopback-members", "--pprof-address=" + f.Profile,
+			"--plain-http-registry=registry.bank.example=" + o.Registry,
+		},
+	})
+	f.API, err = cli.NewClient(cli.Access{Server: "https://" + address, TokenFile: filepath.Join(data, "admin.token"), CAFile: ca})
+	Must(f.t, err)
+	token, err := tokenfile.Read(filepath.Join(data, "hook.token"))
+	Must(f.t, err)
+	hooks, err := hooked.Configuration(admission.Server{URL: "https://" + address, Token: token, CA: authority.CertPEM()})
+	Must(f.t, err)
+	Must(f.t, f.Raw.Create(f.t.Context(), hooks))
+	f.hooks = hooks
+}
+
+// CloseServer ends the server; the hub asks nobody any more.
+func (f *Fairway) CloseServer() {
+	f.t.Helper()
+	f.Process.Stop()
+	Must(f.t, f.Raw.Delete(f.t.Context(), f.hooks))
+}
+
+// LastWords are the last lines of the server's log.
+func (f *Fairway) LastWords(lines int) string {
+	content, _ := os.ReadFile(f.log())
+	all := strings.Split(strings.TrimSpace(string(content)), "\n")
+	return strings.Join(all[max(0, len(all)-lines):], "\n")
+}
+
+func (f *Fairway) log() string { return filepath.Join(f.dir, "fairway.log") }
+
+func (f *Fairway) file(name string, content []byte) string {
+	f.t.Helper()
+	path := filepath.Join(f.dir, name)
+	Must(f.t, os.WriteFile(path, content, 0o600))
+	return path
+}
+
+// Say logs what has happened, and how long after the beginning.
+func (f *Fairway) Say(format string, args ...any) {
+	f.t.Helper()
+	f.t.Logf("%6s  %s", time.Since(f.began).Round(time.Second/10), fmt.Sprintf(format, args...))
+}
+
+// answers asks a server whether it is ready.
+func answers(url string, authority []byte) func(context.Context) error {
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(authority)
+	asks := &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}}}
+	return func(ctx context.Context) error {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+		if err != nil {
+			return err
+		}
+		response, err := asks.Do(request)
+		if err != nil {
+			return err
+		}
+		defer response.Body.Close() //nolint:errcheck // only read
+		if response.StatusCode != http.StatusOK {
+			return fmt.Errorf("%s answered %s", url, response.Status)
+		}
+		return nil
+	}
+}
+
+func free(t *testing.T) string {
+	t.Helper()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	Must(t, err)
+	defer l.Close() //nolint:errcheck // its address is all that is wanted
+	return l.Addr().String()
+}
+
+// Must ends the test on an error.
+func Must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
