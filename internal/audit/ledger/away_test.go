@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/fairway-cloud/fairway/internal/audit"
+	"github.com/fairway-cloud/fairway/internal/platform/metricstest"
 )
 
 // smallDisk mounts a file system of so many bytes in memory. Only root can.
@@ -72,15 +73,7 @@ func watched(t *testing.T, l *Ledger) map[string]float64 {
 	if err := l.Register(registry); err != nil {
 		t.Fatal(err)
 	}
-	families, err := registry.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out := map[string]float64{}
-	for _, f := range families {
-		out[f.GetName()] = f.GetMetric()[0].GetGauge().GetValue()
-	}
-	return out
+	return metricstest.Read(t, registry)
 }
 
 func TestFullDisk(t *testing.T) {

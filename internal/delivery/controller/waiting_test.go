@@ -19,6 +19,7 @@ import (
 	v1alpha1 "github.com/fairway-cloud/fairway/api/delivery/v1alpha1"
 	fleetv1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/platform/kubetest"
+	"github.com/fairway-cloud/fairway/internal/platform/metricstest"
 )
 
 // later is the machine's clock, ahead by what it is told.
@@ -48,7 +49,7 @@ func TestShrunkHost(t *testing.T) {
 		t.Errorf("nothing has waited, and the status says %+v", d.Status)
 	}
 
-	before := counted(t, "fairway_delivery_no_room_total")
+	before := metricstest.Read(t, metrics.Registry)["fairway_delivery_no_room_total"]
 	w.resize("2500m")
 	gone := w.podsOf(b.Delivery.Spec.Namespace, b.Delivery.Spec.Workloads[0])[0]
 	w.must(w.plain().Delete(t.Context(), &gone))
@@ -82,7 +83,7 @@ func TestShrunkHost(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n := counted(t, "fairway_delivery_no_room_total") - before; n != 1 {
+	if n := metricstest.Read(t, metrics.Registry)["fairway_delivery_no_room_total"] - before; n != 1 {
 		t.Errorf("%v instances were counted, want 1", n)
 	}
 	eventually(t, func() error {
@@ -128,20 +129,4 @@ func (w *world) reachesWithin(most time.Duration, key client.ObjectKey, conditio
 			w.t.Fatalf("status: %+v", d.Status)
 		}
 	}
-}
-
-// counted is what a counter without labels says.
-func counted(t *testing.T, name string) float64 {
-	t.Helper()
-	families, err := metrics.Registry.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range families {
-		if f.GetName() == name {
-			return f.GetMetric()[0].GetCounter().GetValue()
-		}
-	}
-	t.Fatalf("there is no metric %q", name)
-	return 0
 }

@@ -33,6 +33,7 @@ import (
 	"github.com/fairway-cloud/fairway/internal/identity/session"
 	"github.com/fairway-cloud/fairway/internal/platform/database"
 	"github.com/fairway-cloud/fairway/internal/platform/httpapi"
+	"github.com/fairway-cloud/fairway/internal/platform/metricstest"
 )
 
 const password = "correct horse battery 7"
@@ -645,19 +646,11 @@ func TestAttemptsAreCounted(t *testing.T) {
 	}
 	s.bank.refuse("p10001", identity.ErrDisabled)
 	s.login("wang.wu", password)
-	families, err := registry.Gather()
-	if err != nil || len(families) != 1 {
-		t.Fatal(families, err)
+	got := metricstest.Read(t, registry)
+	want := map[string]float64{
+		"fairway_identity_logins_total local done": 1, "fairway_identity_logins_total local refused": 6,
+		"fairway_identity_logins_total local locked": 1, "fairway_identity_logins_total local stranger": 1,
 	}
-	got := map[string]float64{}
-	for _, m := range families[0].GetMetric() {
-		labels := ""
-		for _, l := range m.GetLabel() {
-			labels += l.GetValue() + " "
-		}
-		got[labels] = m.GetCounter().GetValue()
-	}
-	want := map[string]float64{"local done ": 1, "local refused ": 6, "local locked ": 1, "local stranger ": 1}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}

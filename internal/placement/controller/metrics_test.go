@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/prometheus/client_golang/prometheus"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -21,43 +20,10 @@ import (
 	"github.com/fairway-cloud/fairway/internal/app/apptest"
 	"github.com/fairway-cloud/fairway/internal/placement/controller"
 	"github.com/fairway-cloud/fairway/internal/placement/placementtest"
+	"github.com/fairway-cloud/fairway/internal/platform/metricstest"
 	"github.com/fairway-cloud/fairway/internal/release"
 	"github.com/fairway-cloud/fairway/internal/release/releasetest"
 )
-
-// read is what metrics say now, by name and value of their label, histograms as the number
-// and the sum of what was observed.
-func read(t *testing.T, from prometheus.Gatherer) map[string]float64 {
-	t.Helper()
-	families, err := from.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out := map[string]float64{}
-	for _, f := range families {
-		for _, m := range f.GetMetric() {
-			name := f.GetName()
-			for _, l := range m.GetLabel() {
-				name += " " + l.GetValue()
-			}
-			out[name] = m.GetGauge().GetValue() + m.GetCounter().GetValue()
-			if h := m.GetHistogram(); h != nil {
-				out[name+" number"], out[name+" sum"] = float64(h.GetSampleCount()), h.GetSampleSum()
-			}
-		}
-	}
-	return out
-}
-
-// collected is a registry of its own with one collector.
-func collected(t *testing.T, c prometheus.Collector) *prometheus.Registry {
-	t.Helper()
-	r := prometheus.NewPedanticRegistry()
-	if err := r.Register(c); err != nil {
-		t.Fatal(err)
-	}
-	return r
-}
 
 // TestDecisionsAreCounted follows decisions to what became of them.
 func TestDecisionsAreCounted(t *testing.T) {
@@ -74,7 +40,7 @@ func TestDecisionsAreCounted(t *testing.T) {
 		_, err := placer.Place(t.Context(), releasetest.New("rel-"+name, revision.Name, func(r *releasev1.Release) { r.Spec.Application = name }), revision)
 		return err
 	}
-	before := read(t, metrics.Registry)
+	before := metricstest.Read(t, metrics.Registry)
 	if err := place("pay", 10); err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +51,7 @@ func TestDecisionsAreCounted(t *testing.T) {
 	if err := place("card", 1); err == nil {
 		t.Fatal("it was stored")
 	}
-	after, got := read(t, metrics.Registry), map[string]float64{}
+	after, got := metricstest.Read(t, metrics.Registry), map[string]float64{}
 	for name, value := range after {
 		if value != before[name] {
 			got[name] = value - before[name]
@@ -126,11 +92,11 @@ func TestAWithdrawnDecisionIsCounted(t *testing.T) {
 		}
 		return c.Create(ctx, o, opts...)
 	}})}
-	before := read(t, metrics.Registry)
+	before := metricstest.Read(t, metrics.Registry)
 	if err := place(slower, "pay", 4); release.Refused(err) == nil {
 		t.Errorf("another server was first, and there is no room left: %v", err)
 	}
-	after := read(t, metrics.Registry)
+	after := metricstest.Read(t, metrics.Registry)
 	for result, want := range map[string]float64{"withdrawn": 1, "refused": 1, "stored": 1, "failed": 0} {
 		name := "fairway_placement_commits_total " + result
 		if got := after[name] - before[name]; got != want {
@@ -149,7 +115,7 @@ func TestMachineImportsAreCounted(t *testing.T) {
 		}
 		hub.WithObjects(m)
 	}
-	got := read(t, collected(t, (&controller.Machines{Hub: hub.Build()}).Metrics()))
+	got := metricstest.Read(t, metricstest.Of(t, (&controller.Machines{Hub: hub.Build()}).Metrics()))
 	want := map[string]float64{
 		"fairway_placement_machine_imports Current": 1, "fairway_placement_machine_imports Stale": 2,
 		"fairway_placement_machine_imports Contradicted": 1, "fairway_placement_machine_imports Unjudged": 1,

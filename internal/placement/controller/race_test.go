@@ -23,6 +23,7 @@ import (
 	"github.com/fairway-cloud/fairway/internal/placement/observed"
 	"github.com/fairway-cloud/fairway/internal/placement/placementtest"
 	"github.com/fairway-cloud/fairway/internal/platform/kubetest"
+	"github.com/fairway-cloud/fairway/internal/platform/metricstest"
 	"github.com/fairway-cloud/fairway/internal/release"
 	"github.com/fairway-cloud/fairway/internal/release/releasetest"
 )
@@ -122,8 +123,8 @@ func TestTheHubIsAway(t *testing.T) {
 	if err := place("pay", 8); err != nil {
 		t.Fatal(err)
 	}
-	told := collected(t, placer.Keeper.Metrics())
-	seen := read(t, told)
+	told := metricstest.Of(t, placer.Keeper.Metrics())
+	seen := metricstest.Read(t, told)
 	if seen["fairway_placement_followed_placements"] != 1 || seen["fairway_placement_view_known"] != 1 || seen["fairway_placement_view_rebuilds_total"] < 1 || seen["fairway_placement_view_age_seconds"] > 60 {
 		t.Errorf("metrics of a view that is known: %v", seen)
 	}
@@ -131,9 +132,9 @@ func TestTheHubIsAway(t *testing.T) {
 	if err := place("loan", 4); err == nil || release.Refused(err) != nil {
 		t.Errorf("without a hub nothing is placed, and nobody says that there is no room: %v", err)
 	}
-	now := read(t, told)
+	now := metricstest.Read(t, told)
 	for deadline := time.Now().Add(20 * time.Second); now["fairway_placement_view_known"] != 0 && time.Now().Before(deadline); <-time.After(50 * time.Millisecond) {
-		now = read(t, told)
+		now = metricstest.Read(t, told)
 	}
 	if now["fairway_placement_view_known"] != 0 || now["fairway_placement_view_age_seconds"] <= seen["fairway_placement_view_age_seconds"] {
 		t.Errorf("metrics of a view that is not known: %v, before: %v", now, seen)
@@ -154,7 +155,7 @@ func TestTheHubIsAway(t *testing.T) {
 	if n, _ := reserved(t, hub.Client()); n != 12 {
 		t.Errorf("%d instances hold room, want 12", n)
 	}
-	if now := read(t, told); now["fairway_placement_view_known"] != 1 || now["fairway_placement_followed_placements"] != 2 {
+	if now := metricstest.Read(t, told); now["fairway_placement_view_known"] != 1 || now["fairway_placement_followed_placements"] != 2 {
 		t.Errorf("metrics of a view that is known again: %v", now)
 	}
 }

@@ -12,11 +12,11 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/prometheus/client_golang/prometheus"
 	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/fairway-cloud/fairway/internal/platform/database"
 	"github.com/fairway-cloud/fairway/internal/platform/database/databasetest"
+	"github.com/fairway-cloud/fairway/internal/platform/metricstest"
 	"github.com/fairway-cloud/fairway/internal/platform/outbox"
 )
 
@@ -184,19 +184,8 @@ func TestMetrics(t *testing.T) {
 		if err := o.Drop(t.Context(), "mail", "a", "", noon); err != nil {
 			t.Fatal(err)
 		}
-		registry := prometheus.NewRegistry()
-		registry.MustRegister(o.Metrics(clocktesting.NewFakePassiveClock(noon.Add(90 * time.Second))))
-		families, err := registry.Gather()
-		if err != nil {
-			t.Fatal(err)
-		}
-		var got []string
-		for _, f := range families {
-			for _, m := range f.GetMetric() {
-				got = append(got, fmt.Sprintf("%s %s %v", f.GetName(), m.GetLabel()[0].GetValue(), m.GetGauge().GetValue()))
-			}
-		}
-		if diff := cmp.Diff([]string{"fairway_outbox_oldest_seconds itsm 90", "fairway_outbox_waiting itsm 2"}, got); diff != "" {
+		got := metricstest.Read(t, metricstest.Of(t, o.Metrics(clocktesting.NewFakePassiveClock(noon.Add(90*time.Second)))))
+		if diff := cmp.Diff(map[string]float64{"fairway_outbox_oldest_seconds itsm": 90, "fairway_outbox_waiting itsm": 2}, got); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 	})

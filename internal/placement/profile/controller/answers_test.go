@@ -15,34 +15,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/placement/profile/measure"
+	"github.com/fairway-cloud/fairway/internal/platform/metricstest"
 )
-
-// counted is what metrics say of the one rule that there is.
-func counted(t *testing.T, from prometheus.Gatherer) map[string]float64 {
-	t.Helper()
-	families, err := from.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out := map[string]float64{}
-	for _, f := range families {
-		for _, m := range f.GetMetric() {
-			name := "at"
-			for _, l := range m.GetLabel() {
-				if l.GetName() == "result" {
-					name = l.GetValue()
-				}
-			}
-			out[name] += m.GetGauge().GetValue() + m.GetCounter().GetValue()
-		}
-	}
-	return out
-}
 
 // TestABadAnswerTakesNothingAway has a Prometheus that gave a good answer give a bad one from
 // then on: the last known good holds, is marked old and then stale, and the rule says why.
@@ -104,23 +82,23 @@ func TestABadAnswerTakesNothingAway(t *testing.T) {
 				b.round()
 			}
 			b.want("and stale, and it still counts", "OldMeasurements", "channel io-heavy Measured Stale Overruled", "ledger io-heavy Measured Stale Counts", all[3])
-			told := prometheus.NewPedanticRegistry()
-			told.MustRegister(b.meter.Metrics())
+			told := metricstest.Of(t, b.meter.Metrics())
+			const asked, at = "fairway_placement_tag_rule_questions_total ", "fairway_placement_tag_rule_answered_timestamp_seconds "
 			lastGood := float64(b.clock.Now().Add(-10*15*time.Second).UnixMilli()) / 1000
-			if got := counted(t, told); got["answered"] != 8 || got["failed"] != 20 || got["at"] != lastGood {
+			if got := metricstest.Read(t, told); got[asked+"answered "+rule] != 8 || got[asked+"failed "+rule] != 20 || got[at+rule] != lastGood {
 				t.Errorf("metrics: %v; last answered at %v", got, lastGood)
 			}
 			broken.Store(false)
 			b.round()
 			b.want("one good answer is enough to be sure again", all...)
-			if got := counted(t, told); got["answered"] != 10 || got["at"] <= lastGood {
+			if got := metricstest.Read(t, told); got[asked+"answered "+rule] != 10 || got[at+rule] <= lastGood {
 				t.Errorf("metrics: %v", got)
 			}
 			if err := hub.Client().Delete(t.Context(), &placementv1.TagRule{ObjectMeta: metav1.ObjectMeta{Name: rule}}); err != nil {
 				t.Fatal(err)
 			}
 			b.round()
-			if got := counted(t, told); len(got) != 0 {
+			if got := metricstest.Read(t, told); len(got) != 0 {
 				t.Errorf("metrics of a rule that is gone: %v", got)
 			}
 		})
