@@ -4,7 +4,9 @@
 package controller
 
 import (
+	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -31,6 +33,8 @@ type question struct {
 	tenant      tenancyv1.Tenant
 	// waits are seats of the application that wait for room.
 	waits []placement.Wait
+	// gone says why nobody waits for the answer any more; nil: somebody does.
+	gone func() error
 
 	// What follows is the answer: the Placement that the Release has already, or the
 	// decision and what it was decided by, or why there is none.
@@ -49,7 +53,10 @@ type question struct {
 
 // request asks the fleet, unless the answer is there.
 func (a *question) request(v *keeper.View) (request placement.Request, ask bool) {
-	a.found, a.stood, a.decision, a.lost, a.err = nil, false, placement.Decision{}, "", nil
+	a.found, a.stood, a.decision, a.lost, a.err = nil, false, placement.Decision{}, "", a.left()
+	if a.err != nil {
+		return request, false
+	}
 	held := v.Held(a.application)
 	for i := range held {
 		if found := &held[i]; madeFor(found, a.release) && found.Spec.Revision == a.revision.Name {
@@ -66,6 +73,14 @@ func (a *question) request(v *keeper.View) (request placement.Request, ask bool)
 	request = observed.RequestOf(a.content, a.application.String(), &a.tenant, v.Pools(), held).Elsewhere(a.waits)
 	request.Policy, a.by = &policy, by
 	return request, true
+}
+
+// left is the error for whoever asked and has gone; nil: nobody has.
+func (a *question) left() error {
+	if err := a.gone(); err != nil {
+		return fmt.Errorf("could not place application %q: %w", a.application.Name, err)
+	}
+	return nil
 }
 
 func (a *question) answer(d placement.Decision, now time.Time) {
@@ -102,8 +117,10 @@ type queue struct {
 	going   bool
 }
 
-// ask waits until a question is answered.
-func (q *queue) ask(a *question, answer func([]*question)) {
+// ask waits until a question is answered. Who goes while others are answered is not answered;
+// who goes during the own turn has the answer first, since room may be held by it.
+func (q *queue) ask(ctx context.Context, a *question, answer func([]*question)) {
+	a.gone = ctx.Err
 	q.mu.Lock()
 	q.waiting = append(q.waiting, a)
 	if !q.going {
@@ -111,7 +128,26 @@ func (q *queue) ask(a *question, answer func([]*question)) {
 		go q.answer(answer)
 	}
 	q.mu.Unlock()
-	<-a.done
+	select {
+	case <-a.done:
+	case <-ctx.Done():
+		if q.leave(a) {
+			a.err = a.left()
+			return
+		}
+		<-a.done
+	}
+}
+
+// leave takes a question back that still waits for its turn.
+func (q *queue) leave(a *question) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	i := slices.Index(q.waiting, a)
+	if i >= 0 {
+		q.waiting = slices.Delete(q.waiting, i, i+1)
+	}
+	return i >= 0
 }
 
 // answer answers questions until none waits.

@@ -82,7 +82,7 @@ func (p *Placer) Place(ctx context.Context, r *releasev1.Release, revision *appv
 	}
 	clash := ""
 	for range tries {
-		p.queue.ask(a, func(all []*question) { p.decide(ctx, all) })
+		p.queue.ask(ctx, a, func(all []*question) { p.decide(ctx, all) })
 		if a.err != nil {
 			if release.Refused(a.err) != nil {
 				commits.WithLabelValues(commitRefused).Inc()

@@ -64,15 +64,18 @@ func New(cached, direct client.Reader, c clock.PassiveClock) *Keeper {
 
 // Decide runs a decision on the fleet as it is now. One at a time: what one decision
 // takes the next one sees. It waits for a fleet that is not known yet, and gives up with
-// ErrUnknown.
+// ErrUnknown. For a caller that has gone meanwhile, ctx, nothing is decided.
 func (k *Keeper) Decide(ctx context.Context, decision func(*View)) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	patient, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	if err := k.ready(ctx); err != nil {
+	if err := k.ready(patient); err != nil {
 		return err
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("could not decide where instances run: %w", err)
+	}
 	k.view.refresh(k.clock.Now())
 	decision(k.view)
 	return nil

@@ -43,3 +43,29 @@ func TestNobodyWaitsInVain(t *testing.T) {
 		}
 	})
 }
+
+// TestNothingIsDecidedForWhoHasGone: a caller that goes while others are decided for is not
+// decided for.
+func TestNothingIsDecidedForWhoHasGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := New(nil, nil, clock.RealClock{})
+		k.following, k.known = true, true
+		others := make(chan struct{})
+		go func() {
+			if err := k.Decide(t.Context(), func(*View) { <-others }); err != nil {
+				t.Error(err)
+			}
+		}()
+		synctest.Wait()
+		ctx, leave := context.WithCancel(t.Context())
+		answer := make(chan error)
+		go func() {
+			answer <- k.Decide(ctx, func(*View) { t.Error("decided for who has gone") })
+		}()
+		leave()
+		close(others)
+		if err := <-answer; !errors.Is(err, context.Canceled) {
+			t.Errorf("sent away with %v", err)
+		}
+	})
+}
