@@ -5,9 +5,7 @@ package placement
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
-	"strings"
 )
 
 // Components that an application keeps apart by name (spec.placement.antiAffinity, R48) share
@@ -78,13 +76,20 @@ func (f *Fleet) partyOf(who instanceOf) *party {
 	}
 	p := &party{instanceOf: who, bonds: map[bond]int{}}
 	f.parties[who] = p
-	if h := f.holding[who.application]; h != nil {
-		for i := range h.list {
-			if x := &h.list[i]; x.component == who.component {
-				x.room.take(x.lot, -x.n)
-				x.lot.party = p
-				x.room.take(x.lot, x.n)
-			}
+	h := f.holding[who.application]
+	if h == nil {
+		return p
+	}
+	// Cells share their kin: all are out before one is told apart.
+	for _, x := range h.list {
+		if x.component == who.component {
+			x.room.take(x.lot, -x.n)
+		}
+	}
+	for _, x := range h.list {
+		if x.component == who.component {
+			x.lot.party = p
+			x.room.take(x.lot, x.n)
 		}
 	}
 	return p
@@ -259,132 +264,10 @@ func (n *numbers) barred(bars []bar, r *room) string {
 	return ""
 }
 
-func (n *numbers) why(x *bar, r *room, there int64) string {
-	place := n.fleet.racks[r.domain]
-	where := fmt.Sprintf("rack %s of %s", place.name, place.site)
-	if x.scope == ScopeZone {
-		where = fmt.Sprintf("%s of %s", n.fleet.zoneName[place.zone], place.site)
-	}
-	if x.named {
-		return fmt.Sprintf("%s has %s of %s, which the component keeps apart from by %s", where, instances(there), n.naming(x.other), x.scope.words())
-	}
-	return fmt.Sprintf("%s has %s of %s, which keeps apart from the component by %s", where, instances(there), n.naming(x.other), x.scope.words())
-}
-
-// naming is what a party is called in an explanation: by its component alone where it
-// belongs to the application that is placed.
-func (b *board) naming(p *party) string {
-	if p.application == b.request.Application {
-		return "component " + p.component
-	}
-	return "component " + p.component + " of " + p.application
-}
-
 // numbersOf are those of a component of the Request.
 func (b *board) numbersOf(c *Component) *numbers {
 	n, _ := find(b.all, func(n *numbers) bool { return n.component == c })
 	return n
-}
-
-// shutIn says which instances in a room may shut hosts to the component, or "".
-func (b *board) shutIn(c *Component, r *room) string {
-	n := b.numbersOf(c)
-	if n == nil || n.party == nil {
-		return r.parted()
-	}
-	by := map[*party]int64{}
-	for _, x := range r.held {
-		if x.n > 0 && x.party != nil && n.party.shuts(x.party) {
-			by[x.party] += x.n
-		}
-	}
-	var parts []string
-	for p, there := range by {
-		parts = append(parts, fmt.Sprintf("%s of %s", instances(there), b.naming(p)))
-	}
-	if len(parts) == 0 {
-		return r.parted()
-	}
-	slices.Sort(parts)
-	return fmt.Sprintf("; it has %d hosts, and %s may each shut one to it", len(r.names), strings.Join(parts, " and "))
-}
-
-// parted says that others in the room keep apart from each other, if they do.
-func (r *room) parted() string {
-	for _, x := range r.held {
-		if x.n > 0 && x.party != nil && slices.ContainsFunc(r.held, func(o held) bool { return o.n > 0 && o.party != nil && x.party.shuts(o.party) }) {
-			return "; instances there share no host with each other, and must find one in any order, too"
-		}
-	}
-	return ""
-}
-
-// tellApart says where those are that the component keeps apart from, or that keep apart
-// from it.
-func (n *numbers) tellApart(dcn string) {
-	if n.party == nil {
-		return
-	}
-	bonds := make([]bond, 0, len(n.party.bonds))
-	for b := range n.party.bonds {
-		bonds = append(bonds, b)
-	}
-	slices.SortFunc(bonds, compareBonds)
-	for _, b := range bonds {
-		if !b.named {
-			if n.party.bonds[bond{b.other, b.scope, true}] > 0 {
-				continue // both name it: once is enough
-			}
-		}
-		n.say(n.component, dcn, "KeepApart", "shares no %s with %s, which has %s", b.scope.words(), n.naming(b.other), n.racksOf(b, dcn))
-	}
-}
-
-// racksOf tells where a party has instances; of hosts only the rooms that both are in.
-func (n *numbers) racksOf(b bond, dcn string) string {
-	type at struct {
-		name string
-		n    int64
-	}
-	var all []at
-	if b.scope == ScopeHost {
-		for _, c := range n.cells {
-			var there int64
-			for _, x := range c.room.held {
-				if x.n > 0 && x.party == b.other {
-					there += x.n
-				}
-			}
-			if c.DCN == dcn && len(c.seats) > 0 && there > 0 {
-				all = append(all, at{fmt.Sprintf("%d beside %d on the %d hosts of cell %s, where all find a host in any order", there, len(c.seats), len(c.room.names), c.Key()), 0})
-			}
-		}
-		if len(all) == 0 {
-			return "none on hosts that it may use"
-		}
-	} else {
-		for rack, there := range n.where(b.other) {
-			if there > 0 {
-				all = append(all, at{fmt.Sprintf("rack %s of %s", n.fleet.racks[rack].name, n.fleet.racks[rack].site), there})
-			}
-		}
-		if len(all) == 0 {
-			return "none anywhere yet"
-		}
-	}
-	slices.SortFunc(all, func(a, b at) int { return cmp.Compare(a.name, b.name) })
-	var parts []string
-	for i, x := range all {
-		if i == mostTold {
-			parts = append(parts, fmt.Sprintf("more in %d others", len(all)-mostTold))
-			break
-		}
-		if x.n > 0 {
-			x.name = fmt.Sprintf("%d in %s", x.n, x.name)
-		}
-		parts = append(parts, x.name)
-	}
-	return strings.Join(parts, ", ")
 }
 
 // nearOthers says who of other applications, that one of the two keeps apart from the

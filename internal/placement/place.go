@@ -218,12 +218,11 @@ func (b *board) holds(before *holding, cells int) *holding {
 		now.list = append(now.list, before.list...)
 	}
 	for _, n := range b.all {
+		var all kins
 		for _, c := range n.cells {
 			if len(c.seats) > 0 {
-				now.list = append(now.list, hold{
-					component: n.component.Name, template: n.component.Template, zone: c.Zone, dcn: c.DCN,
-					room: c.room, lot: n.lot(c.DCN), n: int64(len(c.seats)), keepsFrom: n.component.KeepsFrom,
-				})
+				k := all.share(kin{component: n.component.Name, template: n.component.Template, zone: c.Zone, dcn: c.DCN, lot: n.lot(c.DCN), keepsFrom: n.component.KeepsFrom})
+				now.list = append(now.list, hold{kin: k, room: c.room, n: int64(len(c.seats))})
 			}
 		}
 	}
