@@ -19,8 +19,9 @@ type numbers struct {
 	profile   *Profile
 	archs     archs
 	cells     []*numbered
-	// counts by DCN.
-	counts []Count
+	// counts by DCN, and how many instances of each every cluster gets that is named: see limits.
+	counts  []Count
+	limited map[string]map[string]int64
 	// owned are the blocks that the component has, and next the lowest that may be free.
 	owned map[int32]bool
 	next  int32
@@ -50,7 +51,7 @@ func newNumbers(b *board, c *Component) *numbers {
 	n := &numbers{board: b, component: c, counts: slices.Clone(c.Counts), profile: b.profileOf(c), archs: archsOf(c.Archs)}
 	n.party = b.fleet.parties[instanceOf{b.request.Application, c.Name}]
 	n.onMachines = b.fleet.machineSeats(b.request.Application, c.Name)
-	slices.SortFunc(n.counts, func(a, b Count) int { return cmp.Compare(a.DCN, b.DCN) })
+	slices.SortFunc(n.counts, func(a, b Count) int { return cmp.Or(cmp.Compare(a.DCN, b.DCN), cmp.Compare(a.Count, b.Count)) })
 	for _, a := range b.request.Previous {
 		if a.Component != c.Name {
 			continue

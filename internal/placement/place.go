@@ -82,6 +82,10 @@ func (f *Fleet) decide(r Request, p Policy) Decision {
 // of all. divided says that components that keep apart divide racks and zones beforehand.
 func (f *Fleet) try(r Request, p Policy, first []string, divided bool) (d Decision, late string) {
 	b := f.begin(&r, p)
+	if !b.namedOnce() {
+		b.end()
+		return b.decision, ""
+	}
 	// What is there goes first, and of it what does not change: nothing new may
 	// take its room.
 	for _, n := range b.byKeeping() {
@@ -142,6 +146,24 @@ func (f *Fleet) begin(r *Request, p Policy) *board {
 	}
 	b.all = calledFirst(b.all)
 	return b
+}
+
+// namedOnce refuses components that the Request names twice, and DCNs that a component does:
+// which of the two numbers is meant, nobody can tell.
+func (b *board) namedOnce() bool {
+	components := map[string]bool{}
+	for _, n := range b.all {
+		if components[n.component.Name] {
+			b.refuse(n.component, "", "Count", "the component is named twice: name it once")
+		}
+		components[n.component.Name] = true
+		for i := 1; i < len(n.counts); i++ {
+			if dcn := n.counts[i].DCN; dcn == n.counts[i-1].DCN && (i < 2 || dcn != n.counts[i-2].DCN) {
+				b.refuse(n.component, dcn, "Count", "the DCN is named twice, with %d and %d instances: name it once, with its number", n.counts[i-1].Count, n.counts[i].Count)
+			}
+		}
+	}
+	return !b.decision.Refused
 }
 
 // end has the fleet hold what was decided beside what the application held, or brings
