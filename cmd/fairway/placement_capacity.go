@@ -13,38 +13,29 @@ import (
 
 	"github.com/spf13/cobra"
 
+	fleetv1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/cli"
+	placementserver "github.com/fairway-cloud/fairway/internal/placement/server"
 )
 
 // pools is the server's answer.
 type pools struct {
-	Pools []struct {
-		Pool        string
-		Hosts       int
-		Packing     string
-		SpareHosts  int
-		SurgeHosts  int
-		Total, Held capacityAmount
-		More        []struct {
-			Size      string
-			Instances int64
-		}
-		Losses []struct {
-			Kind, Name string
-			Free       capacityAmount
-		}
-		Trend struct {
-			HistoryDays float64
-			FullInDays  *float64
-			Why         string
-		}
-	}
+	Pools []placementserver.Pool
 }
 
-type capacityAmount struct{ CPU, Memory, Instances int64 }
-
-func (a capacityAmount) words() string {
+func amountWords(a placementserver.Amount) string {
 	return fmt.Sprintf("%.1f CPU, %.1f GiB", float64(a.CPU)/1000, float64(a.Memory)/(1<<30))
+}
+
+func moreWords(all []placementserver.More) string {
+	parts := make([]string, len(all))
+	for i, m := range all {
+		parts[i] = fmt.Sprintf("%d %s", m.Instances, m.Size)
+		if m.Separate > m.Instances {
+			parts[i] += fmt.Sprintf(" (%d if sizes had hosts of their own)", m.Separate)
+		}
+	}
+	return strings.Join(parts, ", or ")
 }
 
 func newPlacementCapacity() *cobra.Command {
@@ -54,10 +45,12 @@ func newPlacementCapacity() *cobra.Command {
 		Use:   "capacity",
 		Short: "Says how full pools are, how much more fits, what a loss leaves, and when they are full",
 		Long: `Says for each pool what its hosts could hold and what Placements reserve; how many
-instances more of each sizing class fit, host by host, each class on its own; what is
-left free when the largest rack or data centre is lost and its instances have come to
-the rest; and in how many days the pool is full if it grows as it did. It takes a week
-of history for that, and says how much there is.`,
+instances more of each sizing class that it takes fit for certain, host by host and in
+any order, each class on its own, and how many would if sizes had hosts of their own;
+which sizes should have them, where that brings much; what is left free when the
+largest rack or data centre is lost and its instances have come to the rest; and in how
+many days the pool is full if it grows as it did. It takes a week of history for that,
+and says how much there is.`,
 		Example: "  fairway placement capacity --pool retail-business",
 		Args:    cobra.NoArgs,
 		RunE: c.run(func(ctx context.Context, api *cli.Client, cmd *cobra.Command, _ []string) error {
@@ -86,16 +79,24 @@ of history for that, and says how much there is.`,
 func tellCapacity(out io.Writer, p pools) error {
 	var text strings.Builder
 	for _, one := range p.Pools {
-		fmt.Fprintf(&text, "%s: %d hosts, %s in all, %s reserved\n", one.Pool, one.Hosts, one.Total.words(), one.Held.words())
-		fmt.Fprintf(&text, "  new instances: %s; kept free: %d hosts' worth for lost hosts, %d for releases\n", map[string]string{"Pack": "fill hosts in use first"}[one.Packing]+map[string]string{"Spread": "go where most is free"}[one.Packing], one.SpareHosts, one.SurgeHosts)
-		var more []string
-		for _, m := range one.More {
-			more = append(more, fmt.Sprintf("%d %s", m.Instances, m.Size))
+		fmt.Fprintf(&text, "%s: %d hosts, %s in all, %s reserved\n", one.Pool, one.Hosts, amountWords(one.Total), amountWords(one.Held))
+		how := "go where most is free"
+		if one.Packing == fleetv1.PackingPack {
+			how = "fill hosts in use first"
 		}
-		fmt.Fprintf(&text, "  fits more, of one size: %s\n", strings.Join(more, ", or "))
+		fmt.Fprintf(&text, "  new instances: %s; kept free: %d hosts' worth for lost hosts, %d for releases\n", how, one.SpareHosts, one.SurgeHosts)
+		fmt.Fprintf(&text, "  fits more, of one size: %s\n", moreWords(one.More))
+		for _, s := range one.Sites {
+			if len(one.Sites) > 1 {
+				fmt.Fprintf(&text, "    in %s, %s free: %s\n", s.DataCenter, amountWords(s.Free), moreWords(s.More))
+			}
+		}
+		if one.Advice != "" {
+			fmt.Fprintf(&text, "  advice: %s\n", one.Advice)
+		}
 		for _, l := range one.Losses {
 			what := map[string]string{"Rack": "rack", "DataCenter": "data centre"}[l.Kind]
-			fmt.Fprintf(&text, "  without its largest %s (%s): %s left\n", what, l.Name, l.Free.words())
+			fmt.Fprintf(&text, "  without its largest %s (%s): %s left\n", what, l.Name, amountWords(l.Free))
 		}
 		full := one.Trend.Why
 		if one.Trend.FullInDays != nil {

@@ -5,10 +5,8 @@ package placement
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"slices"
-	"time"
 )
 
 // PoolCapacity is what a pool holds and could hold (R06).
@@ -24,19 +22,35 @@ type PoolCapacity struct {
 	Total, Held Amount
 	// Classes counts hosts by size and processor, such as "4 CPU and 16 GiB, amd64".
 	Classes map[string]int64
-	// More is how many instances more of each size fit, host by host, each size on its own,
-	// beside what is kept free.
-	More []More
+	// More is how many instances more of each size fit that the pool takes, and Sites are
+	// the same in each data centre, by name.
+	More  []More
+	Sites []Site
+	// Advice says which sizes should have hosts of their own, and what that brings, where
+	// it brings much. Empty: none.
+	Advice string
 	// Losses say what is left free, for the whole pool, when its largest rack or data
 	// centre is lost and what it held has come to the rest. Negative: that much lacks.
 	Losses []Left
 }
 
-// More is how many instances more of a size fit.
+// More is how many instances more of a size fit, each size on its own.
 type More struct {
 	// Size by name.
-	Size      string
+	Size string
+	// Instances that are certain: host by host, in any order, beside what is kept free.
 	Instances int64
+	// Separate is how many would be if the sizes that are there had hosts of their own
+	// (Pool.spec.sizes), as many of them as is best for this one. It is never fewer.
+	Separate int64
+}
+
+// Site is what a pool has in one data centre.
+type Site struct {
+	DataCenter string
+	// Free is what its hosts there could hold beside what Placements reserve.
+	Free Amount
+	More []More
 }
 
 // Left is what is left after a loss.
@@ -64,40 +78,63 @@ func Capacity(s Snapshot, sizes []NamedSize, policy func(environment string) Pol
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(f.pools)) {
-		c := PoolCapacity{Pool: name, Pack: f.pools[name].Pack, Classes: map[string]int64{}}
 		for environment, p := range policies {
 			f.reserve([]string{name}, environment, p.Surge)
 		}
-		for _, r := range f.inPool[name] {
-			c.Hosts += len(r.names)
-			p := policies[f.environmentOf(r)]
-			if p.Surge > 0 && r.kept != nil {
-				c.Kept += int(r.kept.n)
-			}
-			if p.SpareFrom > 0 && len(r.names) >= p.SpareFrom {
-				c.Spare++
-			}
-			c.Total, c.Held = c.Total.Plus(r.total), c.Held.Plus(r.load)
-			for _, k := range r.hosts.classes {
-				c.Classes[k.words()] += k.count
-			}
-		}
-		takes := f.pools[name].Sizes
-		for _, size := range sizes {
-			if len(takes) > 0 && !slices.Contains(takes, size) {
-				continue
-			}
-			more := More{Size: size.Name}
-			for _, r := range f.inPool[name] {
-				p := policies[f.environmentOf(r)]
-				more.Instances += r.most(lot{size: size.Size}, r.hosts.capacity(lot{size: size.Size}), p, &f.scratch.held)
-			}
-			c.More = append(c.More, more)
-		}
-		c.Losses = f.losses(name, c)
-		out = append(out, c)
+		out = append(out, f.capacity(name, sizes, policies))
 	}
 	return out
+}
+
+// capacity is what a pool holds and could hold, with policies by environment.
+func (f *Fleet) capacity(pool string, sizes []NamedSize, policies map[string]Policy) PoolCapacity {
+	c := PoolCapacity{Pool: pool, Pack: f.pools[pool].Pack, Classes: map[string]int64{}}
+	if takes := f.pools[pool].Sizes; len(takes) > 0 {
+		sizes = slices.DeleteFunc(slices.Clone(sizes), func(s NamedSize) bool { return !slices.Contains(takes, s) })
+	}
+	a := advisor{fleet: f, sizes: sizes, policies: policies, certain: map[*room][]int64{}}
+	sites := map[string]*Site{}
+	for _, r := range f.inPool[pool] {
+		c.Hosts += len(r.names)
+		p := policies[f.environmentOf(r)]
+		if p.Surge > 0 && r.kept != nil {
+			c.Kept += int(r.kept.n)
+		}
+		if p.SpareFrom > 0 && len(r.names) >= p.SpareFrom {
+			c.Spare++
+		}
+		c.Total, c.Held = c.Total.Plus(r.total), c.Held.Plus(r.load)
+		for _, k := range r.hosts.classes {
+			c.Classes[k.words()] += k.count
+		}
+		name := f.racks[r.domain].site
+		site := sites[name]
+		if site == nil {
+			site = &Site{DataCenter: name}
+			sites[name] = site
+		}
+		site.Free = site.Free.Plus(r.free())
+		site.More = a.add(site.More, r)
+	}
+	for _, name := range slices.Sorted(maps.Keys(sites)) {
+		c.Sites = append(c.Sites, *sites[name])
+		c.More = sum(c.More, sites[name].More)
+	}
+	c.Advice = a.advice(f.inPool[pool], c.More)
+	c.Losses = f.losses(pool, c)
+	return c
+}
+
+// sum adds what lists of the same sizes say.
+func sum(all, more []More) []More {
+	if len(all) == 0 {
+		return slices.Clone(more)
+	}
+	for i := range all {
+		all[i].Instances += more[i].Instances
+		all[i].Separate += more[i].Separate
+	}
+	return all
 }
 
 func (f *Fleet) environmentOf(r *room) string {
@@ -136,74 +173,4 @@ func (f *Fleet) losses(pool string, c PoolCapacity) []Left {
 		}
 	}
 	return out
-}
-
-// Point is what a pool held at a moment.
-type Point struct {
-	At   time.Time
-	Held Amount
-}
-
-// Trend is how what a pool holds has grown.
-type Trend struct {
-	// Days of history that it is drawn from.
-	Days float64
-	// PerDay is the growth in a day, by least squares.
-	PerDay Amount
-	// Full is in how many days the pool is full if it goes on so, of the respect that is
-	// full first; Why says which. Negative: it does not fill up, or nobody can tell.
-	Full float64
-	Why  string
-}
-
-// leastDays is how much history a trend needs.
-const leastDays = 7
-
-// TrendOf draws a line through what a pool held. With less than a week of history it
-// says so, and no date.
-func TrendOf(points []Point, total Amount) Trend {
-	t := Trend{Full: -1}
-	if len(points) < 2 {
-		t.Why = "there is no history yet"
-		return t
-	}
-	first, last := points[0].At, points[len(points)-1].At
-	t.Days = last.Sub(first).Hours() / 24
-	if t.Days < leastDays {
-		t.Why = fmt.Sprintf("%.1f days of history are too few to tell: it takes %d", t.Days, leastDays)
-		return t
-	}
-	now := points[len(points)-1].Held
-	t.Why = "it does not grow"
-	for i, what := range []string{"CPU", "memory", "instances"} {
-		perDay := slope(points, i)
-		switch i {
-		case 0:
-			t.PerDay.CPU = int64(perDay)
-		case 1:
-			t.PerDay.Memory = int64(perDay)
-		default:
-			t.PerDay.Instances = int64(perDay)
-		}
-		if perDay <= 0 {
-			continue
-		}
-		if days := max(float64(total.respect(i)-now.respect(i))/perDay, 0); t.Full < 0 || days < t.Full {
-			t.Full, t.Why = days, what+" is full first"
-		}
-	}
-	return t
-}
-
-// slope is the growth of one respect in a day, by least squares.
-func slope(points []Point, respect int) float64 {
-	var n, sx, sy, sxx, sxy float64
-	for _, p := range points {
-		x, y := p.At.Sub(points[0].At).Hours()/24, float64(p.Held.respect(respect))
-		n, sx, sy, sxx, sxy = n+1, sx+x, sy+y, sxx+x*x, sxy+x*y
-	}
-	if d := n*sxx - sx*sx; d > 0 {
-		return (n*sxy - sx*sy) / d
-	}
-	return 0
 }

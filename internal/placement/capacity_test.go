@@ -31,7 +31,11 @@ func TestCapacity(t *testing.T) {
 	got := placement.Capacity(s, []placement.NamedSize{{Name: "1c1g", Size: placement.Amount{CPU: 1000, Memory: 1 << 30, Instances: 1}}}, func(string) placement.Policy { return placement.DefaultPolicy() })
 	want := []placement.PoolCapacity{{
 		Pool: "retail", Hosts: 3, Total: placement.Amount{CPU: 12000, Memory: 48 << 30, Instances: 330}, Held: placement.Amount{CPU: 2000, Memory: 2 << 30, Instances: 2},
-		Classes: map[string]int64{"4 CPU and 16 GiB, amd64": 3}, More: []placement.More{{Size: "1c1g", Instances: 10}},
+		Classes: map[string]int64{"4 CPU and 16 GiB, amd64": 3}, More: []placement.More{{Size: "1c1g", Instances: 10, Separate: 10}},
+		Sites: []placement.Site{
+			{DataCenter: "east", Free: placement.Amount{CPU: 6000, Memory: 30 << 30, Instances: 218}, More: []placement.More{{Size: "1c1g", Instances: 6, Separate: 6}}},
+			{DataCenter: "west", Free: placement.Amount{CPU: 4000, Memory: 16 << 30, Instances: 110}, More: []placement.More{{Size: "1c1g", Instances: 4, Separate: 4}}},
+		},
 		Losses: []placement.Left{
 			{Kind: "Rack", Name: "east/a", Free: placement.Amount{CPU: 2000, Memory: 14 << 30, Instances: 108}},
 			{Kind: "DataCenter", Name: "east", Free: placement.Amount{CPU: 2000, Memory: 14 << 30, Instances: 108}},

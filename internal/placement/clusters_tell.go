@@ -43,6 +43,9 @@ func (k *look) lacking(count Count) {
 		if more := len(whys) - mostTold; more > 0 {
 			whys = append(whys[:mostTold], fmt.Sprintf("and %d causes more", more))
 		}
+		if why := k.mixing(rooms, k.lot, missing, k.component.OneCell); why != "" {
+			whys = append(whys, why)
+		}
 		k.refuse(k.component, k.dcn, "ClusterCount", "cluster %s is to have %s, and has a place for %d: %s", x.Cluster, x.Words(count.Count), limits[x.Cluster]-missing, strings.Join(whys, "; "))
 	}
 }

@@ -166,6 +166,7 @@ func (b *board) nowhere(c *Component, dcn string, missing int64) {
 // several lack in the same words is said once.
 func (b *board) noRoom(c *Component, dcn string, missing int64, open []*room, l lot) {
 	said := map[string]bool{}
+	var short []*room
 	once := func(rule, why string) {
 		if !said[why] {
 			said[why] = true
@@ -177,6 +178,7 @@ func (b *board) noRoom(c *Component, dcn string, missing int64, open []*room, l 
 			once("Quota", why)
 			continue
 		}
+		short = append(short, r)
 		once("RoomHostByHost", fmt.Sprintf("pool %s in %s %s", r.pool, b.fleet.racks[r.domain].site, b.lack(c, r, l, missing)))
 	}
 	n := b.numbersOf(c)
@@ -188,6 +190,9 @@ func (b *board) noRoom(c *Component, dcn string, missing int64, open []*room, l 
 		if why := n.barred(bars, r); why != "" {
 			once("KeepApart", why)
 		}
+	}
+	if why := b.mixing(short, l, missing, c.OneCell); why != "" {
+		once("RoomHostByHost", why)
 	}
 }
 

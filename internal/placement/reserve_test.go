@@ -126,7 +126,7 @@ func TestSurgeIsSpreadOverRacks(t *testing.T) {
 	// East has 15 hosts: 3 are kept, 2 of rack a, 1 of b, none of d. West has one, which is
 	// not kept; nothing is in the other environment.
 	got := placement.Capacity(s, size, policy)[0]
-	if got.Kept != 3 || !cmp.Equal(got.More, []placement.More{{Size: "host", Instances: 18}}) {
+	if got.Kept != 3 || !cmp.Equal(got.More, []placement.More{{Size: "host", Instances: 18, Separate: 18}}) {
 		t.Errorf("%d hosts are kept, and %v more fit", got.Kept, got.More)
 	}
 	for k, want := range map[roomName]int{{"c", "p", "a"}: 8, {"c", "p", "b"}: 3, {"c", "p", "d"}: 1, {"w", "p", "x"}: 1, {"t", "p", "y"}: 5} {

@@ -73,17 +73,22 @@ func (r *room) take(l lot, n int64) {
 	}
 }
 
+// plus are lots and n more of one, as hosts tell them apart, in scratch.
+func plus(all []held, l lot, n int64, scratch *[]held) []held {
+	out := append((*scratch)[:0], all...)
+	if i := slices.IndexFunc(out, func(x held) bool { return x.lot == l }); i >= 0 {
+		out[i].n += n
+	} else {
+		out = append(out, held{l, n})
+	}
+	*scratch = out
+	return withoutStrangers(out)
+}
+
 // fits reports whether n more of a lot find hosts in whatever order, and one host
 // may be lost where the policy wants a spare one.
 func (r *room) fits(l lot, n int64, p Policy, scratch *[]held) bool {
-	all := append((*scratch)[:0], r.held...)
-	if i := slices.IndexFunc(all, func(x held) bool { return x.lot == l }); i >= 0 {
-		all[i].n += n
-	} else {
-		all = append(all, held{l, n})
-	}
-	*scratch = all
-	all = withoutStrangers(all)
+	all := plus(r.held, l, n, scratch)
 	hosts, lean := r.open(p)
 	if p.SpareFrom <= 0 || len(r.names) < p.SpareFrom {
 		return hosts.anyOrder(all)
@@ -96,19 +101,23 @@ func (r *room) fits(l lot, n int64, p Policy, scratch *[]held) bool {
 	return true
 }
 
-// most is how many more of a lot fit, up to a number. What fits with more fits with
-// fewer, so halving finds it.
+// most is how many more of a lot fit, up to a number.
 func (r *room) most(l lot, upTo int64, p Policy, scratch *[]held) int64 {
-	upTo = min(upTo, r.hosts.capacity(l))
+	return most(min(upTo, r.hosts.capacity(l)), func(n int64) bool { return r.fits(l, n, p, scratch) })
+}
+
+// most is the largest number that fits, up to one. What fits with more fits with fewer, so
+// halving finds it.
+func most(upTo int64, fits func(n int64) bool) int64 {
 	if upTo <= 0 {
 		return 0
 	}
-	if r.fits(l, upTo, p, scratch) {
+	if fits(upTo) {
 		return upTo
 	}
 	low := int64(0)
 	for high := upTo; high-low > 1; {
-		if middle := (low + high) / 2; r.fits(l, middle, p, scratch) {
+		if middle := (low + high) / 2; fits(middle) {
 			low = middle
 		} else {
 			high = middle

@@ -171,6 +171,8 @@ func (s *stage) do(verb string, w []string) []string {
 		s.policy.Explain = true
 	case "together": // together TENANT/APP…
 		return s.placeAll(w)
+	case "capacity": // capacity POOL NAME CPU MEMORY…: what it holds of sizes and could hold
+		return s.capacity(w)
 	case "simulate": // simulate lose KIND NAME … add POOL CLUSTER RACK N …
 		return s.simulate(w)
 	case "level": // level NAME [guarded]
@@ -384,6 +386,32 @@ func (s *stage) tell(r placement.Request, d placement.Decision) []string {
 			Placement: fmt.Sprintf("%s-%d", r.Application, len(s.snapshot.Reserved)), Assignment: a,
 		})
 		out = append(out, fmt.Sprintf("= %s block %d seats %v template %s cell %s hosts %v", a.Component, a.Block, a.Seats, a.Template, a.Cell.Key(), a.Hosts))
+	}
+	return out
+}
+
+func (s *stage) capacity(w []string) []string {
+	var sizes []placement.NamedSize
+	for of := w[1:]; len(of) > 0; of = of[3:] {
+		sizes = append(sizes, placement.NamedSize{Name: of[0], Size: size(s.t, of[1], of[2])})
+	}
+	var out []string
+	more := func(where string, all []placement.More) {
+		for _, m := range all {
+			out = append(out, fmt.Sprintf("%s: %d %s more, %d if sizes had hosts of their own", where, m.Instances, m.Size, m.Separate))
+		}
+	}
+	for _, c := range placement.Capacity(s.snapshot, sizes, func(string) placement.Policy { return s.policy }) {
+		if c.Pool != w[0] {
+			continue
+		}
+		more("in all", c.More)
+		for _, site := range c.Sites {
+			more(fmt.Sprintf("%s, %.1f CPU free", site.DataCenter, float64(site.Free.CPU)/1000), site.More)
+		}
+		if c.Advice != "" {
+			out = append(out, c.Advice)
+		}
 	}
 	return out
 }

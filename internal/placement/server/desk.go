@@ -86,8 +86,13 @@ type Pool struct {
 	Held  Amount `json:"held"`
 	// Classes counts hosts by size and processor.
 	Classes map[string]int64 `json:"classes"`
-	// More is how many instances more of each sizing class fit, each on its own.
-	More []More `json:"more"`
+	// More is how many instances more of each sizing class fit that the pool takes, each on
+	// its own, and Sites are the same in each data centre.
+	More  []More `json:"more"`
+	Sites []Site `json:"sites"`
+	// Advice says which sizes should have hosts of their own, and what that brings; left out:
+	// it would not bring much.
+	Advice string `json:"advice,omitempty"`
 	// Losses say what is left when the largest rack or data centre is lost.
 	Losses []Left `json:"losses"`
 	// Trend of what is held.
@@ -101,10 +106,19 @@ type Amount struct {
 	Instances int64 `json:"instances"`
 }
 
-// More is how many instances more of a sizing class fit.
+// More is how many instances more of a sizing class fit for certain, and how many would if
+// sizes had hosts of their own.
 type More struct {
 	Size      string `json:"size"`
 	Instances int64  `json:"instances"`
+	Separate  int64  `json:"separate"`
+}
+
+// Site is what a pool has in one data centre.
+type Site struct {
+	DataCenter string `json:"dataCenter"`
+	Free       Amount `json:"free"`
+	More       []More `json:"more"`
 }
 
 // Left is what is free after a loss; negative: that much lacks.
@@ -143,12 +157,12 @@ func (d *Desk) Capacity(ctx context.Context, name string) ([]Pool, error) {
 		if name != "" && c.Pool != name {
 			continue
 		}
-		p := Pool{Pool: c.Pool, Hosts: c.Hosts, Packing: fleetv1.PackingSpread, SpareHosts: c.Spare, SurgeHosts: c.Kept, Total: Amount(c.Total), Held: Amount(c.Held), Classes: c.Classes, More: []More{}, Losses: []Left{}}
+		p := Pool{Pool: c.Pool, Hosts: c.Hosts, Packing: fleetv1.PackingSpread, SpareHosts: c.Spare, SurgeHosts: c.Kept, Total: Amount(c.Total), Held: Amount(c.Held), Classes: c.Classes, More: moreOf(c.More), Sites: []Site{}, Advice: c.Advice, Losses: []Left{}}
 		if c.Pack {
 			p.Packing = fleetv1.PackingPack
 		}
-		for _, m := range c.More {
-			p.More = append(p.More, More(m))
+		for _, s := range c.Sites {
+			p.Sites = append(p.Sites, Site{DataCenter: s.DataCenter, Free: Amount(s.Free), More: moreOf(s.More)})
 		}
 		for _, l := range c.Losses {
 			p.Losses = append(p.Losses, Left{Kind: l.Kind, Name: l.Name, Free: Amount(l.Free)})
@@ -161,6 +175,14 @@ func (d *Desk) Capacity(ctx context.Context, name string) ([]Pool, error) {
 		out = append(out, p)
 	}
 	return out, nil
+}
+
+func moreOf(all []placement.More) []More {
+	out := []More{}
+	for _, m := range all {
+		out = append(out, More(m))
+	}
+	return out
 }
 
 // mostHistory is how far back a trend looks.

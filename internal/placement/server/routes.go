@@ -203,6 +203,10 @@ func Schemas() map[string]any {
 	object := func(required []any, properties map[string]any) map[string]any {
 		return map[string]any{"type": "object", "required": required, "properties": properties}
 	}
+	more := list(object([]any{"size", "instances", "separate"}, map[string]any{
+		"size": text("Sizing class."), "instances": number("How many instances more of it fit for certain: host by host, in any order, each class on its own."),
+		"separate": number("How many would if the sizes that are there had hosts of their own, as many of them as is best for this one."),
+	}))
 	amount := object([]any{"cpu", "memory", "instances"}, map[string]any{"cpu": number("Thousandths of a core."), "memory": number("Bytes."), "instances": number("Instances by number.")})
 	ref := func(name string) map[string]any { return map[string]any{"$ref": "#/components/schemas/" + name} }
 	return merged(machineSchemas(), lostSchemas(), inventorySchemas(), map[string]any{
@@ -226,12 +230,14 @@ func Schemas() map[string]any {
 			"unplaced": list(object([]any{"application", "reasons"}, map[string]any{"application": text("An application that would not fit."), "reasons": list(text("What lacks."))})),
 		}),
 		"placement.Amount": amount,
-		"placement.Capacity": object([]any{"pools"}, map[string]any{"pools": list(object([]any{"pool", "hosts", "packing", "spareHosts", "surgeHosts", "total", "held", "classes", "more", "losses", "trend"}, map[string]any{
+		"placement.Capacity": object([]any{"pools"}, map[string]any{"pools": list(object([]any{"pool", "hosts", "packing", "spareHosts", "surgeHosts", "total", "held", "classes", "more", "sites", "losses", "trend"}, map[string]any{
 			"pool": text("Pool."), "hosts": number("Hosts that are ready."), "packing": text("How new instances fill them: Spread or Pack."),
 			"spareHosts": number("How many hosts' worth of room is kept free for lost hosts."), "surgeHosts": number("How many for successors of what runs."),
 			"total": ref("placement.Amount"), "held": ref("placement.Amount"),
 			"classes": map[string]any{"type": "object", "additionalProperties": map[string]any{"type": "integer"}, "description": "Hosts by size and processor."},
-			"more":    list(object([]any{"size", "instances"}, map[string]any{"size": text("Sizing class."), "instances": number("How many instances more of it fit, counted host by host.")})),
+			"more":    more,
+			"sites":   list(object([]any{"dataCenter", "free", "more"}, map[string]any{"dataCenter": text("Data centre."), "free": ref("placement.Amount"), "more": more})),
+			"advice":  text("Which sizes should have hosts of their own, and what that brings. Left out: it would not bring much."),
 			"losses":  list(object([]any{"kind", "name", "free"}, map[string]any{"kind": text("Rack or DataCenter."), "name": text("The largest one of the pool."), "free": ref("placement.Amount")})),
 			"trend": object([]any{"historyDays", "why"}, map[string]any{
 				"historyDays": map[string]any{"type": "number", "description": "Days of history."}, "why": text("What is full first, or why nobody can tell."),
