@@ -52,7 +52,7 @@ func TestSeparate(t *testing.T) {
 		})
 	}
 	t.Logf("in %d cases hosts of their own bring more; in %d of them (%.1f %%) each size for itself could have more than was said", possible, missed, 100*float64(missed)/float64(possible))
-	if missed*3 > possible {
+	if possible > 50 && missed*3 > possible {
 		t.Errorf("%d of %d: more than a third", missed, possible)
 	}
 }
