@@ -10,7 +10,8 @@ import (
 // ApplicationStatus is what Fairway observed.
 type ApplicationStatus struct {
 	// conditions are the facts: Ready sums up, Stalled needs a person, Revised says that the
-	// spec has become a Revision, Released says that the latest Revision is in service.
+	// spec has become a Revision, Released says that the latest Revision is in service, Fits
+	// is false while instances that a loss took, or that wait for room, find no place.
 	// +kubebuilder:validation:MaxItems=16
 	// +listType=map
 	// +listMapKey=type
