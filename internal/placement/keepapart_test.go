@@ -145,8 +145,9 @@ func mustLeave(s placement.Snapshot, r placement.Request, c placement.Component,
 	return false
 }
 
-// offHosts names the components that share no host with one, whoever says so.
-func offHosts(s placement.Snapshot, r placement.Request, application, component string) []string {
+// offHosts names the components that share no host of a room with one, whoever says so: what
+// the application said before holds where it still has instances that say it.
+func offHosts(s placement.Snapshot, r placement.Request, in roomName, application, component string) []string {
 	var off []string
 	note := func(app, name string, from []placement.KeepsFrom) {
 		for _, k := range from {
@@ -165,7 +166,9 @@ func offHosts(s placement.Snapshot, r placement.Request, application, component 
 		note(r.Application, c.Name, c.KeepsFrom)
 	}
 	for _, p := range r.Previous {
-		note(r.Application, p.Component, p.KeepsFrom)
+		if (roomName{p.Cell.Cluster, p.Cell.Pool, p.Cell.Rack}) == in {
+			note(r.Application, p.Component, p.KeepsFrom)
+		}
 	}
 	for _, h := range s.Reserved {
 		if h.Application != r.Application {

@@ -295,7 +295,7 @@ func holds(t *rapid.T, s placement.Snapshot, r placement.Request, d placement.De
 	open := unkept(s, "prod", int(policy.Surge))
 	add := func(a placement.Assignment, alone bool) {
 		k := room{a.Cell.Cluster, a.Cell.Pool, a.Cell.Rack}
-		w := wish{size: a.Size, archs: a.Archs, who: r.Application + "/" + a.Component, off: offHosts(s, r, r.Application, a.Component)}
+		w := wish{size: a.Size, archs: a.Archs, who: r.Application + "/" + a.Component, off: offHosts(s, r, k, r.Application, a.Component)}
 		if alone {
 			w.alone = a.Component + a.Template + a.Cell.DCN
 		}
@@ -328,7 +328,7 @@ func holds(t *rapid.T, s placement.Snapshot, r placement.Request, d placement.De
 	for _, h := range s.Reserved {
 		if h.Application != r.Application {
 			k := room{h.Cell.Cluster, h.Cell.Pool, h.Cell.Rack}
-			wanted[k] = append(wanted[k], slices.Repeat([]wish{{size: h.Size, archs: h.Archs, who: h.Application + "/" + h.Component, off: offHosts(s, r, h.Application, h.Component)}}, len(h.Seats))...)
+			wanted[k] = append(wanted[k], slices.Repeat([]wish{{size: h.Size, archs: h.Archs, who: h.Application + "/" + h.Component, off: offHosts(s, r, k, h.Application, h.Component)}}, len(h.Seats))...)
 		}
 	}
 	for _, p := range s.Pools {
