@@ -117,3 +117,52 @@ func told(on map[string][]string) string {
 	}
 	return fmt.Sprintf("%d hosts hold fronts, %d others", fronts, others)
 }
+
+// ruleComes has a Release bring the rule to an application that runs without it, and then
+// another replace who is kept apart from. Who does not change stays as it is; those whose
+// pods say the rule are never beside the others, old or new, and nobody waits for room.
+func ruleComes(s *scene) {
+	const n = 3
+	pay := s.application("pay", component("front", anyImage, n), component("back", anyImage, n))
+	s.serve(pay, "pay-1")
+	fronts := uids(s.answer("east-2", "pay", "front", n))
+	backs := uids(s.answer("east-2", "pay", "back", n))
+
+	pay.Spec.Placement = &appv1.PlacementWishes{AntiAffinity: []appv1.AntiAffinity{{Component: "back", From: "front"}}}
+	s.serve(pay, "pay-2", s.obeyed)
+	if now := uids(s.answer("east-2", "pay", "front", n)); same(fronts, now) != n {
+		s.t.Errorf("%d of %d fronts are the same: the rule is in the pods of the back alone", same(fronts, now), n)
+	}
+	if now := uids(s.answer("east-2", "pay", "back", n)); same(backs, now) != 0 {
+		s.t.Errorf("%d backs are from before the rule", same(backs, now))
+	}
+	s.obeyed()
+
+	pay.Spec.Components[0].Image = nextImage
+	s.serve(pay, "pay-3", s.obeyed)
+	if now := uids(s.answer("east-2", "pay", "front", n)); same(fronts, now) != 0 {
+		s.t.Errorf("%d fronts have the image of before", same(fronts, now))
+	}
+	s.answer("east-2", "pay", "back", n)
+	s.obeyed()
+	s.nobodyWaited()
+	s.Say("turn: the rule came, and a new front after it")
+}
+
+// obeyed fails where an instance whose pod says that it keeps apart from the front is beside
+// one, those that leave included.
+func (s *scene) obeyed() {
+	s.t.Helper()
+	fronts := map[string]string{}
+	all := s.watches["east-2"].All(s.namespace())
+	for _, p := range all {
+		if p.Spec.NodeName != "" && p.Labels[appv1.LabelComponent] == "front" {
+			fronts[p.Spec.NodeName] = p.Name
+		}
+	}
+	for _, p := range all {
+		if beside := fronts[p.Spec.NodeName]; beside != "" && p.Spec.Affinity.PodAntiAffinity != nil {
+			s.t.Errorf("host %s holds %s and %s, which keeps apart from it", p.Spec.NodeName, beside, p.Name)
+		}
+	}
+}

@@ -39,6 +39,7 @@ const (
 // Images, and the processors that they run on.
 const (
 	anyImage  = "registry.bank.example/bank/any:v1"
+	nextImage = "registry.bank.example/bank/any:v2"
 	armImage  = "registry.bank.example/bank/arm:v1"
 	bothImage = "registry.bank.example/bank/both:v1"
 )
@@ -57,6 +58,7 @@ var pools = []pool{
 	{"apart", []string{"east-1"}, 2, slices.Repeat([]string{"amd64"}, 8)},
 	{"mixed", []string{"east-1"}, 2, []string{"amd64", "amd64", "arm64", "arm64", "arm64", "arm64"}},
 	{"counts", []string{"east-1", "east-2"}, 1, slices.Repeat([]string{"amd64"}, 6)},
+	{"turn", []string{"east-2"}, 1, slices.Repeat([]string{"amd64"}, 10)},
 }
 
 func (p pool) rack(member string, i int) string {
@@ -90,7 +92,7 @@ func TestMembersObey(t *testing.T) {
 	ctrllog.SetLogger(logr.Discard())
 	b := open(t)
 	t.Run("scenes", func(t *testing.T) {
-		for tenant, play := range map[string]func(*scene){"apart": hostsApart, "mixed": severalProcessors, "counts": clusterCounts} {
+		for tenant, play := range map[string]func(*scene){"apart": hostsApart, "turn": ruleComes, "mixed": severalProcessors, "counts": clusterCounts} {
 			t.Run(tenant, func(t *testing.T) {
 				t.Parallel()
 				play(&scene{bank: b, t: t, tenant: tenant})
@@ -107,7 +109,7 @@ func open(t *testing.T) *bank {
 	t.Helper()
 	b := &bank{watches: map[string]*stage.Watch{}}
 	b.Fairway = stage.Open(t, stage.Options{
-		Registry: stage.Registry(t, map[string][]string{"bank/any:v1": nil, "bank/arm:v1": {"arm64"}, "bank/both:v1": {"amd64", "arm64"}}),
+		Registry: stage.Registry(t, map[string][]string{"bank/any:v1": nil, "bank/any:v2": nil, "bank/arm:v1": {"arm64"}, "bank/both:v1": {"amd64", "arm64"}}),
 		Meanwhile: func() {
 			names := []string{"east-1", "east-2"}
 			clusters := kubetest.StartFleet(t, names, kubetest.WithManifests("config/member"), kubetest.WithControllerManager(), kubetest.WithScheduler(), kubetest.WithSimulator())
@@ -243,12 +245,16 @@ func (s *scene) ask(a *appv1.Application, release, revision string) {
 	stage.Must(s.t, s.Post("/api/v1/release/releases/"+a.Namespace, body, nil))
 }
 
-// serve brings an application into service, and waits until that is complete.
-func (s *scene) serve(a *appv1.Application, release string) *placementv1.Placement {
+// serve brings an application into service, and waits until that is complete. Meanwhile it
+// looks, as often as it can, whether all is as it should be.
+func (s *scene) serve(a *appv1.Application, release string, meanwhile ...func()) *placementv1.Placement {
 	s.t.Helper()
 	s.ask(a, release, s.write(a))
 	r := &releasev1.Release{}
 	stage.Must(s.t, s.Trying("complete "+release, func() error {
+		for _, look := range meanwhile {
+			look()
+		}
 		if err := s.Own.Get(s.t.Context(), client.ObjectKey{Namespace: a.Namespace, Name: release}, r); err != nil {
 			return err
 		}

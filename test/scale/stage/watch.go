@@ -79,13 +79,18 @@ func (w *Watch) Waited(prefix string) []string {
 	return out
 }
 
-// Instances are those that stay, in namespaces that begin so.
-func (w *Watch) Instances(prefix string) []*corev1.Pod {
+// All are the instances in namespaces that begin so.
+func (w *Watch) All(prefix string) []*corev1.Pod {
 	var out []*corev1.Pod
 	for _, o := range w.store.List() {
-		if pod := o.(*corev1.Pod); pod.DeletionTimestamp == nil && strings.HasPrefix(pod.Namespace, prefix) {
+		if pod := o.(*corev1.Pod); strings.HasPrefix(pod.Namespace, prefix) {
 			out = append(out, pod)
 		}
 	}
 	return out
+}
+
+// Instances are those of them that stay.
+func (w *Watch) Instances(prefix string) []*corev1.Pod {
+	return slices.DeleteFunc(w.All(prefix), func(p *corev1.Pod) bool { return p.DeletionTimestamp != nil })
 }
