@@ -72,6 +72,7 @@ type house struct {
 	itsm     *itsm.Receiver
 	stops    *kept.Stops
 	keeper   *keeper.Keeper
+	delivery *delivery.Reconciler
 
 	inventory *inventory.Store
 	publisher *inventory.Publisher
@@ -108,10 +109,10 @@ var parts = []part{
 	{"approval", (*house).addApprovals},
 	{"placement.waiting", (*house).addWaiting},
 	{"release.stops", (*house).addStops},
-	{"release.steps", (*house).addReleases},
+	{"delivery.apply", (*house).addDelivery},
+	{"release.steps", (*house).addReleases}, // after who delivers what it renders
 	{"release.automatic", (*house).addAutomatic},
 	{"release.cleanup", (*house).addCleanup},
-	{"delivery.apply", (*house).addDelivery},
 	{"delivery.feed", (*house).addFeed},
 	{"readmodel", (*house).addReadModel},
 	{"audit.index", (*house).addIndex},
@@ -178,6 +179,7 @@ func (h *house) addReleases(context.Context) error {
 		Hub: hub, Direct: direct,
 		Placer:    &placement.Placer{Hub: hub, Direct: direct, Clock: clock.RealClock{}, Keeper: h.keeper, Fence: h.lock},
 		Renderer:  &rendering.Renderer{Hub: hub, Members: h.members, DNSNetworks: h.options.dnsNetworks},
+		Stored:    h.delivery.Library.Stored,
 		Instances: &release.Finder{Hub: hub, Members: h.members}, Stops: h.stops,
 		Gate: h.gate, Brakes: &placement.Brakes{Direct: direct, Kept: h.stops.Braked}, Recorder: h.recorder, Clock: clock.RealClock{}, Events: h.mgr.GetEventRecorder("fairway-release"),
 	}).SetupWithManager(h.mgr)
@@ -192,10 +194,11 @@ func (h *house) addCleanup(context.Context) error {
 }
 
 func (h *house) addDelivery(context.Context) error {
-	return (&delivery.Reconciler{
+	h.delivery = &delivery.Reconciler{
 		Hub: h.mgr.GetClient(), Renderings: h.mgr.GetAPIReader(), Members: h.members, Fence: h.lock, Epoch: h.lock.Epoch,
 		Gate: h.gate, Recorder: h.recorder, Events: h.mgr.GetEventRecorder("fairway-delivery"),
-	}).SetupWithManager(h.mgr)
+	}
+	return h.delivery.SetupWithManager(h.mgr)
 }
 
 func (h *house) addFeed(context.Context) error {

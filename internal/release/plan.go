@@ -68,6 +68,19 @@ func Prepares(d Decision) bool {
 	return len(d.Actions) > 0
 }
 
+// Begins reports whether a decision is the plan or its start: nothing that runs changes by
+// it, and what follows may follow once it is written.
+func Begins(d Decision) bool {
+	for _, a := range d.Actions {
+		switch a.(type) {
+		case Render, Start:
+		default:
+			return false
+		}
+	}
+	return len(d.Actions) > 0
+}
+
 func holds(s Seen) bool { return s.Application.Status.ActiveRelease == s.Release.Name }
 
 // lost reports whether another Release took the application over.

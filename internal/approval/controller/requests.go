@@ -44,6 +44,11 @@ func (r *Requests) Reconcile(ctx context.Context, rel *releasev1.Release) (ctrl.
 	if rel.Status.PlanDigest == "" || rel.Status.StartedAt != nil || !rel.DeletionTimestamp.IsZero() || release.Over(rel) {
 		return ctrl.Result{}, nil
 	}
+	// As far as the caches know: a policy that they do not know yet wakes this when they do,
+	// and meanwhile the Gate, which asks the hub, lets nothing pass.
+	if covered, err := covered(ctx, &cases.Reader{Direct: r.Hub}, rel); err != nil || !covered {
+		return ctrl.Result{}, err
+	}
 	newest, err := r.Cases.Newest(ctx, rel)
 	if err != nil {
 		return ctrl.Result{}, err
@@ -63,6 +68,20 @@ func (r *Requests) Reconcile(ctx context.Context, rel *releasev1.Release) (ctrl.
 	return ctrl.Result{}, r.ask(ctx, rel, number, before)
 }
 
+// covered reports whether a policy asks for an approval of a Release, or nobody can tell.
+func covered(ctx context.Context, from *cases.Reader, rel *releasev1.Release) (bool, error) {
+	class, err := from.Class(ctx, cases.Environment(rel.Namespace))
+	if err != nil {
+		return false, err
+	}
+	policies, err := from.Policies(ctx)
+	if err != nil {
+		return false, err
+	}
+	f := from.Facts(ctx, rel, class)
+	return f == nil || approval.Select(policies, *f) != nil, nil
+}
+
 func (r *Requests) ask(ctx context.Context, rel *releasev1.Release, number int32, before string) error {
 	class, err := r.Cases.Class(ctx, cases.Environment(rel.Namespace))
 	if err != nil {
@@ -71,9 +90,6 @@ func (r *Requests) ask(ctx context.Context, rel *releasev1.Release, number int32
 	policies, err := r.Cases.Policies(ctx)
 	if err != nil {
 		return err
-	}
-	if f := r.Cases.Facts(ctx, rel, class); f != nil && approval.Select(policies, *f) == nil {
-		return nil // the Gate says so on the Release
 	}
 	draft, err := r.Cases.Draft(ctx, rel, class)
 	if err != nil {

@@ -21,9 +21,9 @@ import (
 // is only read again.
 const maxShelved = 64 << 20
 
-// library keeps parsed renderings by digest: each is read and checked once. The zero
-// value is ready.
-type library struct {
+// Library keeps parsed renderings by digest: each is checked once, and read from the hub
+// only where nobody in this process has just stored it. The zero value is ready.
+type Library struct {
 	mu      sync.Mutex
 	shelved map[string][]delivery.Object
 	// size of the content of what is shelved, in bytes.
@@ -33,7 +33,7 @@ type library struct {
 }
 
 // arrived returns the Deliveries that waited for a Rendering.
-func (l *library) arrived(rendering client.ObjectKey) []client.ObjectKey {
+func (l *Library) arrived(rendering client.ObjectKey) []client.ObjectKey {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	waiting := l.awaited[rendering]
@@ -41,7 +41,7 @@ func (l *library) arrived(rendering client.ObjectKey) []client.ObjectKey {
 	return waiting
 }
 
-func (l *library) await(rendering, waiting client.ObjectKey) {
+func (l *Library) await(rendering, waiting client.ObjectKey) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.awaited == nil {
@@ -54,7 +54,7 @@ func (l *library) await(rendering, waiting client.ObjectKey) {
 
 // read returns the renderings that a Delivery names, by name. A problem means that
 // bytes are not the ones that were approved.
-func (l *library) read(ctx context.Context, reader client.Reader, d *v1alpha1.Delivery) (map[string][]delivery.Object, *delivery.Problem, error) {
+func (l *Library) read(ctx context.Context, reader client.Reader, d *v1alpha1.Delivery) (map[string][]delivery.Object, *delivery.Problem, error) {
 	renderings := map[string][]delivery.Object{}
 	if d.Spec.Intent == "Retire" {
 		return renderings, nil, nil
@@ -73,7 +73,7 @@ func (l *library) read(ctx context.Context, reader client.Reader, d *v1alpha1.De
 	return renderings, nil, nil
 }
 
-func (l *library) readOne(ctx context.Context, reader client.Reader, asking client.ObjectKey, reference v1alpha1.RenderingReference) ([]delivery.Object, *delivery.Problem, error) {
+func (l *Library) readOne(ctx context.Context, reader client.Reader, asking client.ObjectKey, reference v1alpha1.RenderingReference) ([]delivery.Object, *delivery.Problem, error) {
 	if objects, known := l.shelf(reference.Digest); known {
 		return objects, nil, nil
 	}
@@ -98,8 +98,19 @@ func (l *library) readOne(ctx context.Context, reader client.Reader, asking clie
 	return objects, nil, nil
 }
 
+// Stored shelves a rendering that was stored a moment ago. One that is not what its digest
+// says is left to whoever reads it.
+func (l *Library) Stored(rendering v1alpha1.RenderingSpec) {
+	if _, known := l.shelf(rendering.Digest); known {
+		return
+	}
+	if objects, err := delivery.ParseRendering(rendering.Content, rendering.Digest); err == nil {
+		l.keep(rendering.Digest, objects, len(rendering.Content))
+	}
+}
+
 // keep shelves objects that were parsed from so many bytes.
-func (l *library) keep(digest string, objects []delivery.Object, size int) {
+func (l *Library) keep(digest string, objects []delivery.Object, size int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.shelved == nil || l.size+size > maxShelved {
@@ -111,7 +122,7 @@ func (l *library) keep(digest string, objects []delivery.Object, size int) {
 	l.shelved[digest] = objects
 }
 
-func (l *library) shelf(digest string) ([]delivery.Object, bool) {
+func (l *Library) shelf(digest string) ([]delivery.Object, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	objects, known := l.shelved[digest]

@@ -10,7 +10,7 @@ import (
 
 // TestTheShelfIsBounded: a fleet of large renderings does not fill the server's memory.
 func TestTheShelfIsBounded(t *testing.T) {
-	var l library
+	var l Library
 	const size = 1 << 20
 	for n := range 1000 {
 		digest := fmt.Sprint("sha256:", n)

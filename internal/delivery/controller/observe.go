@@ -44,7 +44,7 @@ func (e *waitError) Error() string { return e.message }
 // observe does all reading. Caches give the everyday answer; whatever does not look
 // settled in them is read again from the member itself, since a cache may be late.
 func (r *Reconciler) observe(ctx context.Context, d *v1alpha1.Delivery, m members.Member) (view, error) {
-	renderings, problem, err := r.library.read(ctx, r.Renderings, d)
+	renderings, problem, err := r.Library.read(ctx, r.Renderings, d)
 	if err != nil {
 		return view{}, err
 	}

@@ -48,12 +48,13 @@ type Reconciler struct {
 	Recorder audit.Recorder
 	// Events tells people what happened. Nil: nobody is told.
 	Events events.EventRecorder
+	// Library holds the renderings that were read here, or stored by this process.
+	Library Library
 	// Clock says how long instances wait. Nil: the machine's.
 	Clock clock.PassiveClock
 
-	library library
-	links   links
-	pace    pace
+	links links
+	pace  pace
 }
 
 // errStale says that the Delivery was read before its last change: read it again.

@@ -49,7 +49,7 @@ var arrivals = predicate.Funcs{
 // waiting finds the Deliveries that wait for a Rendering.
 func (r *Reconciler) waiting(_ context.Context, rendering client.Object) []reconcile.Request {
 	var requests []reconcile.Request
-	for _, key := range r.library.arrived(client.ObjectKeyFromObject(rendering)) {
+	for _, key := range r.Library.arrived(client.ObjectKeyFromObject(rendering)) {
 		requests = append(requests, reconcile.Request{NamespacedName: key})
 	}
 	return requests

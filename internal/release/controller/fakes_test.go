@@ -74,10 +74,15 @@ type gate struct {
 	refuse string
 	err    error
 	acts   []approval.Act
+	// meanwhile happens while it is asked.
+	meanwhile func()
 }
 
 func (g *gate) Check(_ context.Context, act approval.Act) (approval.Verdict, error) {
 	g.acts = append(g.acts, act)
+	if g.meanwhile != nil {
+		g.meanwhile()
+	}
 	return approval.Verdict{Allowed: g.refuse == "", Reason: g.refuse}, g.err
 }
 

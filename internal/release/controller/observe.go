@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -20,11 +21,11 @@ import (
 	"github.com/fairway-cloud/fairway/internal/release"
 )
 
-// observe reads everything that the decision looks at.
-func (r *Reconciler) observe(ctx context.Context, rel *releasev1.Release) (release.Seen, error) {
+// observe reads everything that the decision looks at, from the hub itself or from a cache.
+func (r *Reconciler) observe(ctx context.Context, from client.Reader, rel *releasev1.Release) (release.Seen, error) {
 	s := release.Seen{Release: rel, Limits: r.Limits}
 	application := &appv1.Application{}
-	err := r.Direct.Get(ctx, client.ObjectKey{Namespace: rel.Namespace, Name: rel.Spec.Application}, application)
+	err := from.Get(ctx, client.ObjectKey{Namespace: rel.Namespace, Name: rel.Spec.Application}, application)
 	if client.IgnoreNotFound(err) != nil {
 		return s, fmt.Errorf("could not read application %q: %w", rel.Spec.Application, err)
 	}
@@ -34,11 +35,11 @@ func (r *Reconciler) observe(ctx context.Context, rel *releasev1.Release) (relea
 			// Claimed, and interrupted before it could be said.
 			rel.Status.Sequence = application.Status.ReleaseSequence
 		}
-		if err := r.observeHolder(ctx, &s); err != nil {
+		if err := r.observeHolder(ctx, from, &s); err != nil {
 			return s, err
 		}
-		if rel.Status.Sequence == 0 {
-			if s.HighestSequence, err = r.highestSequence(ctx, rel); err != nil {
+		if rel.Status.Sequence == 0 && application.Status.ReleaseSequence == 0 {
+			if s.HighestSequence, err = r.highestSequence(ctx, from, rel); err != nil {
 				return s, err
 			}
 		}
@@ -48,11 +49,24 @@ func (r *Reconciler) observe(ctx context.Context, rel *releasev1.Release) (relea
 			return s, err
 		}
 	}
-	if rel.Status.Plan != "" {
-		s.Plan, s.PlanError = release.Open(rel.Status.Plan, rel.Status.PlanDigest)
+	return r.observePlan(ctx, from, s)
+}
+
+// onwards is what is seen after an action on the way to the first steps, by which only the
+// application, as it was answered, and the Release have changed.
+func (r *Reconciler) onwards(ctx context.Context, s release.Seen) (release.Seen, error) {
+	s.Holder, s.HolderPlan = nil, nil
+	return r.observePlan(ctx, r.Direct, s)
+}
+
+// observePlan reads the plan, what its clusters hold, and which of them are away.
+func (r *Reconciler) observePlan(ctx context.Context, from client.Reader, s release.Seen) (release.Seen, error) {
+	var err error
+	if s.Release.Status.Plan != "" {
+		s.Plan, s.PlanError = release.Open(s.Release.Status.Plan, s.Release.Status.PlanDigest)
 	}
-	if s.Plan != nil || release.Renders(s) {
-		if s.Deliveries, err = r.deliveries(ctx, rel, s.Plan); err != nil {
+	if s.Deliveries == nil && (s.Plan != nil || release.Renders(s)) {
+		if s.Deliveries, err = r.deliveries(ctx, from, s.Release, s.Plan); err != nil {
 			return s, err
 		}
 	}
@@ -60,13 +74,13 @@ func (r *Reconciler) observe(ctx context.Context, rel *releasev1.Release) (relea
 	return s, err
 }
 
-func (r *Reconciler) observeHolder(ctx context.Context, s *release.Seen) error {
+func (r *Reconciler) observeHolder(ctx context.Context, from client.Reader, s *release.Seen) error {
 	name := s.Application.Status.ActiveRelease
 	if name == "" || name == s.Release.Name {
 		return nil
 	}
 	holder := &releasev1.Release{}
-	err := r.Direct.Get(ctx, client.ObjectKey{Namespace: s.Release.Namespace, Name: name}, holder)
+	err := from.Get(ctx, client.ObjectKey{Namespace: s.Release.Namespace, Name: name}, holder)
 	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("could not read release %q, which holds the application: %w", name, err)
 	}
@@ -81,10 +95,11 @@ func (r *Reconciler) observeHolder(ctx context.Context, s *release.Seen) error {
 	return nil
 }
 
-// highestSequence is the highest number of the application's Releases on the hub.
-func (r *Reconciler) highestSequence(ctx context.Context, rel *releasev1.Release) (int64, error) {
+// highestSequence is the highest number of the application's Releases on the hub. An
+// application that has had a number itself has had the highest.
+func (r *Reconciler) highestSequence(ctx context.Context, from client.Reader, rel *releasev1.Release) (int64, error) {
 	var list releasev1.ReleaseList
-	if err := fields.List(ctx, r.Direct, &list, fields.Application, rel.Spec.Application, client.InNamespace(rel.Namespace)); err != nil {
+	if err := fields.List(ctx, from, &list, fields.Application, rel.Spec.Application, client.InNamespace(rel.Namespace)); err != nil {
 		return 0, fmt.Errorf("could not read the releases of application %q: %w", rel.Spec.Application, err)
 	}
 	highest := int64(0)
@@ -98,16 +113,26 @@ func (r *Reconciler) highestSequence(ctx context.Context, rel *releasev1.Release
 
 func (r *Reconciler) revisionFound(ctx context.Context, rel *releasev1.Release) (bool, error) {
 	revision := &appv1.Revision{}
-	err := r.Direct.Get(ctx, client.ObjectKey{Namespace: rel.Namespace, Name: rel.Spec.Revision}, revision)
+	err := r.unchanging(ctx, client.ObjectKey{Namespace: rel.Namespace, Name: rel.Spec.Revision}, revision)
 	if client.IgnoreNotFound(err) != nil {
 		return false, fmt.Errorf("could not read revision %q: %w", rel.Spec.Revision, err)
 	}
 	return err == nil && revision.Spec.Application == rel.Spec.Application, nil
 }
 
+// unchanging reads what never changes once it is there, and has a digest to show for it: the
+// cache is as good as the hub where it has it.
+func (r *Reconciler) unchanging(ctx context.Context, key client.ObjectKey, into client.Object) error {
+	err := r.Hub.Get(ctx, key, into)
+	if apierrors.IsNotFound(err) {
+		err = r.Direct.Get(ctx, key, into)
+	}
+	return err
+}
+
 // deliveries returns the Deliveries of the application, by cluster. Once there is
 // a plan, they are those of its clusters.
-func (r *Reconciler) deliveries(ctx context.Context, rel *releasev1.Release, plan *release.Document) (map[string]*deliveryv1.Delivery, error) {
+func (r *Reconciler) deliveries(ctx context.Context, from client.Reader, rel *releasev1.Release, plan *release.Document) (map[string]*deliveryv1.Delivery, error) {
 	found := map[string]*deliveryv1.Delivery{}
 	keep := func(d *deliveryv1.Delivery) {
 		cluster, ok := strings.CutPrefix(d.Namespace, fleetv1.ClusterNamespacePrefix)
@@ -117,7 +142,7 @@ func (r *Reconciler) deliveries(ctx context.Context, rel *releasev1.Release, pla
 	}
 	if plan == nil {
 		var list deliveryv1.DeliveryList
-		if err := fields.List(ctx, r.Direct, &list, fields.Application, rel.Namespace+"/"+rel.Spec.Application); err != nil {
+		if err := fields.List(ctx, from, &list, fields.Application, rel.Namespace+"/"+rel.Spec.Application); err != nil {
 			return nil, fmt.Errorf("could not read the deliveries of application %q: %w", rel.Spec.Application, err)
 		}
 		for i := range list.Items {
@@ -127,7 +152,7 @@ func (r *Reconciler) deliveries(ctx context.Context, rel *releasev1.Release, pla
 	}
 	for _, p := range plan.Clusters {
 		d := &deliveryv1.Delivery{}
-		err := r.Direct.Get(ctx, client.ObjectKey{Namespace: fleetv1.ClusterNamespacePrefix + p.Cluster, Name: p.Namespace}, d)
+		err := from.Get(ctx, client.ObjectKey{Namespace: fleetv1.ClusterNamespacePrefix + p.Cluster, Name: p.Namespace}, d)
 		if client.IgnoreNotFound(err) != nil {
 			return nil, fmt.Errorf("could not read the delivery of application %q in cluster %q: %w", rel.Spec.Application, p.Cluster, err)
 		}

@@ -50,7 +50,7 @@ func (r *Reconciler) place(ctx context.Context, rel *releasev1.Release) error {
 
 func (r *Reconciler) revision(ctx context.Context, rel *releasev1.Release) (*appv1.Revision, error) {
 	revision := &appv1.Revision{}
-	if err := r.Direct.Get(ctx, client.ObjectKey{Namespace: rel.Namespace, Name: rel.Spec.Revision}, revision); err != nil {
+	if err := r.unchanging(ctx, client.ObjectKey{Namespace: rel.Namespace, Name: rel.Spec.Revision}, revision); err != nil {
 		return nil, fmt.Errorf("could not read revision %q: %w", rel.Spec.Revision, err)
 	}
 	if err := canonical.Verify(revision.Spec.Content, revision.Spec.Digest); err != nil {
@@ -80,6 +80,9 @@ func (r *Reconciler) render(ctx context.Context, rel *releasev1.Release, s relea
 		for _, name := range slices.Sorted(maps.Keys(drawn.Renderings[cluster])) {
 			if err := r.store(ctx, rel, cluster, name, drawn.Renderings[cluster][name]); err != nil {
 				return err
+			}
+			if r.Stored != nil {
+				r.Stored(drawn.Renderings[cluster][name])
 			}
 		}
 	}
@@ -123,7 +126,7 @@ func (r *Reconciler) renderAll(ctx context.Context, rel *releasev1.Release, in *
 	}
 	in.RevisionDigest = revision.Spec.Digest
 	in.Placement = &placementv1.Placement{}
-	if err := r.Direct.Get(ctx, client.ObjectKey{Namespace: rel.Namespace, Name: rel.Status.Placement}, in.Placement); err != nil {
+	if err := r.unchanging(ctx, client.ObjectKey{Namespace: rel.Namespace, Name: rel.Status.Placement}, in.Placement); err != nil {
 		return fmt.Errorf("could not read placement %q: %w", rel.Status.Placement, err)
 	}
 	clusters := map[string]bool{}

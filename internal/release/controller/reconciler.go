@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
+	deliveryv1 "github.com/fairway-cloud/fairway/api/delivery/v1alpha1"
 	releasev1 "github.com/fairway-cloud/fairway/api/release/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/approval"
 	"github.com/fairway-cloud/fairway/internal/audit"
@@ -34,9 +35,12 @@ type Reconciler struct {
 	Hub client.Client
 	// Direct reads past every cache: claims and steps rest on what is, not on what
 	// was a moment ago.
-	Direct    client.Reader
-	Placer    release.Placer
-	Renderer  release.Renderer
+	Direct   client.Reader
+	Placer   release.Placer
+	Renderer release.Renderer
+	// Stored is told of each rendering that is stored, so that whoever applies it need not
+	// read it. Nil: nobody asks.
+	Stored    func(deliveryv1.RenderingSpec)
 	Instances release.InstanceFinder
 	// Gate is asked for the plan and again before each step.
 	Gate approval.Gate
@@ -64,6 +68,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, cached *releasev1.Release) (
 	}
 	defer leave()
 
+	if next, idle := r.idle(ctx, cached); idle {
+		return ctrl.Result{RequeueAfter: next}, nil
+	}
 	rel := &releasev1.Release{}
 	if err := r.Direct.Get(ctx, client.ObjectKeyFromObject(cached), rel); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
@@ -71,46 +78,85 @@ func (r *Reconciler) Reconcile(ctx context.Context, cached *releasev1.Release) (
 	if !rel.DeletionTimestamp.IsZero() {
 		return ctrl.Result{}, nil
 	}
-	if over, err := r.over(ctx, rel); over || err != nil {
+	if over, err := r.over(ctx, r.Direct, rel); over || err != nil {
 		return ctrl.Result{}, err
 	}
 	if err := r.noteStop(ctx, rel); err != nil {
 		return patch.Settle(ctrl.Result{}, err)
 	}
-	before := rel.DeepCopy()
-
-	seen, err := r.observe(ctx, rel)
+	said := rel.DeepCopy()
+	seen, err := r.observe(ctx, r.Direct, rel)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
+	return r.goOn(ctx, said, rel, seen)
+}
+
+// idle reports whether nothing is to be done or said of a Release as far as the caches know,
+// and when to look again: then the hub is not asked at all. What they do not know yet they
+// tell of when they do, and wake it. Whatever is done rests on what the hub itself says.
+func (r *Reconciler) idle(ctx context.Context, cached *releasev1.Release) (next time.Duration, idle bool) {
+	if !cached.DeletionTimestamp.IsZero() {
+		return 0, true
+	}
+	if over, err := r.over(ctx, r.Hub, cached); over || err != nil {
+		return 0, over
+	}
+	if release.StoppedSince(cached) {
+		return 0, false
+	}
+	rel := cached.DeepCopy()
+	seen, err := r.observe(ctx, r.Hub, rel)
+	if err != nil {
+		return 0, false
+	}
 	decision := release.Plan(seen, r.Clock.Now())
-	err = r.carryOut(ctx, rel, seen, decision.Actions)
-	for err == nil && release.Prepares(decision) {
-		// The plan comes at once. What was claimed and placed is found again if it ends
-		// here: it is said together.
-		again, failed := r.observe(ctx, rel)
-		if failed != nil {
-			break
+	if len(decision.Actions) > 0 || report(rel, decision, nil, r.Clock.Now()) != nil {
+		return 0, false
+	}
+	return decision.Next, equality.Semantic.DeepEqual(cached.Status, rel.Status)
+}
+
+// goOn decides and acts until something is awaited. What is written on the way to the first
+// steps nobody else writes meanwhile without a write here failing: so what was seen before
+// still holds, with what was done since. said is the Release as it is written.
+func (r *Reconciler) goOn(ctx context.Context, said, rel *releasev1.Release, seen release.Seen) (ctrl.Result, error) {
+	for {
+		decision := release.Plan(seen, r.Clock.Now())
+		err := r.carryOut(ctx, rel, seen, decision.Actions)
+		if err == nil && release.Prepares(decision) {
+			// What was claimed and placed is found again if it ends here: it is said together
+			// with the plan.
+			if again, failed := r.onwards(ctx, seen); failed == nil {
+				seen = again
+				continue
+			}
 		}
-		seen, decision = again, release.Plan(again, r.Clock.Now())
-		err = r.carryOut(ctx, rel, seen, decision.Actions)
+		problem := report(rel, decision, err, r.Clock.Now())
+		r.tell(said, rel)
+		if failed := r.save(ctx, said, rel); failed != nil {
+			return patch.Settle(ctrl.Result{}, errors.Join(problem, failed))
+		}
+		switch {
+		case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err):
+			return ctrl.Result{RequeueAfter: soon}, nil
+		case problem != nil:
+			return ctrl.Result{}, problem
+		case err != nil:
+			return ctrl.Result{RequeueAfter: cmp.Or(again(err), retry(r.Limits))}, nil
+		case len(decision.Actions) == 0:
+			return ctrl.Result{RequeueAfter: decision.Next}, nil
+		case !release.Begins(decision):
+			return ctrl.Result{RequeueAfter: unheard}, nil
+		}
+		// The plan, and then that it has begun, are written before anything rests on them. A
+		// stop that came meanwhile lets none of the two be written.
+		again, failed := r.onwards(ctx, seen)
+		if failed != nil {
+			return ctrl.Result{RequeueAfter: soon}, nil
+		}
+		said, seen = rel.DeepCopy(), again
 	}
-	problem := report(rel, decision, err, r.Clock.Now())
-	r.tell(before, rel)
-	if err := r.save(ctx, before, rel); err != nil {
-		return patch.Settle(ctrl.Result{}, errors.Join(problem, err))
-	}
-	switch {
-	case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err):
-		return ctrl.Result{RequeueAfter: soon}, nil
-	case problem != nil:
-		return ctrl.Result{}, problem
-	case err != nil:
-		return ctrl.Result{RequeueAfter: cmp.Or(again(err), retry(r.Limits))}, nil
-	case len(decision.Actions) > 0:
-		return ctrl.Result{RequeueAfter: unheard}, nil
-	}
-	return ctrl.Result{RequeueAfter: decision.Next}, nil
 }
 
 // noteStop writes down that the Release was stopped, before the Gate is asked for
@@ -126,12 +172,12 @@ func (r *Reconciler) noteStop(ctx context.Context, rel *releasev1.Release) error
 }
 
 // over reports whether nothing is left to do for a Release.
-func (r *Reconciler) over(ctx context.Context, rel *releasev1.Release) (bool, error) {
+func (r *Reconciler) over(ctx context.Context, from client.Reader, rel *releasev1.Release) (bool, error) {
 	if !release.Over(rel) {
 		return false, nil
 	}
 	application := &appv1.Application{}
-	err := r.Direct.Get(ctx, client.ObjectKey{Namespace: rel.Namespace, Name: rel.Spec.Application}, application)
+	err := from.Get(ctx, client.ObjectKey{Namespace: rel.Namespace, Name: rel.Spec.Application}, application)
 	if client.IgnoreNotFound(err) != nil {
 		return false, fmt.Errorf("could not read application %q: %w", rel.Spec.Application, err)
 	}

@@ -5,9 +5,14 @@ package controller_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	deliveryv1 "github.com/fairway-cloud/fairway/api/delivery/v1alpha1"
 	releasev1 "github.com/fairway-cloud/fairway/api/release/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/approval"
 	"github.com/fairway-cloud/fairway/internal/release"
@@ -133,20 +138,92 @@ func TestAKeptStopHoldsEveryStep(t *testing.T) {
 	}
 }
 
-// A Release comes to its plan in one look, and begins in another: who stops it meanwhile
-// is seen before anything that runs changes.
-func TestOneLookDrawsThePlan(t *testing.T) {
+// A Release comes to its plan in one look, and to its first steps if it may begin.
+func TestOneLookTakesTheFirstSteps(t *testing.T) {
 	b := newBank(t)
 	b.create(releasetest.New("first", b.revise()))
+	b.gate.refuse = "nobody has agreed"
 	b.reconcile()
 	r := b.release("first")
 	if r.Status.Sequence != 1 || r.Status.Placement == "" || r.Status.Plan == "" || r.Status.StartedAt != nil {
 		t.Errorf("after the first look it has number %d, placement %q, a plan of %d bytes, and began %v; want it planned, and not begun",
 			r.Status.Sequence, r.Status.Placement, len(r.Status.Plan), r.Status.StartedAt)
 	}
-	b.say("first", "Stop")
+	b.gate.refuse = ""
 	b.reconcile()
-	if r := b.release("first"); r.Status.StartedAt != nil || r.Status.StoppedAt == nil {
-		t.Errorf("stopped after its plan was drawn, it began: %+v", r.Status)
+	var deliveries deliveryv1.DeliveryList
+	if err := b.hub.List(t.Context(), &deliveries); err != nil {
+		t.Fatal(err)
+	}
+	if r := b.release("first"); r.Status.StartedAt == nil || len(deliveries.Items) != 2 {
+		t.Errorf("allowed, it began %v and gave %d clusters something to do; want it begun, and two", r.Status.StartedAt, len(deliveries.Items))
+	}
+}
+
+// Who stops a Release while the Gate is asked whether it may begin stops it before anything
+// that runs changes: that it has begun cannot be written.
+func TestAStopOvertakesTheStart(t *testing.T) {
+	b := newBank(t)
+	b.create(releasetest.New("first", b.revise()))
+	b.gate.meanwhile = func() { b.gate.meanwhile = nil; b.say("first", "Stop") }
+	b.settle()
+	var deliveries deliveryv1.DeliveryList
+	if err := b.hub.List(t.Context(), &deliveries); err != nil {
+		t.Fatal(err)
+	}
+	if r := b.release("first"); r.Status.StartedAt != nil || r.Status.StoppedAt == nil || r.Status.Plan == "" || len(deliveries.Items) != 0 {
+		t.Errorf("stopped before it began, it began, or nobody noted it: %d deliveries, %+v", len(deliveries.Items), r.Status)
+	}
+	if asked := len(b.gate.acts); asked != 1 {
+		t.Errorf("the gate was asked %d times, want once: %v", asked, b.gate.acts)
+	}
+}
+
+// unasked is a hub that nobody may ask.
+type unasked struct {
+	client.Reader
+	t *testing.T
+}
+
+func (u unasked) Get(_ context.Context, key client.ObjectKey, into client.Object, _ ...client.GetOption) error {
+	u.t.Errorf("the hub was asked for %T %s", into, key)
+	return errors.New("nobody may ask")
+}
+
+func (u unasked) List(_ context.Context, into client.ObjectList, _ ...client.ListOption) error {
+	u.t.Errorf("the hub was asked to list %T", into)
+	return errors.New("nobody may ask")
+}
+
+// A Release that waits for its members, for a person or for nothing any more asks the hub
+// for nothing and writes nothing, however often it is looked at.
+func TestWaitingCostsTheHubNothing(t *testing.T) {
+	b := newBank(t)
+	b.create(releasetest.New("first", b.revise()))
+	ends := map[string]func(){
+		"its members": func() { b.reconcile() },
+		"a person":    func() { b.say("first", "Stop"); b.reconcile() },
+		"one who is late": func() {
+			b.say("first", "Run")
+			b.reconcile()
+			b.clock.SetTime(b.clock.Now().Add(time.Hour))
+			b.reconcile()
+		},
+		"nothing": func() { b.settle() },
+	}
+	for _, what := range []string{"its members", "a person", "one who is late", "nothing"} {
+		ends[what]()
+		b.reconcile() // what was done is said
+		before := b.release("first")
+		b.steps.Direct = unasked{t: t}
+		b.reconcile()
+		b.reconcile()
+		b.steps.Direct = b.hub
+		if after := b.release("first"); after.ResourceVersion != before.ResourceVersion {
+			t.Errorf("waiting for %s it was written: %v", what, cmp.Diff(before.Status, after.Status))
+		}
+	}
+	if r := b.release("first"); !release.Finished(r) {
+		t.Errorf("it is not complete at the end: %+v", r.Status.Conditions)
 	}
 }
