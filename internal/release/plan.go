@@ -58,27 +58,35 @@ func Renders(s Seen) bool {
 // Prepares reports whether a decision is a step on the way to the plan, by which nothing
 // changes that runs, and after which the next one may follow at once.
 func Prepares(d Decision) bool {
-	for _, a := range d.Actions {
+	return only(d, func(a Action) bool {
 		switch a.(type) {
 		case Claim, Place:
-		default:
-			return false
+			return true
 		}
-	}
-	return len(d.Actions) > 0
+		return false
+	})
 }
 
 // Begins reports whether a decision is the plan or its start: nothing that runs changes by
 // it, and what follows may follow once it is written.
 func Begins(d Decision) bool {
-	for _, a := range d.Actions {
+	return only(d, func(a Action) bool {
 		switch a.(type) {
 		case Render, Start:
-		default:
-			return false
+			return true
 		}
-	}
-	return len(d.Actions) > 0
+		return false
+	})
+}
+
+// Steps reports whether a decision gives members their next state.
+func Steps(d Decision) bool {
+	return only(d, func(a Action) bool { _, step := a.(Step); return step })
+}
+
+// only reports whether a decision has actions, and all of them are of a kind.
+func only(d Decision, kind func(Action) bool) bool {
+	return len(d.Actions) > 0 && !slices.ContainsFunc(d.Actions, func(a Action) bool { return !kind(a) })
 }
 
 func holds(s Seen) bool { return s.Application.Status.ActiveRelease == s.Release.Name }

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -40,7 +41,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	waiting := handler.EnqueueRequestsFromMapFunc(r.unrevised)
 	return ctrl.NewControllerManagedBy(mgr).Named("app.revisions").
 		For(&appv1.Application{}).
-		Watches(&deliveryv1.Delivery{}, handler.EnqueueRequestsFromMapFunc(delivered)).
+		Watches(&deliveryv1.Delivery{}, together(delivered)).
 		Watches(&placementv1.MachineImport{}, handler.EnqueueRequestsFromMapFunc(imported), changed).
 		Watches(&tenancyv1.Environment{}, waiting, changed).
 		Watches(&tenancyv1.SecurityLevel{}, waiting, changed).
@@ -52,6 +53,25 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&fleetv1.DataCenter{}, waiting, changed).
 		WithOptions(controller.Options{MaxConcurrentReconciles: 8, RateLimiter: limiter}).
 		Complete(reconcile.AsReconciler(r.Hub, r))
+}
+
+// gathered is how long what runs is gathered before it is told: the clusters of an
+// application report one after another, and one write tells it all.
+const gathered = 300 * time.Millisecond
+
+// together wakes what an object maps to after a moment, once for all that happens in it.
+func together(to handler.MapFunc) handler.EventHandler {
+	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+	add := func(ctx context.Context, object client.Object, q queue) {
+		for _, request := range to(ctx, object) {
+			q.AddAfter(request, gathered)
+		}
+	}
+	return handler.Funcs{
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) { add(ctx, e.Object, q) },
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) { add(ctx, e.ObjectNew, q) },
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) { add(ctx, e.Object, q) },
+	}
 }
 
 // delivered maps a Delivery to its Application.

@@ -53,8 +53,9 @@ type Reconciler struct {
 	// Clock says how long instances wait. Nil: the machine's.
 	Clock clock.PassiveClock
 
-	links links
-	pace  pace
+	links  links
+	pace   pace
+	behind behind
 }
 
 // errStale says that the Delivery was read before its last change: read it again.
@@ -73,6 +74,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, d *v1alpha1.Delivery) (ctrl.
 func (r *Reconciler) round(ctx context.Context, d *v1alpha1.Delivery) (ctrl.Result, error) {
 	if !d.DeletionTimestamp.IsZero() {
 		return ctrl.Result{}, nil
+	}
+	if r.behind.of(d, r.now()) {
+		return ctrl.Result{RequeueAfter: time.Second / 20}, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -166,6 +170,7 @@ func (r *Reconciler) report(ctx context.Context, before, after *v1alpha1.Deliver
 	if err != nil {
 		return fmt.Errorf("could not report on Delivery %q: %w", client.ObjectKeyFromObject(after), err)
 	}
+	r.behind.note(after, r.now())
 	return nil
 }
 

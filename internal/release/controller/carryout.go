@@ -137,6 +137,7 @@ func (r *Reconciler) step(ctx context.Context, rel *releasev1.Release, s release
 	}
 	now := metav1.NewTime(r.Clock.Now())
 	rel.Status.ProgressedAt = &now
+	s.Deliveries[a.Cluster] = next
 	return nil
 }
 

@@ -121,13 +121,19 @@ func (r *Reconciler) idle(ctx context.Context, cached *releasev1.Release) (next 
 // steps nobody else writes meanwhile without a write here failing: so what was seen before
 // still holds, with what was done since. said is the Release as it is written.
 func (r *Reconciler) goOn(ctx context.Context, said, rel *releasev1.Release, seen release.Seen) (ctrl.Result, error) {
+	stepped := false
 	for {
 		decision := release.Plan(seen, r.Clock.Now())
+		if stepped && len(decision.Actions) > 0 {
+			decision.Actions, decision.Next = nil, soon // the next round is decided by what is seen then
+		}
 		err := r.carryOut(ctx, rel, seen, decision.Actions)
-		if err == nil && release.Prepares(decision) {
-			// What was claimed and placed is found again if it ends here: it is said together
-			// with the plan.
+		stepped = release.Steps(decision)
+		if err == nil && (stepped || release.Prepares(decision)) {
+			// What was claimed, placed and stepped is found again if it ends here: it is said
+			// together with what follows.
 			if again, failed := r.onwards(ctx, seen); failed == nil {
+				reportDone(rel, decision, r.Clock.Now())
 				seen = again
 				continue
 			}

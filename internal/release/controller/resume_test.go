@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	deliveryv1 "github.com/fairway-cloud/fairway/api/delivery/v1alpha1"
@@ -225,5 +227,30 @@ func TestWaitingCostsTheHubNothing(t *testing.T) {
 	}
 	if r := b.release("first"); !release.Finished(r) {
 		t.Errorf("it is not complete at the end: %+v", r.Status.Conditions)
+	}
+}
+
+// A step that the Gate lets pass after it refused says so, though words of what is waited
+// for come with it.
+func TestAStepThatPassesIsApproved(t *testing.T) {
+	b := newBank(t)
+	b.create(releasetest.New("first", b.revise()))
+	b.gate.meanwhile = func() {
+		b.gate.refuse = ""
+		if len(b.gate.acts) > 1 { // after the start
+			b.gate.refuse = "the window is closed"
+		}
+	}
+	b.settle()
+	approved := func() *metav1.Condition {
+		return meta.FindStatusCondition(b.release("first").Status.Conditions, releasev1.ConditionApproved)
+	}
+	if c := approved(); c == nil || c.Status != metav1.ConditionFalse {
+		t.Fatalf("refused at its first step, it says %+v", c)
+	}
+	b.gate.meanwhile, b.gate.refuse = nil, ""
+	b.reconcile()
+	if c := approved(); c == nil || c.Status != metav1.ConditionTrue {
+		t.Errorf("its steps passed, and it says %+v", c)
 	}
 }
