@@ -57,7 +57,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 
 // gathered is how long what runs is gathered before it is told: the clusters of an
 // application report one after another, and one write tells it all.
-const gathered = 300 * time.Millisecond
+const gathered = time.Second
 
 // together wakes what an object maps to after a moment, once for all that happens in it.
 func together(to handler.MapFunc) handler.EventHandler {
