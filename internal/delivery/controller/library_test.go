@@ -6,6 +6,12 @@ package controller
 import (
 	"fmt"
 	"testing"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+
+	v1alpha1 "github.com/fairway-cloud/fairway/api/delivery/v1alpha1"
+	"github.com/fairway-cloud/fairway/internal/delivery"
 )
 
 // TestTheShelfIsBounded: a fleet of large renderings does not fill the server's memory.
@@ -25,5 +31,25 @@ func TestTheShelfIsBounded(t *testing.T) {
 	}
 	if len(l.shelved) < 16 {
 		t.Errorf("only %d renderings are shelved", len(l.shelved))
+	}
+}
+
+// TestWhatWasStoredIsNotRead: a rendering that this process has stored is at hand by its
+// digest, and one whose bytes are others is not, whatever name it bears.
+func TestWhatWasStoredIsNotRead(t *testing.T) {
+	const content = `[{"apiVersion":"v1","kind":"ConfigMap","metadata":{"namespace":"retail-prod-pay","name":"a"}}]`
+	const other = `[{"apiVersion":"v1","kind":"ConfigMap","metadata":{"namespace":"retail-prod-pay","name":"b"}}]`
+	hub := fake.NewClientBuilder().WithScheme(scheme).Build()
+	asking := client.ObjectKey{Namespace: "fairway-cluster-east-1", Name: "retail-prod-pay"}
+	var l Library
+	l.Stored(v1alpha1.RenderingSpec{Content: content, Digest: delivery.Digest(content)})
+	l.Stored(v1alpha1.RenderingSpec{Content: content, Digest: delivery.Digest(other)})
+
+	objects, problem, err := l.readOne(t.Context(), hub, asking, v1alpha1.RenderingReference{Name: "one", Digest: delivery.Digest(content)})
+	if err != nil || problem != nil || len(objects) != 1 || objects[0].Identity.Name != "a" {
+		t.Errorf("what was stored is not at hand: %v, %v, %v", objects, problem, err)
+	}
+	if objects, _, err := l.readOne(t.Context(), hub, asking, v1alpha1.RenderingReference{Name: "two", Digest: delivery.Digest(other)}); err == nil {
+		t.Errorf("bytes of another digest are at hand: %v", objects)
 	}
 }
