@@ -37,9 +37,13 @@ import (
 // Fairway is a hub and a server on it.
 type Fairway struct {
 	Hub *kubetest.Cluster
-	// Process is the server's, Profile the address (host and port) of its profiles.
-	Process *kubetest.Child
-	Profile string
+	// Process is the server's. Address (host and port) is where people reach it, Profile that
+	// of its profiles, Metrics that of its metrics.
+	Process                   *kubetest.Child
+	Address, Profile, Metrics string
+	// Dir holds the command line (fairway), the certificate of who signed the server's
+	// (ca.crt), and what the server writes (data).
+	Dir string
 	// API is what people use: REST, as the administrator. Own is Fairway's own account on
 	// the hub, which tests describe the bank with. Raw is the hub's administrator.
 	API      *cli.Client
@@ -47,7 +51,6 @@ type Fairway struct {
 
 	t     *testing.T
 	began time.Time
-	dir   string
 	hooks client.Object
 }
 
@@ -67,7 +70,7 @@ func Open(t *testing.T, o Options) *Fairway {
 	if testing.Short() {
 		t.Skip("a real hub and a real server are left out under -short")
 	}
-	f := &Fairway{t: t, began: time.Now(), dir: t.TempDir()}
+	f := &Fairway{t: t, began: time.Now(), Dir: t.TempDir()}
 	var building errgroup.Group
 	building.Go(f.build)
 	options := []kubetest.Option{kubetest.WithCRDs(), kubetest.WithAdmission(), kubetest.WithManifests("config/rbac"), kubetest.WithScheme(placementtest.Scheme(t))}
@@ -84,7 +87,7 @@ func Open(t *testing.T, o Options) *Fairway {
 
 // build compiles the server.
 func (f *Fairway) build() error {
-	out, err := exec.CommandContext(f.t.Context(), "go", "build", "-o", filepath.Join(f.dir, "fairway"), "github.com/fairway-cloud/fairway/cmd/fairway").CombinedOutput()
+	out, err := exec.CommandContext(f.t.Context(), "go", "build", "-o", filepath.Join(f.Dir, "fairway"), "github.com/fairway-cloud/fairway/cmd/fairway").CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("could not build the server: %w\n%s", err, out)
 	}
@@ -110,24 +113,23 @@ func (f *Fairway) serve(o Options) {
 	Must(f.t, err)
 	pair, err := authority.Issue(pki.Request{CommonName: "fairway", IPs: []net.IP{net.IPv4(127, 0, 0, 1)}})
 	Must(f.t, err)
-	address := free(f.t)
-	f.Profile = free(f.t)
+	f.Address, f.Profile, f.Metrics = free(f.t), free(f.t), free(f.t)
 	kubeconfig := f.file("hub.kubeconfig", f.Hub.UserKubeconfig(f.t, "fairway", "fairway:system"))
 	certificate, key, ca := f.file("tls.crt", pair.Cert), f.file("tls.key", pair.Key), f.file("ca.crt", authority.CertPEM())
-	data := filepath.Join(f.dir, "data")
+	data := filepath.Join(f.Dir, "data")
 	f.Process = kubetest.Run(f.t, supervise.Process{
-		Name: "fairway", LogFile: f.log(), Ready: answers("https://"+address+"/readyz", authority.CertPEM()),
+		Name: "fairway", LogFile: f.Log(), Ready: answers("https://"+f.Address+"/readyz", authority.CertPEM()),
 		Argv: []string{
-			filepath.Join(f.dir, "fairway"), "server", "--kubeconfig=" + kubeconfig, "--listen=" + address, "--tls-cert=" + certificate, "--tls-key=" + key,
-			"--data-dir=" + data, "--hooks=https://" + address, "--hooks-ca=" + ca, "--allow-loopback-members", "--pprof-address=" + f.Profile,
+			filepath.Join(f.Dir, "fairway"), "server", "--kubeconfig=" + kubeconfig, "--listen=" + f.Address, "--tls-cert=" + certificate, "--tls-key=" + key,
+			"--data-dir=" + data, "--hooks=https://" + f.Address, "--hooks-ca=" + ca, "--allow-loopback-members", "--pprof-address=" + f.Profile, "--metrics-address=" + f.Metrics,
 			"--plain-http-registry=registry.bank.example=" + o.Registry,
 		},
 	})
-	f.API, err = cli.NewClient(cli.Access{Server: "https://" + address, TokenFile: filepath.Join(data, "admin.token"), CAFile: ca})
+	f.API, err = cli.NewClient(cli.Access{Server: "https://" + f.Address, TokenFile: filepath.Join(data, "admin.token"), CAFile: ca})
 	Must(f.t, err)
 	token, err := tokenfile.Read(filepath.Join(data, "hook.token"))
 	Must(f.t, err)
-	hooks, err := hooked.Configuration(admission.Server{URL: "https://" + address, Token: token, CA: authority.CertPEM()})
+	hooks, err := hooked.Configuration(admission.Server{URL: "https://" + f.Address, Token: token, CA: authority.CertPEM()})
 	Must(f.t, err)
 	Must(f.t, f.Raw.Create(f.t.Context(), hooks))
 	f.hooks = hooks
@@ -140,18 +142,19 @@ func (f *Fairway) CloseServer() {
 	Must(f.t, f.Raw.Delete(f.t.Context(), f.hooks))
 }
 
+// Log is the file of the server's log.
+func (f *Fairway) Log() string { return filepath.Join(f.Dir, "fairway.log") }
+
 // LastWords are the last lines of the server's log.
 func (f *Fairway) LastWords(lines int) string {
-	content, _ := os.ReadFile(f.log())
+	content, _ := os.ReadFile(f.Log())
 	all := strings.Split(strings.TrimSpace(string(content)), "\n")
 	return strings.Join(all[max(0, len(all)-lines):], "\n")
 }
 
-func (f *Fairway) log() string { return filepath.Join(f.dir, "fairway.log") }
-
 func (f *Fairway) file(name string, content []byte) string {
 	f.t.Helper()
-	path := filepath.Join(f.dir, name)
+	path := filepath.Join(f.Dir, name)
 	Must(f.t, os.WriteFile(path, content, 0o600))
 	return path
 }

@@ -20,9 +20,8 @@ import (
 // brings it elsewhere, and nobody else moves.
 func TestNoRoomInProduction(t *testing.T) {
 	one := &site{name: "east-1", center: "east", environment: "prod"}
-	b := open(t, map[string]tenancyv1.EnvironmentClass{"prod": tenancyv1.ClassProduction}, []*placementv1.PlacementPolicy{lostPolicy("prod", placementv1.LostRelease)}, one)
-	b.run("ledger", "prod", map[string]int32{"east": 12})
-	b.completed("retail-prod", "ledger-first")
+	b := open(t, map[string]tenancyv1.EnvironmentClass{"prod": tenancyv1.ClassProduction}, nil, []*placementv1.PlacementPolicy{lostPolicy("prod", placementv1.LostRelease)}, one)
+	b.completed("retail-prod", b.run("ledger", "prod", map[string]int32{"east": 12}))
 	rackOf := map[string]string{}
 	for r := range racks {
 		for i := range hostsPerRack {
@@ -66,8 +65,7 @@ func TestNoRoomInProduction(t *testing.T) {
 	}
 	b.say("%s is proposed", found.Name)
 
-	b.release("retail-prod", "ledger", "ledger-elsewhere", func(r *releasev1.Release) { r.Spec.Placement, r.Spec.Ticket = found.Name, "CHG-8" })
-	b.completed("retail-prod", "ledger-elsewhere")
+	b.completed("retail-prod", b.release("retail-prod", "ledger", "--placement", found.Name))
 	b.await("all instances have a host and answer", func() string {
 		if n := b.ready(one); n != 12 {
 			return fmt.Sprintf("%d of 12 answer", n)

@@ -47,14 +47,14 @@ func lostPolicy(environment string, action placementv1.LostAction) *placementv1.
 // restart count; and after a person has released the brake nothing needless moves.
 func TestEvictionStorm(t *testing.T) {
 	sit, prod := &site{name: "east-1", center: "east", environment: "sit"}, &site{name: "west-1", center: "west", environment: "prod"}
-	b := open(t, map[string]tenancyv1.EnvironmentClass{"sit": tenancyv1.ClassTest, "prod": tenancyv1.ClassProduction},
+	b := open(t, map[string]tenancyv1.EnvironmentClass{"sit": tenancyv1.ClassTest, "prod": tenancyv1.ClassProduction}, nil,
 		[]*placementv1.PlacementPolicy{lostPolicy("sit", placementv1.LostRelease), lostPolicy("prod", placementv1.LostPropose)}, sit, prod)
+	var first []string
 	for _, name := range []string{"pay", "card", "loan"} {
-		b.run(name, "sit", map[string]int32{"east": 12})
+		first = append(first, b.run(name, "sit", map[string]int32{"east": 12}))
 	}
-	b.run("ledger", "prod", map[string]int32{"west": 12})
-	b.completed("retail-sit", "pay-first", "card-first", "loan-first")
-	b.completed("retail-prod", "ledger-first")
+	b.completed("retail-prod", b.run("ledger", "prod", map[string]int32{"west": 12}))
+	b.completed("retail-sit", first...)
 	b.say("four applications run, 48 instances")
 
 	// Two whole racks and two hosts of a third.
@@ -80,7 +80,7 @@ func TestEvictionStorm(t *testing.T) {
 		b.say("%s: %d instances, %d of them on the hosts that vanish", s.name, len(before[s]), gone)
 	}
 	calm := b.wishes()
-	acts := len(b.notes.since(0))
+	b.acts()
 
 	for _, s := range b.sites {
 		b.silence(s, true, vanish[s]...)
@@ -101,7 +101,7 @@ func TestEvictionStorm(t *testing.T) {
 		return ""
 	})
 	b.say("the racks count as lost: 4 proposals, which move nothing")
-	b.untouched(calm, acts)
+	b.untouched(calm)
 	for _, s := range b.sites {
 		b.evictions(s, before[s], vanish[s])
 	}
@@ -133,11 +133,19 @@ func TestEvictionStorm(t *testing.T) {
 	if len(brakes) != 1 || brakes[0].Spec.Released != nil {
 		t.Errorf("%d brakes, want the one that holds until a person releases it", len(brakes))
 	}
-	released := brakes[0].DeepCopy()
-	released.Spec.Released = &placementv1.BrakeRelease{By: "wang.wei", Reason: "the power is back", At: metav1.Now()}
-	b.must(b.hub.Patch(t.Context(), released, client.MergeFrom(&brakes[0])))
+	name := brakes[0].Name
+	for _, who := range []string{"ops", "biz"} {
+		b.refused("A system administrator releases it.", who, "placement", "brake", "release", name, "--reason", "the power is back")
+	}
+	b.refused("could not find", "platform", "placement", "brake", "release", "another", "--reason", "the power is back")
+	b.does("platform", "placement", "brake", "release", name, "--reason", "the power is back")
+	b.must(b.hub.Get(t.Context(), client.ObjectKey{Name: name}, &brakes[0]))
+	if r := brakes[0].Spec.Released; r == nil || r.By != "platform" || r.Reason != "the power is back" {
+		t.Errorf("released: %+v, want by whom and why", r)
+	}
+	b.say("brake %s is released by a system administrator; others were refused", name)
 	b.look()
-	b.untouched(calm, acts)
+	b.untouched(calm)
 	for _, s := range b.sites {
 		b.survivors(s, before[s], vanish[s])
 	}
@@ -165,9 +173,9 @@ func (b *bank) wishes() map[string]string {
 	return out
 }
 
-// untouched fails where a wish has changed, or where Fairway did anything in a member
-// after the first acts but give seats.
-func (b *bank) untouched(calm map[string]string, acts int) {
+// untouched fails where a wish has changed, or where Fairway has done anything in a member
+// since evidence was looked at last but give seats.
+func (b *bank) untouched(calm map[string]string) {
 	b.t.Helper()
 	now := b.wishes()
 	for _, name := range slices.Sorted(maps.Keys(now)) {
@@ -180,11 +188,11 @@ func (b *bank) untouched(calm map[string]string, acts int) {
 			b.t.Errorf("%s is gone", name)
 		}
 	}
-	for _, act := range b.notes.since(acts) {
+	for _, act := range b.acts() {
 		// An instance that the member itself brought inside its cell is given its seat.
 		seats := !slices.ContainsFunc(act.Details, func(d string) bool { return !strings.HasPrefix(d, "label Pod ") })
 		if strings.HasPrefix(act.Verb, "release.") || act.Cluster != "" && !seats {
-			b.t.Errorf("Fairway did %s to %s in %q: %v", act.Verb, act.Subject, act.Cluster, act.Details)
+			b.t.Errorf("%s did %s to %s in %q: %v", act.Person, act.Verb, act.Subject, act.Cluster, act.Details)
 		}
 	}
 }
@@ -283,13 +291,13 @@ func (b *bank) lacks() string {
 func (b *bank) look() {
 	b.t.Helper()
 	for range 2 {
-		began := b.looks.n.Load()
+		began := b.looks()
 		c := b.clusterOf(b.sites[0])
 		before := c.DeepCopy()
 		metav1.SetMetaDataAnnotation(&c.ObjectMeta, "storm.test/look", fmt.Sprint(time.Now().UnixNano()))
 		b.must(b.hub.Patch(b.t.Context(), c, client.MergeFrom(before)))
 		b.await("the controller of losses looks again", func() string {
-			if b.looks.n.Load() == began {
+			if b.looks() == began {
 				return "it has not looked yet"
 			}
 			return ""
