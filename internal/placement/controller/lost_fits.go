@@ -48,12 +48,8 @@ func (l *Lost) fits(ctx context.Context, d lost.Decision, left []string) error {
 		}
 		after := a.DeepCopy()
 		if is {
-			reason := appv1.ReasonWouldNotFit
-			if u.Lack == lost.LackPlace {
-				reason = appv1.ReasonNowhereElse
-			}
 			meta.SetStatusCondition(&after.Status.Conditions, metav1.Condition{
-				Type: appv1.ConditionFits, Status: metav1.ConditionFalse, Reason: reason, Message: observed.Bounded(u.String(), mostFits),
+				Type: appv1.ConditionFits, Status: metav1.ConditionFalse, Reason: reasonOf(u), Message: observed.Bounded(u.String(), mostFits),
 				ObservedGeneration: a.Generation, LastTransitionTime: metav1.NewTime(l.Clock.Now()),
 			})
 		} else {
@@ -67,6 +63,14 @@ func (l *Lost) fits(ctx context.Context, d lost.Decision, left []string) error {
 		errs = append(errs, client.IgnoreNotFound(patch.Status(ctx, l.Hub, a, after)))
 	}
 	return errors.Join(errs...)
+}
+
+// reasonOf is the reason of the condition, and of the event.
+func reasonOf(u lost.Unplaced) string {
+	if u.Lack == lost.LackPlace {
+		return appv1.ReasonNowhereElse
+	}
+	return appv1.ReasonWouldNotFit
 }
 
 // undecided reports whether nobody can say now if an application's instances find a place.

@@ -90,7 +90,7 @@ func (l *Lost) tell(ctx context.Context, seen lost.Seen, d lost.Decision, left [
 		}
 		key := "unplaced " + u.Application
 		if now[key] = u.Why; before[key] != u.Why {
-			l.tellApplication(ctx, u.Application, appv1.ReasonWouldNotFit, u.String())
+			l.tellApplication(ctx, u.Application, reasonOf(u), u.String())
 		}
 	}
 	for _, h := range d.Held {
