@@ -137,7 +137,7 @@ func TestAnotherTenantCannotReachTheBank(t *testing.T) {
 
 func TestOnlyOneComponentIsReleasedAndNoTransferIsLost(t *testing.T) {
 	before := running(t, "retail-prod")
-	l := transfer(t, 60*time.Second)
+	l := transfer(t)
 	file := application(t, "bank/account:v1", "bank/account:v2")
 
 	if code, said := refused(t, "diff", "-f", file); code != 1 || strings.Contains(said, "could not") {
@@ -178,8 +178,9 @@ func TestOnlyOneComponentIsReleasedAndNoTransferIsLost(t *testing.T) {
 }
 
 func TestOneInstanceIsRestartedOnItsSeat(t *testing.T) {
+	in(t, &lanes.retail)
 	before := running(t, "retail-prod")
-	l := transfer(t, 30*time.Second)
+	l := transfer(t)
 	as(t, duty, "instance", "restart", "account-1", "-n", "retail-prod", "--app", "mobile-bank", "--reason", "a test", "--ticket", "CHG-8", "--change-class", "Standard", "--wait")
 	after := running(t, "retail-prod")
 	for seat, was := range before {
@@ -198,6 +199,7 @@ func TestLogsOfASeat(t *testing.T) {
 }
 
 func TestALostHostIsMadeUpForOnTheSameSeats(t *testing.T) {
+	in(t, &lanes.retail)
 	before := running(t, "retail-prod")
 	host := before["account-0"].Host
 	var gone []string
@@ -206,7 +208,7 @@ func TestALostHostIsMadeUpForOnTheSameSeats(t *testing.T) {
 			gone = append(gone, seat)
 		}
 	}
-	l := transfer(t, 90*time.Second, "dc-west")
+	l := transfer(t, "dc-west")
 	if _, err := sandbox("host", "stop", host); err != nil {
 		t.Fatal(err)
 	}
@@ -238,7 +240,7 @@ func TestTheHubMayBeAway(t *testing.T) {
 	}
 	before := running(t, "retail-prod")
 	frozen := []int{state.pid("hub/kube-apiserver"), state.pid("hub/kube-controller-manager"), state.pid("fairway")}
-	l := transfer(t, 75*time.Second)
+	l := transfer(t)
 	for _, pid := range frozen {
 		if pid <= 1 {
 			t.Fatalf("no process to freeze: %v", frozen)
@@ -284,7 +286,7 @@ func TestTheHubMayBeAway(t *testing.T) {
 // TestAServerKilledInTheMiddleGoesOn kills the server again and again while a
 // Release is being carried out.
 func TestAServerKilledInTheMiddleGoesOn(t *testing.T) {
-	l := transfer(t, 90*time.Second)
+	l := transfer(t)
 	as(t, maker, "apply", "-f", application(t, "bank/account:v1", "bank/account:v1"), "--wait")
 	agree(t, "retail-prod", request(t, operator, "mobile-bank", "retail-prod", "--reason", "back to v1"))
 	for range 3 {
@@ -328,8 +330,9 @@ func TestAServerKilledInTheMiddleGoesOn(t *testing.T) {
 // TestABadReleaseHoldsAndTheWayBackIsOpen releases a version that never gets
 // ready: what ran goes on, and one command brings it back.
 func TestABadReleaseHoldsAndTheWayBackIsOpen(t *testing.T) {
+	in(t, &lanes.retail)
 	before := running(t, "retail-prod")
-	l := transfer(t, 60*time.Second)
+	l := transfer(t)
 	as(t, maker, "apply", "-f", application(t, "      resources: *size\n      ports:\n        - {name: http, port: 8080}\n      probes: *probes\n",
 		"      resources: *size\n      ports:\n        - {name: http, port: 8080}\n      probes: {readiness: {http: {port: http, path: /nowhere}}, liveness: {http: {port: http, path: /healthz}}}\n"), "--wait")
 	bad := request(t, operator, "mobile-bank", "retail-prod", "--reason", "bad probes")
@@ -350,6 +353,7 @@ func TestABadReleaseHoldsAndTheWayBackIsOpen(t *testing.T) {
 }
 
 func TestARetiredApplicationIsGoneAndMayComeBack(t *testing.T) {
+	in(t, &lanes.cards)
 	change(t, cards, "card-center", "cards-prod", "--kind", "Retire", "--reason", "out of service")
 	if left := instances(t, "cards-prod"); len(left) > 0 {
 		t.Errorf("%d instances are left after the retirement", len(left))
@@ -370,7 +374,7 @@ func TestARetiredApplicationIsGoneAndMayComeBack(t *testing.T) {
 // TestALostDataCenterIsNotCalledHealthy loses a site: the other one goes on, what
 // cannot be seen is not called ready, and a Release goes on when the site is back.
 func TestALostDataCenterIsNotCalledHealthy(t *testing.T) {
-	l := transfer(t, 60*time.Second, "dc-east")
+	l := transfer(t, "dc-east")
 	if _, err := sandbox("site", "lose", "dc-west"); err != nil {
 		t.Fatal(err)
 	}
@@ -414,6 +418,7 @@ func condition(t *testing.T, kind, name, namespace, condition string) string {
 }
 
 func TestNothingThatRunsIsDeletedThroughTheHub(t *testing.T) {
+	in(t, &lanes.retail)
 	before := running(t, "retail-prod")
 	if code, said := refused(t, "delete", "application", "mobile-bank", "-n", "retail-prod"); code == 0 || !strings.Contains(strings.ToLower(said), "retire") {
 		t.Errorf("the refusal does not name the way out: %s", said)
@@ -438,6 +443,7 @@ func TestNothingThatRunsIsDeletedThroughTheHub(t *testing.T) {
 }
 
 func TestAMistakeIsRefusedAndChangesNothing(t *testing.T) {
+	in(t, &lanes.retail)
 	for _, c := range []struct{ reason, old, new, says string }{
 		{"an unknown field", "  availabilityClass: b\n", "  availabilityClass: b\n  replicas: 3\n", "replicas"},
 		{"a floating tag", "bank/account:v1", "bank/account:latest", "latest"},

@@ -21,6 +21,7 @@ const manager = "zhao.min"
 // six people ask, make, agree, operate, review on line and verify. After a stop it goes
 // on only once the two who carry it out say so anew.
 func TestWhoOperatesAndWhoReviewsOnLine(t *testing.T) {
+	in(t, &lanes.cards)
 	const namespace, file = "cards-prod", "examples/bank/applications/card-center.yaml"
 	before := running(t, namespace)
 	raw, err := os.ReadFile(filepath.Join(root, file))

@@ -111,6 +111,7 @@ func change(t *testing.T, person, application, namespace string, args ...string)
 // asked for or made it agrees to it through any surface, an edit voids it, two
 // others agree, and afterwards the log tells who did what.
 func TestNobodyChangesProductionAlone(t *testing.T) {
+	in(t, &lanes.retail)
 	const namespace = "retail-prod"
 	before := running(t, namespace)
 	file := application(t, "bank/account:v1", "bank/account:v2")

@@ -14,6 +14,7 @@ import (
 // is, and holds the answer against the instances themselves; then it asks what the loss
 // of a site would do, and holds that nothing was written by asking.
 func TestItSaysWhyItRunsThere(t *testing.T) {
+	in(t, &lanes.retail)
 	before := running(t, "retail-prod")
 	said := fairway(t, "placement", "explain", "mobile-bank", "-n", "retail-prod")
 	for _, want := range []string{

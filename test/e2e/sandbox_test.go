@@ -10,11 +10,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -86,6 +88,10 @@ func run(m *testing.M) int {
 		fmt.Println("FAIL:", err)
 		_, _ = sandbox("logs", "fairway")
 	} else {
+		// Who waits for its lane takes nobody's place.
+		if err := flag.Set("test.parallel", "64"); err != nil {
+			panic(err)
+		}
 		code = m.Run()
 	}
 	if os.Getenv("FAIRWAY_E2E_KEEP") != "" {
@@ -207,6 +213,25 @@ func kubectl(t *testing.T, cluster string, args ...string) (string, error) {
 	return sandbox(append([]string{"kubectl", cluster, "--"}, args...)...)
 }
 
+// lane is something of the bank that tests change, such as a tenant. Those of one lane
+// follow one another, in the order in which they stand, beside those of the other lanes.
+// Tests that take the hub, the server or a site away are in none, and go first.
+type lane struct{ last chan struct{} }
+
+var lanes struct{ retail, cards, identity lane }
+
+// in has a test run in a lane.
+func in(t *testing.T, l *lane) {
+	t.Helper()
+	before, done := l.last, make(chan struct{})
+	l.last = done
+	t.Cleanup(func() { close(done) })
+	t.Parallel()
+	if before != nil {
+		<-before
+	}
+}
+
 // instance is a row of "get instances -o json".
 type instance struct {
 	Seat, Namespace, Application, Component, IP, DCN, DataCenter, Zone, Rack, Host, Cluster, Pool, Revision, State, CreatedAt, UID string
@@ -269,22 +294,23 @@ type transfers struct {
 
 // loadReport is what the load prints.
 type loadReport struct {
-	OK    bool `json:"ok"`
-	Total struct {
+	OK      bool    `json:"ok"`
+	Seconds float64 `json:"seconds"`
+	Total   struct {
 		Sent, OK, Refused, Failed int
 		P99                       float64 `json:"p99Milliseconds"`
 		Max                       float64 `json:"maxMilliseconds"`
 	} `json:"total"`
 }
 
-// transfer begins a load over the named data centres (default: both) that ends
-// by itself.
-func transfer(t *testing.T, duration time.Duration, dataCenters ...string) *transfers {
+// transfer begins a load over the named data centres (default: both), which goes on
+// until it is waited for.
+func transfer(t *testing.T, dataCenters ...string) *transfers {
 	t.Helper()
 	if len(dataCenters) == 0 {
 		dataCenters = []string{"dc-east", "dc-west"}
 	}
-	args := []string{"-rate", "40", "-duration", duration.String(), "-json"}
+	args := []string{"-rate", "40", "-duration", "10m", "-json"}
 	for _, dataCenter := range dataCenters {
 		args = append(args, "-url", state.url(dataCenter))
 	}
@@ -297,15 +323,43 @@ func transfer(t *testing.T, duration time.Duration, dataCenters ...string) *tran
 	return l
 }
 
-// wait returns the report of a load in which nothing may have failed.
+// tail is how long a load goes on when everything else is over: what came late, such as
+// an instance that left the traffic too early, shows in it.
+const tail = 5 * time.Second
+
+// wait has the load go on until no instance of the bank is leaving any more, and for a
+// moment longer; then it ends the load, in which nothing may have failed.
 func (l *transfers) wait(t *testing.T) {
 	t.Helper()
+	until(t, 2*time.Minute, "the last instance to be gone that is leaving", func() (bool, string) {
+		leaving := ""
+		for _, cluster := range []string{"east-1", "west-1"} {
+			out, err := kubectl(t, cluster, "get", "pods", "-n", "retail-prod-mobile-bank", "-o", `jsonpath={range .items[*]}{.metadata.name} {.metadata.deletionTimestamp}{"\n"}{end}`)
+			if err != nil {
+				return false, err.Error()
+			}
+			for line := range strings.Lines(out) {
+				if f := strings.Fields(line); len(f) == 2 {
+					leaving += " " + f[0]
+				}
+			}
+		}
+		return leaving == "", "there are still" + leaving
+	})
+	select {
+	case <-time.After(tail):
+	case <-t.Context().Done():
+		t.Fatal(t.Context().Err())
+	}
+	if err := l.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Errorf("the load ended before it was told to: %v", err)
+	}
 	err := l.cmd.Wait()
 	report := loadReport{}
 	if jsonErr := json.Unmarshal(l.out.Bytes(), &report); jsonErr != nil {
 		t.Fatalf("could not read the load's report: %v: %s %s", jsonErr, l.out.String(), l.errs.String())
 	}
-	t.Logf("load: %d transfers, %d failed, p99 %.0f ms, longest %.0f ms", report.Total.Sent, report.Total.Failed, report.Total.P99, report.Total.Max)
+	t.Logf("load: %.0f s, %d transfers, %d failed, p99 %.0f ms, longest %.0f ms", report.Seconds, report.Total.Sent, report.Total.Failed, report.Total.P99, report.Total.Max)
 	if err != nil || !report.OK || report.Total.Failed > 0 || report.Total.Sent == 0 {
 		t.Errorf("the load saw failures or a wrong sum: %v: %s", err, l.out.String())
 	}

@@ -20,6 +20,7 @@ import (
 // TestTheTutorialGoesAsWritten runs the commands of the first steps as a reader
 // does: in their order, in one shell, from the root of the checkout.
 func TestTheTutorialGoesAsWritten(t *testing.T) {
+	in(t, &lanes.retail)
 	page, err := os.ReadFile(filepath.Join(root, "docs/tutorial/first-steps.md"))
 	if err != nil {
 		t.Fatal(err)

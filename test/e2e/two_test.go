@@ -40,6 +40,7 @@ func throughHub(t *testing.T, person string, args ...string) (string, error) {
 // administrator hands himself no approver's name through any surface; two people make a
 // Person and his account, and neither of the two gets into it.
 func TestNobodyChangesWhoIsWhoAlone(t *testing.T) {
+	in(t, &lanes.identity)
 	id := fmt.Sprintf("e2e-%d", time.Now().Unix())
 	text := fmt.Sprintf("apiVersion: identity.fairway.cloud/v1alpha1\nkind: Person\nmetadata: {name: %s}\nspec: {displayName: 同伙, groups: [bank-business-approvers], logins: [{provider: local, login: %s}]}\n", id, id)
 	file := write(t, "person.yaml", text)
@@ -63,11 +64,12 @@ func TestNobodyChangesWhoIsWhoAlone(t *testing.T) {
 	if out, err := kubectl(t, "hub", status...); err == nil {
 		t.Errorf("a status says that it was agreed to: %s", out)
 	}
-	digest, err := kubectl(t, "hub", "get", "amendment", name, "-o", "jsonpath={.status.digest} {.metadata.uid}")
-	if err != nil {
-		t.Fatal(err)
-	}
-	parts := strings.Fields(digest)
+	var parts []string
+	until(t, time.Minute, "the amendment to have its digest", func() (bool, string) {
+		said, err := kubectl(t, "hub", "get", "amendment", name, "-o", "jsonpath={.status.digest} {.metadata.uid}")
+		parts = strings.Fields(said)
+		return err == nil && len(parts) == 2, fmt.Sprint(said, err)
+	})
 	forged := write(t, "confirmation.json", fmt.Sprintf(`{"apiVersion":"identity.fairway.cloud/v1alpha1","kind":"Confirmation","metadata":{"generateName":"forged-"},"spec":{"amendment":%q,"uid":%q,"digest":%q,"verdict":"Agree","author":"p10015","groups":["fairway:security-administrators"],"proof":"v1.a.b.c.d"}}`,
 		name, parts[1], parts[0]))
 	if out, err := kubectl(t, "hub", "create", "-f", forged); err == nil {
