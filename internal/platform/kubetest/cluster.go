@@ -266,10 +266,14 @@ func (c *Cluster) open() error {
 	return nil
 }
 
+// seldom has a server collect garbage less often than the sandbox's: one of a test
+// lives for seconds, and would spend a fifth of its time on that.
+const seldom = "GOGC=200"
+
 // server is the API server, to be run.
 func (c *Cluster) server() supervise.Process {
 	p := c.plane.Processes()[0]
-	p.Env = append(slices.Clone(p.Env), c.env...)
+	p.Env = append(append(slices.Clone(p.Env), seldom), c.env...)
 	return p
 }
 
