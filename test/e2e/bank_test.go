@@ -128,6 +128,7 @@ func TestAnotherTenantCannotReachTheBank(t *testing.T) {
 		{"another tenant does not get into the core either", card, ledger, false},
 	} {
 		t.Run(c.reason, func(t *testing.T) {
+			t.Parallel() // what is shut is waited for
 			if open := dial(t, c.from, c.to.IP+":8080"); open != c.open {
 				t.Errorf("a connection from %s (%s) to %s (%s): open is %v, want %v", c.from.Seat, c.from.IP, c.to.Seat, c.to.IP, open, c.open)
 			}
