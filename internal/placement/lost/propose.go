@@ -281,12 +281,21 @@ func Gains(before, after []placement.Assignment) []placementv1.ClusterGain {
 	return out
 }
 
+// mostLacks is how many causes are told of what finds no place: a pool may have hundreds of
+// racks, each of which lacks something.
+const mostLacks = 4
+
+// lacks says what a refused decision lacks: the first causes, and the last one, which says
+// what is wrong with all of them together where something is.
 func lacks(d placement.Decision) string {
 	var parts []string
 	for _, r := range d.Reasons {
 		if r.Refusal {
 			parts = append(parts, fmt.Sprintf("component %s in %s: %s", r.Component, r.DCN, r.Message))
 		}
+	}
+	if more := len(parts) - mostLacks; more > 0 {
+		parts = append(append(slices.Clip(parts[:mostLacks-1]), fmt.Sprintf("and %d causes more", more)), parts[len(parts)-1])
 	}
 	return strings.Join(parts, "; ")
 }
