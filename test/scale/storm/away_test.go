@@ -109,6 +109,9 @@ func TestClusterAway(t *testing.T) {
 		return lacking(b.clusterOf(two).Status.Conditions, fleetv1.ConditionReachable)
 	})
 	b.say("the hub knows that %s is back", two.name)
+	// A second later all of the lost cluster's replicas are asked to go. Its own controller
+	// manager sees that only when it asks its API server again: client-go's reflectors do
+	// so every 30 to 60 s once one has been away for a while.
 	b.completed("retail-prod", away)
 	b.say("the release is complete")
 	b.await("the cluster that was lost runs nothing of it any more", func() string {
