@@ -166,7 +166,7 @@ func (r *Reconciler) deliveries(ctx context.Context, from client.Reader, rel *re
 // away says why clusters of the plan cannot be reached now.
 func (r *Reconciler) away(ctx context.Context, s release.Seen) (map[string]string, error) {
 	var list fleetv1.ClusterList
-	if err := r.Hub.List(ctx, &list); err != nil {
+	if err := r.Hub.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil { // only read
 		return nil, fmt.Errorf("could not read the clusters: %w", err)
 	}
 	why := map[string]string{}
