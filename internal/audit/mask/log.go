@@ -7,18 +7,28 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
+	"sync"
 
 	"github.com/fairway-cloud/fairway/internal/audit"
 )
 
 // Handler masks what a log is told before it is written.
-func Handler(next slog.Handler) slog.Handler { return handler{next} }
+func Handler(next slog.Handler) slog.Handler {
+	return handler{asks: next, writes: func() slog.Handler { return next }}
+}
 
-type handler struct{ next slog.Handler }
+// handler masks what is written. Most loggers are made for one look at an object and never
+// write: what they are given is masked when they first do.
+type handler struct {
+	// asks says what is written at all, and writes is who does.
+	asks   slog.Handler
+	writes func() slog.Handler
+}
 
 // Enabled implements slog.Handler.
 func (h handler) Enabled(ctx context.Context, level slog.Level) bool {
-	return h.next.Enabled(ctx, level)
+	return h.asks.Enabled(ctx, level)
 }
 
 // Handle implements slog.Handler.
@@ -28,20 +38,25 @@ func (h handler) Handle(ctx context.Context, r slog.Record) error {
 		masked.AddAttrs(attribute(a))
 		return true
 	})
-	return h.next.Handle(ctx, masked)
+	return h.writes().Handle(ctx, masked)
 }
 
 // WithAttrs implements slog.Handler.
 func (h handler) WithAttrs(attributes []slog.Attr) slog.Handler {
-	masked := make([]slog.Attr, len(attributes))
-	for i, a := range attributes {
-		masked[i] = attribute(a)
-	}
-	return handler{h.next.WithAttrs(masked)}
+	attributes = slices.Clone(attributes)
+	return handler{h.asks, sync.OnceValue(func() slog.Handler {
+		masked := make([]slog.Attr, len(attributes))
+		for i, a := range attributes {
+			masked[i] = attribute(a)
+		}
+		return h.writes().WithAttrs(masked)
+	})}
 }
 
 // WithGroup implements slog.Handler.
-func (h handler) WithGroup(name string) slog.Handler { return handler{h.next.WithGroup(name)} }
+func (h handler) WithGroup(name string) slog.Handler {
+	return handler{h.asks, sync.OnceValue(func() slog.Handler { return h.writes().WithGroup(name) })}
+}
 
 func attribute(a slog.Attr) slog.Attr {
 	value := a.Value.Resolve()
