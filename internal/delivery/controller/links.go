@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -62,12 +63,17 @@ func (l *links) remember(cluster, namespace string, key client.ObjectKey) {
 	l.deliveries[cluster][namespace] = key
 }
 
-// wake has the Delivery of a member namespace reconciled.
+// settling is how long what a member tells is gathered before its Delivery is looked at: an
+// apply, or a host that goes, changes many objects at once.
+const settling = 100 * time.Millisecond
+
+// wake has the Delivery of a member namespace reconciled, once for all that happens in a
+// moment.
 func (l *links) wake(cluster, namespace string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if key, known := l.deliveries[cluster][namespace]; known && l.queue != nil {
-		l.queue.Add(reconcile.Request{NamespacedName: key})
+		l.queue.AddAfter(reconcile.Request{NamespacedName: key}, settling)
 	}
 }
 
