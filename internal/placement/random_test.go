@@ -263,9 +263,14 @@ func permitted(t *rapid.T, s placement.Snapshot, c placement.Component, a placem
 }
 
 // stays wants that a component which keeps its template loses no seat unless it
-// shrinks there, or lies where one is that it keeps apart from.
+// shrinks there, or lies where one is that it keeps apart from, or in fewer racks or zones than
+// it must: it did when it had to leave some, and moves as soon as it may.
 func stays(t *rapid.T, s placement.Snapshot, r placement.Request, c placement.Component, d placement.Decision) {
 	for _, count := range c.Counts {
+		racks, zones := lies(s, c, count.DCN, r.Previous)
+		if int32(len(racks)) < min(c.MinRacks, count.Count) || int32(len(zones)) < min(c.MinZones, count.Count) {
+			continue
+		}
 		var lost int
 		for _, p := range r.Previous {
 			if p.Component != c.Name || p.Cell.DCN != count.DCN || p.Template != c.Template || mustLeave(s, r, c, d, p.Cell) {
@@ -446,27 +451,35 @@ func sitesOf(t *rapid.T, s placement.Snapshot, r placement.Request, c placement.
 // racksOf wants what grows to lie in as many racks and availability zones as the component
 // asks for.
 func racksOf(t *rapid.T, s placement.Snapshot, r placement.Request, c placement.Component, count placement.Count, d placement.Decision) {
-	racks, zones := map[string]bool{}, map[string]bool{}
-	grows := false
-	for _, m := range s.Machines {
-		if m.Component == c.Name && m.DCN == count.DCN {
-			racks[m.Rack] = true
-			zones[domainOf(s, m.DataCenter, m.Rack)] = true
-		}
-	}
-	for _, a := range d.Assignments {
-		if a.Component == c.Name && a.Cell.DCN == count.DCN && len(a.Seats) > 0 {
-			racks[a.Cell.Rack] = true
-			zones[domainOf(s, siteOf(s, a.Cell.Cluster), a.Cell.Rack)] = true
-			grows = grows || len(a.Seats) > before(r, a)
-		}
-	}
+	racks, zones := lies(s, c, count.DCN, d.Assignments)
+	grows := slices.ContainsFunc(d.Assignments, func(a placement.Assignment) bool {
+		return a.Component == c.Name && a.Cell.DCN == count.DCN && len(a.Seats) > before(r, a)
+	})
 	if want := min(c.MinRacks, count.Count); grows && int32(len(racks)) < want {
 		t.Fatalf("%s lies in %d racks in %s and wants %d", c.Name, len(racks), count.DCN, want)
 	}
 	if want := min(c.MinZones, count.Count); grows && int32(len(zones)) < want {
 		t.Fatalf("%s lies in %d zones in %s and wants %d", c.Name, len(zones), count.DCN, want)
 	}
+}
+
+// lies is in which racks and zones a component's instances of a DCN lie, those on machines
+// included.
+func lies(s placement.Snapshot, c placement.Component, dcn string, all []placement.Assignment) (racks, zones map[string]bool) {
+	racks, zones = map[string]bool{}, map[string]bool{}
+	for _, m := range s.Machines {
+		if m.Component == c.Name && m.DCN == dcn {
+			racks[m.Rack] = true
+			zones[domainOf(s, m.DataCenter, m.Rack)] = true
+		}
+	}
+	for _, a := range all {
+		if a.Component == c.Name && a.Cell.DCN == dcn && len(a.Seats) > 0 {
+			racks[a.Cell.Rack] = true
+			zones[domainOf(s, siteOf(s, a.Cell.Cluster), a.Cell.Rack)] = true
+		}
+	}
+	return racks, zones
 }
 
 // apart wants that a DCN and its partner in one site share no failure domain.

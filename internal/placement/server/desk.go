@@ -153,10 +153,11 @@ func (d *Desk) Capacity(ctx context.Context, name string) ([]Pool, error) {
 			return nil, err
 		}
 	}
-	for _, c := range placement.Capacity(world.Snapshot(now), observed.Sizes(), func(environment string) placement.Policy { return policies[environment] }) {
-		if name != "" && c.Pool != name {
-			continue
-		}
+	snapshot := world.Snapshot(now)
+	if name != "" {
+		snapshot.Pools = slices.DeleteFunc(snapshot.Pools, func(p placement.Pool) bool { return p.Name != name })
+	}
+	for _, c := range placement.Capacity(snapshot, observed.Sizes(), func(environment string) placement.Policy { return policies[environment] }) {
 		p := Pool{Pool: c.Pool, Hosts: c.Hosts, Packing: fleetv1.PackingSpread, SpareHosts: c.Spare, SurgeHosts: c.Kept, Total: Amount(c.Total), Held: Amount(c.Held), Classes: c.Classes, More: moreOf(c.More), Sites: []Site{}, Advice: c.Advice, Losses: []Left{}}
 		if c.Pack {
 			p.Packing = fleetv1.PackingPack
