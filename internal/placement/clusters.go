@@ -24,13 +24,13 @@ func (n *numbers) limits(count Count) map[string]int64 {
 		if n.limited == nil {
 			n.limited = map[string]map[string]int64{}
 		}
-		n.limited[count.DCN] = count.beside(int64(n.machines(count.DCN)))
+		n.limited[count.DCN] = count.inClusters(int64(n.machines(count.DCN)))
 	}
 	return n.limited[count.DCN]
 }
 
-// beside are the numbers of the clusters beside so many instances on virtual machines.
-func (count Count) beside(machines int64) map[string]int64 {
+// inClusters are the numbers of the clusters, by name, beside so many instances on virtual machines.
+func (count Count) inClusters(machines int64) map[string]int64 {
 	out := make(map[string]int64, len(count.Clusters))
 	if machines == 0 {
 		for _, c := range count.Clusters {

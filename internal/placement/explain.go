@@ -33,7 +33,7 @@ func (k *look) explain() {
 		}
 		k.say(k.component, k.dcn, "Chosen", "cell %s %s", c.Key(), k.chosen(c))
 	}
-	k.apart()
+	k.tellTags()
 	k.processors()
 	k.unnamed()
 	k.excluded()

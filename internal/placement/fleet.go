@@ -46,9 +46,6 @@ type Fleet struct {
 	scratch scratch
 }
 
-// share is what a quota bounds.
-type share struct{ tenant, environment, pool string }
-
 // instanceOf names a component of an application.
 type instanceOf struct{ application, component string }
 

@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	tenancyv1 "github.com/fairway-cloud/fairway/api/tenancy/v1alpha1"
-	"github.com/fairway-cloud/fairway/internal/tenancy"
 )
 
 // DropCluster forgets a cluster. What is held in its rooms stays held.
@@ -164,20 +163,6 @@ func (f *Fleet) partnerIn(dcn string, r *room) string {
 		if x.other > 0 && slices.Contains(x.racks, r.domain) {
 			return d.Partner
 		}
-	}
-	return ""
-}
-
-// exceeds says why more in a pool exceeds the quota there, or "".
-func exceeds(pool, environment string, used, more Amount, quotas []tenancyv1.Quota) string {
-	if more.Within(Amount{}) {
-		return ""
-	}
-	of := func(a Amount) []tenancy.Share {
-		return []tenancy.Share{{Environment: environment, Pool: pool, Amount: tenancy.Amount{Instances: a.Instances, CPU: a.CPU, Memory: a.Memory}}}
-	}
-	for _, reason := range tenancy.CheckQuota(of(used), of(more), quotas) {
-		return reason.Message
 	}
 	return ""
 }

@@ -7,9 +7,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
-
-	"github.com/fairway-cloud/fairway/internal/tenancy"
 )
 
 // Place decides where the instances of the Requests run, all against one view of the
@@ -289,41 +286,4 @@ func (b *board) candidate(c *Component, cell Cell) *Candidate {
 
 func (b *board) refusedBy(c *Candidate, there bool) (rule, why string) {
 	return refusedBy(b.policy.Filters, c, there)
-}
-
-func (b *board) spend(pool string, a Amount) { b.spent[pool] = b.spent[pool].Plus(a) }
-
-// usedIn is what the tenant has reserved of a pool in the environment, the decision
-// included. Old and new instances of a Release count once: a quota bounds what is
-// planned to stay.
-func (b *board) usedIn(pool string) Amount {
-	return b.fleet.used[share{b.request.Tenant, b.request.Environment, pool}].Plus(b.spent[pool])
-}
-
-// quotaLeft is how many more instances of a size the quota of a pool allows.
-func (b *board) quotaLeft(pool string, size Amount) int64 {
-	var limit Amount
-	found := false
-	for i := range b.request.Quotas {
-		if q := &b.request.Quotas[i]; q.Pool == pool && q.Environment == b.request.Environment {
-			found = true
-			limit = limit.Plus(Amount{CPU: q.CPU.MilliValue(), Memory: q.Memory.Value(), Instances: q.Instances})
-		}
-	}
-	if !found {
-		return 0
-	}
-	return perHost(limit.Plus(b.usedIn(pool).Times(-1)), size)
-}
-
-// overQuota says why n more instances would exceed the quota, or "".
-func (b *board) overQuota(pool string, size Amount, n int64) string {
-	of := func(a Amount) []tenancy.Share {
-		return []tenancy.Share{{Environment: b.request.Environment, Pool: pool, Amount: tenancy.Amount{Instances: a.Instances, CPU: a.CPU, Memory: a.Memory}}}
-	}
-	var parts []string
-	for _, reason := range tenancy.CheckQuota(of(b.usedIn(pool)), of(size.Times(n)), b.request.Quotas) {
-		parts = append(parts, reason.Message)
-	}
-	return strings.Join(parts, "; ")
 }

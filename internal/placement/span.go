@@ -15,7 +15,7 @@ func (n *numbers) inZones(dcn string) int64 {
 	if n.component.MinZones < 2 {
 		return int64(n.component.MinZones)
 	}
-	return n.domains(dcn, func(rack int) int { return n.fleet.racks[rack].zone })
+	return n.spans(dcn, func(rack int) int { return n.fleet.racks[rack].zone })
 }
 
 // inRacks is over how many racks, if it matters.
@@ -23,12 +23,12 @@ func (n *numbers) inRacks(dcn string) int64 {
 	if n.component.MinRacks < 2 {
 		return int64(n.component.MinRacks)
 	}
-	return n.domains(dcn, func(rack int) int { return rack })
+	return n.spans(dcn, func(rack int) int { return rack })
 }
 
-// domains counts the domains of racks in which the component has instances of a DCN,
+// spans counts the domains of racks in which the component has instances of a DCN,
 // those on virtual machines included.
-func (n *numbers) domains(dcn string, of func(rack int) int) int64 {
+func (n *numbers) spans(dcn string, of func(rack int) int) int64 {
 	all := map[int]bool{}
 	for _, c := range n.cells {
 		if c.DCN == dcn && c.Zone == n.component.Zone && len(c.seats) > 0 {

@@ -31,9 +31,9 @@ func (b *board) profileOf(c *Component) *Profile {
 	return p
 }
 
-// apart says which tags kept a component's new instances away from whom: rack by rack,
+// tellTags says which tags kept a component's new instances away from whom: rack by rack,
 // those that took some first.
-func (k *look) apart() {
+func (k *look) tellTags() {
 	if !k.tags {
 		return
 	}
@@ -57,17 +57,17 @@ func (k *look) apart() {
 		}
 		seen[rack] = true
 	}
-	here, quiet := k.beside(taken, own)
-	there, other := k.beside(others, own)
+	here, quiet := k.besideWhom(taken, own)
+	there, other := k.besideWhom(others, own)
 	if len(taken) == 0 || quiet && other {
 		return
 	}
 	k.say(k.component, k.dcn, "Profile", "tags %s: new instances are in %s; not in %s", strings.Join(k.profile.Tags, ", "), here, there)
 }
 
-// beside tells of whom in racks the component keeps away, and whether nobody is there.
+// besideWhom tells of whom in racks the component keeps away, and whether nobody is there.
 // The new instances themselves do not count.
-func (k *look) beside(racks []int, own map[int]int64) (told string, none bool) {
+func (k *look) besideWhom(racks []int, own map[int]int64) (told string, none bool) {
 	none = true
 	var parts []string
 	for i, rack := range racks {
