@@ -77,10 +77,10 @@ func (n *numbers) allowed(c *numbered, upTo int64) int64 {
 // trim gives up the highest numbers of the fullest racks until the total is reached.
 func trim(cells []*numbered, total int) {
 	have := 0
-	racks := map[int]int{}
+	in := crowds{racks: map[int]int{}, zones: map[int]int{}}
 	for _, c := range cells {
 		have += len(c.stay)
-		racks[c.room.domain] += len(c.stay)
+		in.count(c, len(c.stay))
 	}
 	for ; have > total; have-- {
 		var worst *numbered
@@ -88,23 +88,33 @@ func trim(cells []*numbered, total int) {
 			if len(c.stay) == 0 {
 				continue
 			}
-			if worst == nil || fuller(racks, c, worst) {
+			if worst == nil || in.fuller(c, worst) {
 				worst = c
 			}
 		}
 		worst.stay = worst.stay[:len(worst.stay)-1]
-		racks[worst.room.domain]--
+		in.count(worst, -1)
 	}
 }
 
-// fuller says whether a cell gives up a seat before another one does: in the fuller
-// rack, then with more seats, then the later by name.
-func fuller(racks map[int]int, a, b *numbered) bool {
-	if x, y := racks[a.room.domain], racks[b.room.domain]; x != y {
-		return x > y
-	}
-	if x, y := len(a.stay), len(b.stay); x != y {
-		return x > y
+// crowds count seats by rack and by availability zone.
+type crowds struct{ racks, zones map[int]int }
+
+func (in crowds) count(c *numbered, by int) {
+	in.racks[c.room.domain] += by
+	in.zones[c.room.zone] += by
+}
+
+// fuller says whether a cell gives up a seat before another one does: in the fuller rack, of
+// two alike in the fuller zone, so that none is emptied without need, then with more seats,
+// then the later by name.
+func (in crowds) fuller(a, b *numbered) bool {
+	for _, by := range [...]int{
+		in.racks[a.room.domain] - in.racks[b.room.domain], in.zones[a.room.zone] - in.zones[b.room.zone], len(a.stay) - len(b.stay),
+	} {
+		if by != 0 {
+			return by > 0
+		}
 	}
 	return a.compare(b.Cell) > 0
 }
