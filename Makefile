@@ -31,14 +31,19 @@ up: deps bin/fairway ## Brings up the sandbox with the example bank on real Kube
 down: bin/fairway ## Takes the sandbox down and leaves nothing behind.
 	@bin/fairway sandbox down
 
+# What takes longest begins first, and twice as many packages are tested at once as there
+# are processors: most of them wait, for an API server or for time to pass.
+LONGEST  := $(addprefix ./,cmd/fairway test/scale/storm internal/delivery/controller internal/release/controller test/scale)
+UNIT     := -p $(shell echo $$((2 * $$(nproc)))) $(LONGEST) ./...
+
 .PHONY: test
 test: deps bin/fairway ## Runs every test, the end-to-end tests on the sandbox last.
-	go test -timeout 20m ./...
+	go test -timeout 20m $(UNIT)
 	go test -count=1 -timeout 40m -tags e2e ./test/e2e/...
 
 .PHONY: unit
 unit: ## Runs the tests that need no sandbox.
-	go test ./...
+	go test -timeout 20m $(UNIT)
 
 .PHONY: check
 check: $(LINT) ## Lints, and fails when generated files are stale.
