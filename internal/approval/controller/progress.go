@@ -89,6 +89,9 @@ func next(c approval.Case, j approval.Judgement, now time.Time) time.Duration {
 	for _, o := range j.Owed {
 		soonest(o.Due)
 	}
+	for i := range c.Decisions { // one from the future counts when its time has come
+		soonest(c.Decisions[i].CreationTimestamp.Time)
+	}
 	if j.State == approval.Approved && c.Subject.EndedAt.IsZero() {
 		soonest(c.Window.Next)
 		soonest(c.Window.Until)

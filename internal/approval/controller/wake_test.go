@@ -53,6 +53,35 @@ func TestARequestIsLookedAtWhenItsWindowOpens(t *testing.T) {
 	}
 }
 
+// A decision that the hub stamped with a clock ahead of the server's does not count yet:
+// the request is looked at when it does.
+func TestARequestIsLookedAtWhenADecisionCounts(t *testing.T) {
+	w := approvaltest.New(t, hub, tenancyv1.ClassProduction)
+	w.Joint()
+	q := w.Ask(w.Release("ahead"))
+	w.Agree(q)
+	w.Clock.Pass(-20 * time.Second)
+	look := func() time.Duration {
+		t.Helper()
+		if err := w.System.Get(t.Context(), client.ObjectKeyFromObject(q), q); err != nil {
+			t.Fatal(err)
+		}
+		result, err := w.Progress.Reconcile(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return result.RequeueAfter
+	}
+	again := look()
+	wants(t, "they lie 20 s ahead", condition(q.Status.Conditions, approvalv1.ConditionReady), "False Waiting")
+	if again > 21*time.Second {
+		t.Errorf("looked at again after %s, want at most 21 s", again)
+	}
+	w.Clock.Pass(again)
+	look()
+	wants(t, "their time has come", condition(q.Status.Conditions, approvalv1.ConditionReady), "True Approved")
+}
+
 // A policy's budget comes back with time, which nothing tells.
 func TestARequestThatWaitsForABudgetIsLookedAtOften(t *testing.T) {
 	w := approvaltest.New(t, hub, tenancyv1.ClassProduction)
