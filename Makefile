@@ -33,7 +33,7 @@ down: bin/fairway ## Takes the sandbox down and leaves nothing behind.
 
 # What takes longest begins first, and twice as many packages are tested at once as there
 # are processors: most of them wait, for an API server or for time to pass.
-LONGEST  := $(addprefix ./,cmd/fairway test/scale/storm internal/delivery/controller internal/release/controller test/scale)
+LONGEST  := $(addprefix ./,cmd/fairway test/scale/storm internal/delivery/controller internal/release/controller test/scale/obey test/scale)
 UNIT     := -p $(shell echo $$((2 * $$(nproc)))) $(LONGEST) ./...
 
 .PHONY: test
