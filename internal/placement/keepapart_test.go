@@ -380,3 +380,38 @@ func TestClashOfNeighbours(t *testing.T) {
 		})
 	}
 }
+
+// TestWhoNamesTheOtherGoes has two components lie in one rack, of which the first by name
+// keeps apart from the second from now on, and that from another application: the first goes,
+// although both keep apart from somebody.
+func TestWhoNamesTheOtherGoes(t *testing.T) {
+	s := placement.Snapshot{
+		DCNs: []placement.DCN{{Name: "dcn", DataCenter: "east", Environment: "prod"}}, Zones: []placement.Zone{{Name: "business", Levels: []string{"basic"}}},
+		Levels: []placement.Level{{Name: "basic"}}, Clusters: []placement.Cluster{{Name: "c0", DataCenter: "east", Environment: "prod"}},
+	}
+	pool := placement.Pool{Name: "pool", Tenants: []string{"retail"}, Level: "basic", Zones: []string{"business"}, Kind: placement.RealHosts}
+	for _, rack := range []string{"rack-0", "rack-1"} {
+		pool.Racks = append(pool.Racks, placement.Rack{Cluster: "c0", Name: rack, Hosts: []placement.Host{{Name: rack + "-0", Room: placement.Amount{CPU: 4000, Memory: 64 << 30, Instances: 100}}}})
+	}
+	s.Pools = []placement.Pool{pool}
+	r := placement.Request{Application: "retail-prod/pay", Tenant: "retail", Environment: "prod"}
+	r.Quotas = []tenancyv1.Quota{{Environment: "prod", Pool: "pool", Instances: 100, CPU: resource.MustParse("1000"), Memory: resource.MustParse("1Ti")}}
+	size := placement.Amount{CPU: 500, Memory: 1 << 20, Instances: 1}
+	for name, from := range map[string]placement.KeepsFrom{
+		"a": {Application: r.Application, Component: "b", Scope: placement.ScopeRack}, "b": {Application: "retail-prod/other", Component: "x", Scope: placement.ScopeRack},
+	} {
+		r.Components = append(r.Components, placement.Component{Name: name, Template: "t", Zone: "business", Level: "basic", Size: size, Counts: []placement.Count{{DCN: "dcn", Count: 1}}, KeepsFrom: []placement.KeepsFrom{from}})
+		was := placement.Assignment{Component: name, Template: "t", Size: size, Seats: []int32{0}, Cell: placement.Cell{Cluster: "c0", Pool: "pool", Zone: "business", Rack: "rack-0", DCN: "dcn"}}
+		r.Previous = append(r.Previous, was)
+		s.Reserved = append(s.Reserved, placement.Reservation{Application: r.Application, Tenant: "retail", Environment: "prod", Assignment: was})
+	}
+	racks := map[string]string{}
+	for _, a := range placement.Place(s, []placement.Request{r}, placement.DefaultPolicy())[0].Assignments {
+		if len(a.Seats) > 0 {
+			racks[a.Component] = a.Cell.Rack
+		}
+	}
+	if racks["a"] != "rack-1" || racks["b"] != "rack-0" {
+		t.Errorf("they lie in %v: a keeps apart from b, and goes", racks)
+	}
+}

@@ -31,19 +31,33 @@ func calledFirst(all []*numbers) []*numbers {
 }
 
 // byKeeping are the components' numbers in the order in which it is found out what may
-// stay: those that keep apart from others of the Request come after those that do not, since
-// it is they who go where two are too near.
+// stay: those that name others of the Request come after these, since it is they who go
+// where two are too near. Of two that name each other the first stays.
 func (b *board) byKeeping() []*numbers {
 	if !b.keepsApart() {
 		return b.all
 	}
-	turn := func(n *numbers) int {
-		if len(n.component.KeepsFrom) > 0 {
-			return 1
+	out := make([]*numbers, 0, len(b.all))
+	seen := map[*numbers]bool{}
+	var add func(*numbers)
+	add = func(n *numbers) {
+		if seen[n] {
+			return
 		}
-		return 0
+		seen[n] = true
+		for _, o := range b.all {
+			if slices.ContainsFunc(n.component.KeepsFrom, func(k KeepsFrom) bool {
+				return k.Application == b.request.Application && k.Component == o.component.Name
+			}) {
+				add(o)
+			}
+		}
+		out = append(out, n)
 	}
-	return slices.SortedStableFunc(slices.Values(b.all), func(x, y *numbers) int { return cmp.Compare(turn(x), turn(y)) })
+	for _, n := range b.all {
+		add(n)
+	}
+	return out
 }
 
 // ground is an availability zone or a rack that components of a Request divide.
