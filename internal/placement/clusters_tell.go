@@ -67,19 +67,7 @@ func (k *look) noCell(cluster string) (rule, why string) {
 		}
 	}
 	for _, r := range k.fleet.roomsIn(cluster) {
-		if by, cause := k.refusedBy(k.candidate(k.component, cellOf(r, k.component.Zone, k.dcn)), false); by != "" {
-			told(by, cause)
-			continue
-		}
-		switch {
-		case k.request.full(r):
-			told("RoomWaits", r.waiting())
-		case !r.takesSome(k.lot.archs):
-			by, cause := r.idle(k.component.Archs)
-			told(by, cause)
-		default:
-			told("Partners", fmt.Sprintf("rack %s belongs to the partner of DCN %s", r.rack, k.dcn))
-		}
+		told(k.shutOut(r))
 	}
 	if len(causes) == 0 {
 		return "", "no pool lists any host there: add hosts of the cluster to a Pool"

@@ -17,26 +17,88 @@ const (
 	mostCauses = 3
 )
 
-// explain says of each cell that got new instances why it was taken before the next
-// best, and which cells were excluded by which rule.
+// explain says of each cell with instances why they are there: of new ones why it was taken
+// before the next best, of those that run there already that they may stay, and at what
+// price. Then it says which cells were excluded by which rule.
 func (k *look) explain() {
 	if !k.policy.Explain {
 		return
 	}
-	told := 0
+	k.sort()
+	var kept, chosen []*numbered
 	for _, c := range k.cells {
-		if c.DCN != k.dcn || len(c.seats) <= len(c.before) {
+		if c.DCN != k.dcn || c.Zone != k.component.Zone || len(c.seats) == 0 {
 			continue
 		}
-		if told++; told > mostTold {
-			break
+		if c.newest() >= 0 {
+			chosen = append(chosen, c)
 		}
-		k.say(k.component, k.dcn, "Chosen", "cell %s %s", c.Key(), k.chosen(c))
+		if len(c.staying()) > 0 {
+			kept = append(kept, c)
+		}
 	}
+	k.sayOf(kept, "Kept", k.kept)
+	k.sayOf(chosen, "Chosen", k.chosen)
 	k.tellTags()
 	k.processors()
 	k.unnamed()
-	k.excluded()
+	k.excluded(1)
+}
+
+// sayOf says something of cells, and how many more there are than are named.
+func (k *look) sayOf(cells []*numbered, rule string, what func(c *numbered) string) {
+	for i, c := range cells {
+		if i == mostTold {
+			k.say(k.component, k.dcn, rule, "and %s more", groups(len(cells)-i))
+			return
+		}
+		k.say(k.component, k.dcn, rule, "cell %s %s", c.Key(), what(c))
+	}
+}
+
+func groups(n int) string {
+	if n == 1 {
+		return "1 group"
+	}
+	return fmt.Sprintf("%d groups", n)
+}
+
+// staying are the seats of a cell that were there before.
+func (c *numbered) staying() []int32 {
+	var out []int32
+	for _, seat := range c.seats {
+		if _, had := slices.BinarySearch(c.before, seat); had {
+			out = append(out, seat)
+		}
+	}
+	return out
+}
+
+// kept says that instances may stay where they run, what the last of them costs there, and
+// what it would cost elsewhere.
+func (k *look) kept(c *numbered) string {
+	seats := c.staying()
+	text := fmt.Sprintf("keeps seats %s, which may stay where they are", appendRange(nil, seats))
+	if len(seats) == 1 {
+		text = fmt.Sprintf("keeps seat %d, which may stay where it is", seats[0])
+	}
+	if k.spotOf(c) < 0 {
+		_, why := k.shutOut(c.room)
+		return text + "; it takes nothing new: " + why
+	}
+	price := k.saved(c)
+	next := k.next(c.room)
+	if next < 0 {
+		return fmt.Sprintf("%s: the last costs %d, and no other cell that may take instances has room", text, price)
+	}
+	k.undo(c)
+	other := k.price(next, k.inZone.at(k.spots[next].zone))
+	k.redo(c)
+	cell := cellOf(k.spots[next].room, k.component.Zone, k.dcn)
+	if other < price {
+		return fmt.Sprintf("%s: the last costs %d and would cost %d in cell %s, but what runs is not moved for that", text, price, other, cell.Key())
+	}
+	return fmt.Sprintf("%s: the last costs %d and would cost %d in cell %s, the next best", text, price, other, cell.Key())
 }
 
 // chosen says what spoke for a cell.
@@ -49,6 +111,11 @@ func (k *look) chosen(c *numbered) string {
 	k.undo(c)
 	mine := k.prices(i)
 	k.redo(c)
+	return k.lead(mine, next)
+}
+
+// lead says by which score a cell with such prices was better than the next best spot.
+func (k *look) lead(mine []int64, next int) string {
 	others := k.prices(next)
 	best, lead := -1, int64(0)
 	for j, s := range k.scores {
@@ -77,7 +144,7 @@ func (k *look) prices(i int) []int64 {
 func (k *look) next(but *room) int {
 	best, cost := -1, int64(0)
 	for i := range k.spots {
-		if k.spots[i].room == but || k.space(i) == 0 || k.spots[i].share != nil && k.spots[i].room.cluster != but.cluster || k.pools[k.spots[i].pool].quota == 0 {
+		if k.spots[i].room == but || k.space(i) == 0 || k.spots[i].share != nil && k.spots[i].room.cluster != but.cluster || k.pools[k.spots[i].pool].quota == 0 && k.spots[i].room.pool != but.pool {
 			continue
 		}
 		if p := k.price(i, k.inZone.at(k.spots[i].zone)); best < 0 || p < cost {
@@ -87,16 +154,17 @@ func (k *look) next(but *room) int {
 	return best
 }
 
-// excluded says which cells filters keep away, by rule: those last in the order of the
-// filters first, since they are the nearest misses.
-func (k *look) excluded() {
+// excluded says which cells are left aside, by rule: those last in the order of the filters
+// first, since they are the nearest misses, and before them those without room or quota for so
+// many instances.
+func (k *look) excluded(n int64) {
 	type rule struct {
 		name   string
 		cells  int
 		causes []string
 	}
 	var rules []*rule
-	for _, r := range k.closed(k.component, k.dcn) {
+	for _, r := range append(k.closed(k.component, k.dcn), k.full(n)...) {
 		i := slices.IndexFunc(rules, func(x *rule) bool { return x.name == r.rule })
 		if i < 0 {
 			i = len(rules)
@@ -111,14 +179,59 @@ func (k *look) excluded() {
 	slices.SortStableFunc(rules, func(a, b *rule) int { return cmp.Compare(order[b.name], order[a.name]) })
 	for i, r := range rules {
 		if i == mostRules {
+			var names []string
+			for _, x := range rules[i:] {
+				names = append(names, x.name)
+			}
+			k.aside("Rules", "and %s exclude cells, too", list(names))
 			break
 		}
 		slices.Sort(r.causes)
-		if more := len(r.causes) - mostCauses; more > 0 {
-			r.causes = append(r.causes[:mostCauses], fmt.Sprintf("and %d causes more", more))
-		}
-		k.say(k.component, k.dcn, r.name, "excludes %s: %s", cells(r.cells), strings.Join(r.causes, "; "))
+		k.aside(r.name, "excludes %s: %s", cells(r.cells), strings.Join(some(r.causes, mostCauses, "cause"), "; "))
 	}
+}
+
+// aside says what is left out, rather than what was decided.
+func (k *look) aside(rule, format string, args ...any) {
+	k.say(k.component, k.dcn, rule, format, args...)
+	k.decision.Reasons[len(k.decision.Reasons)-1].Aside = true
+}
+
+// full are the open cells without an instance of the component that take no n more: those of
+// pools without quota, and those without room.
+func (k *look) full(n int64) []closed {
+	type place struct{ pool, site string }
+	racks := map[place][]string{}
+	var order []place
+	var out []closed
+	quotas := map[string]int{}
+	for i := range k.spots {
+		s := &k.spots[i]
+		if s.cell != nil && len(s.cell.seats) > 0 {
+			continue
+		}
+		if k.pools[s.pool].quota < n {
+			at, told := quotas[s.room.pool]
+			if !told {
+				at = len(out)
+				quotas[s.room.pool] = at
+				out = append(out, closed{"Quota", k.overQuota(s.room.pool, k.component.Size, n), 0})
+			}
+			out[at].cells++
+			continue
+		}
+		if k.space(i) == 0 {
+			p := place{s.room.pool, k.fleet.racks[s.room.domain].site}
+			if racks[p] == nil {
+				order = append(order, p)
+			}
+			racks[p] = append(racks[p], s.room.rack)
+		}
+	}
+	for _, p := range order {
+		out = append(out, closed{"RoomHostByHost", fmt.Sprintf("pool %s in %s has no room that is certain for %s more on %s", p.pool, p.site, instances(n), racksCalled(racks[p])), len(racks[p])})
+	}
+	return out
 }
 
 func cells(n int) string {
@@ -126,4 +239,33 @@ func cells(n int) string {
 		return "1 cell"
 	}
 	return fmt.Sprintf("%d cells", n)
+}
+
+// explainOneCell says why all instances are in one cell of those that hold them all.
+func (k *look) explainOneCell(c *numbered, all int64) {
+	if !k.policy.Explain {
+		return
+	}
+	seats := c.seats
+	k.fleet.put(c.room, k.lot, k.profile, c.DCN, -all)
+	c.seats = nil
+	for i := range k.spots {
+		k.spots[i].left = -1
+		if k.roomFor(i, all); k.spots[i].left < all {
+			k.spots[i].left = 0
+		}
+	}
+	switch next := k.next(c.room); {
+	case len(c.before) > 0:
+		k.say(k.component, k.dcn, "Kept", "cell %s holds all of them, as it did before", c.Key())
+	case next < 0:
+		k.say(k.component, k.dcn, "Chosen", "cell %s has room for all of them, and no other cell that may take instances has", c.Key())
+	default:
+		k.say(k.component, k.dcn, "Chosen", "cell %s %s", c.Key(), k.lead(k.prices(k.spotOf(c)), next))
+	}
+	k.fleet.put(c.room, k.lot, k.profile, c.DCN, all)
+	c.seats = seats
+	k.processors()
+	k.unnamed()
+	k.excluded(all)
 }

@@ -61,6 +61,9 @@ func (n *numbers) fillDCN(count Count) {
 		}
 		defer n.tellApart(count.DCN)
 		defer k.explain()
+	} else if n.policy.Explain && kept > 0 {
+		defer n.tellApart(count.DCN)
+		defer n.look(count.DCN).explain()
 	}
 	n.tell(count, kept, onMachines)
 }
@@ -92,6 +95,7 @@ func (n *numbers) fillOneCell(count Count) {
 		}
 		if int32(len(c.seats)) == count.Count { //nolint:gosec // at most SeatsPerBlock
 			n.say(n.component, count.DCN, "OneCell", "%s in cell %s, and nowhere else", instances(int64(count.Count)), c.Key())
+			k.explainOneCell(c, int64(count.Count))
 			n.tellApart(count.DCN)
 			return
 		}

@@ -67,10 +67,7 @@ func Unsure(machines []Machine, application string) string {
 		return ""
 	}
 	slices.Sort(causes)
-	if more := len(causes) - mostCauses; more > 0 {
-		causes = append(causes[:mostCauses], fmt.Sprintf("and %d causes more", more))
-	}
-	return fmt.Sprintf("what is known of the virtual machines of %s may not be so any more: %s", application, strings.Join(causes, "; "))
+	return fmt.Sprintf("what is known of the virtual machines of %s may not be so any more: %s", application, strings.Join(some(causes, mostCauses, "cause"), "; "))
 }
 
 // Unsure says of an application what the function of that name does.
@@ -137,15 +134,12 @@ func (n *numbers) tellMachines(count Count, onMachines int) {
 	for i, where := range names {
 		names[i] = fmt.Sprintf("%d in rack %s", racks[where], where)
 	}
-	if more := len(names) - mostTold; more > 0 {
-		names = append(names[:mostTold], fmt.Sprintf("and %d racks more", more))
-	}
-	n.say(n.component, count.DCN, "OnMachines", "%d of %d on virtual machines: %s", onMachines, count.Count, strings.Join(names, ", "))
+	n.say(n.component, count.DCN, "OnMachines", "%d of %d on virtual machines: %s", onMachines, count.Count, strings.Join(some(names, mostTold, "rack"), ", "))
 	if more := onMachines - int(count.Count); more > 0 {
 		n.say(n.component, count.DCN, "OnMachines", "%d more on virtual machines than asked for: shut them down, or ask for more", more)
 	}
 	if len(doubts) > 0 {
 		slices.Sort(doubts)
-		n.say(n.component, count.DCN, "MachinesStale", "the number on virtual machines is in doubt: %s", strings.Join(doubts[:min(len(doubts), mostCauses)], "; "))
+		n.say(n.component, count.DCN, "MachinesStale", "the number on virtual machines is in doubt: %s", strings.Join(some(doubts, mostCauses, "cause"), "; "))
 	}
 }

@@ -103,29 +103,91 @@ func (b *board) closed(c *Component, dcn string) []closed {
 			})
 		}
 	}
-	out := slices.Clip(made.closed)
-	n := b.numbersOf(c)
-	bars := n.bars(false)
+	return append(slices.Clip(made.closed), b.numbersOf(c).closedBeside(open, dcn)...)
+}
+
+// closedBeside are the cells of rooms which filters leave open that are closed for the rest:
+// for what is in them, or for who is near.
+func (n *numbers) closedBeside(open []*room, dcn string) []closed {
+	var out []closed
+	var partners []string
+	d := n.door(dcn)
 	for _, r := range open {
-		if b.request.full(r) {
-			out = append(out, closed{"RoomWaits", r.waiting(), 1})
-			continue
-		}
-		if !r.takesSome(archsOf(c.Archs)) {
-			rule, why := r.idle(c.Archs)
+		switch rule, why := d.shut(r); rule {
+		case "":
+		case "Partners":
+			partners = append(partners, r.rack)
+		default:
 			out = append(out, closed{rule, why, 1})
-			continue
 		}
-		if why := n.barred(bars, r); why != "" {
-			out = append(out, closed{"KeepApart", why, 1})
-		}
+	}
+	if len(partners) > 0 {
+		out = append(out, closed{"Partners", n.ofPartner(partners, dcn), len(partners)})
 	}
 	return out
 }
 
+// ofPartner says that racks are the partner's of a DCN.
+func (n *numbers) ofPartner(racks []string, dcn string) string {
+	belong := "belong"
+	if racks = slices.Compact(slices.Sorted(slices.Values(racks))); len(racks) == 1 {
+		belong = "belongs"
+	}
+	return fmt.Sprintf("%s %s to %s, the partner of DCN %s", racksCalled(racks), belong, n.fleet.dcns[dcn].Partner, dcn)
+}
+
+// door is what keeps new instances of a component in a DCN out of rooms that filters leave open.
+type door struct {
+	*numbers
+	dcn  string
+	may  map[int]bool
+	bars []bar
+}
+
+func (n *numbers) door(dcn string) door { return door{n, dcn, n.fleet.mayUse(dcn), n.bars(false)} }
+
+// shut says which rule keeps new instances out of a room, and why; "": none.
+func (d door) shut(r *room) (rule, why string) {
+	switch {
+	case d.request.full(r):
+		return "RoomWaits", r.waiting()
+	case !r.takesSome(d.archs):
+		return r.idle(d.component.Archs)
+	case d.may != nil && !d.may[r.domain]:
+		return "Partners", d.ofPartner([]string{r.rack}, d.dcn)
+	case d.ownRacks != nil && !d.ownRacks[r.domain]:
+		return "KeepApart", fmt.Sprintf("rack %s is left to components that keep apart", r.rack)
+	}
+	if why := d.barred(d.bars, r); why != "" {
+		return "KeepApart", why
+	}
+	return "", ""
+}
+
+// shutOut says which rule keeps new instances out of a room that is no spot, and why.
+func (k *look) shutOut(r *room) (rule, why string) {
+	if !r.listed {
+		return "HostsReady", fmt.Sprintf("pool %s lists no host on rack %s of cluster %s any more", r.pool, r.rack, r.cluster)
+	}
+	if rule, why = k.refusedBy(k.candidate(k.component, cellOf(r, k.component.Zone, k.dcn)), false); rule != "" {
+		return rule, why
+	}
+	if rule, why = k.door(k.dcn).shut(r); rule != "" {
+		return rule, why
+	}
+	return "ClusterCount", fmt.Sprintf("no instance is for cluster %s", r.cluster)
+}
+
+// besideFilters are the rules that close cells which filters leave open, in the order in which they
+// are asked.
+var besideFilters = []string{"HostsReady", "Processor", "RoomWaits", "Partners", "KeepApart", "RoomHostByHost", "Quota"}
+
 // order numbers the rules that close cells in the order in which they are asked.
 func (b *board) order() map[string]int {
-	order := map[string]int{"HostsReady": len(b.policy.Filters), "Processor": len(b.policy.Filters) + 1, "RoomWaits": len(b.policy.Filters) + 2, "KeepApart": len(b.policy.Filters) + 3}
+	order := map[string]int{}
+	for i, name := range besideFilters {
+		order[name] = len(b.policy.Filters) + i
+	}
 	for i, f := range b.policy.Filters {
 		order[f.Name] = i
 	}

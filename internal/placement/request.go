@@ -107,11 +107,14 @@ type Decision struct {
 type Reason struct {
 	Component string
 	DCN       string
-	// Rule that spoke: the name of a filter or score, or "Count", "Kept", "Hosts".
+	// Rule that spoke: the name of a filter or score, or "Count", "Kept" or "Chosen".
 	Rule    string
 	Message string
 	// Refusal marks what makes the Request impossible.
 	Refusal bool
+	// Aside marks what says which cells are left out, rather than what was decided. Where
+	// there is no room for all reasons, these go first.
+	Aside bool
 }
 
 // String is a reason as a person reads it where it stands alone.

@@ -5,6 +5,7 @@ package placement
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -54,4 +55,28 @@ func hostsMore(n int64) string {
 		return "one host more would do"
 	}
 	return fmt.Sprintf("%d hosts more would do", n)
+}
+
+// some are so many of a list at most, and how many more there are of what they are.
+func some(all []string, most int, what string) []string {
+	more := len(all) - most
+	switch {
+	case more <= 0:
+		return all
+	case more > 1:
+		what += "s"
+	}
+	return append(slices.Clone(all[:most]), fmt.Sprintf("and %d %s more", more, what))
+}
+
+// racksCalled names racks: "rack a", "racks a and b", or "racks a, b and 4 more" with more names.
+func racksCalled(names []string) string {
+	names = slices.Compact(slices.Sorted(slices.Values(names)))
+	if len(names) == 1 {
+		return "rack " + names[0]
+	}
+	if more := len(names) - mostTold; more > 0 {
+		names = append(names[:mostTold], fmt.Sprintf("%d more", more))
+	}
+	return "racks " + list(names)
 }
