@@ -38,9 +38,7 @@ func SpecOf(application, revision string, d placement.Decision, by placementv1.D
 		return spec, fmt.Errorf("could not digest the placement of %q: %w", application, err)
 	}
 	spec.Digest = digest
-	for _, r := range d.Reasons {
-		spec.Reasons = append(spec.Reasons, placementv1.Reason{Component: r.Component, DCN: r.DCN, Rule: r.Rule, Message: Bounded(r.Message, 1024)})
-	}
+	spec.Reasons = reasonsOf(d.Reasons)
 	return spec, nil
 }
 
