@@ -50,7 +50,7 @@ any order, each class on its own, and how many would if sizes had hosts of their
 which sizes should have them, where that brings much; what is left free when the
 largest rack or data centre is lost and its instances have come to the rest; and in how
 many days the pool is full if it grows as it did. It takes a week of history for that,
-and says how much there is.`,
+which the server records day by day from its first day on, and says how much there is.`,
 		Example: "  fairway placement capacity --pool retail-business",
 		Args:    cobra.NoArgs,
 		RunE: c.run(func(ctx context.Context, api *cli.Client, cmd *cobra.Command, _ []string) error {
@@ -102,7 +102,11 @@ func tellCapacity(out io.Writer, p pools) error {
 		if one.Trend.FullInDays != nil {
 			full = fmt.Sprintf("in %.0f days, %s", *one.Trend.FullInDays, one.Trend.Why)
 		}
-		fmt.Fprintf(&text, "  full: %s (%.0f days of history)\n", full, one.Trend.HistoryDays)
+		since := ""
+		if one.Trend.Since != "" {
+			since = ", since " + one.Trend.Since
+		}
+		fmt.Fprintf(&text, "  full: %s (%.0f days of history%s)\n", full, one.Trend.HistoryDays, since)
 	}
 	_, err := io.WriteString(out, text.String())
 	return err

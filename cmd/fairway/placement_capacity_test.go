@@ -30,7 +30,7 @@ func TestTellCapacity(t *testing.T) {
 			},
 			Advice: "give XLarge hosts of its own",
 			Losses: []placementserver.Left{{Kind: "Rack", Name: "dc-east/a", Free: cores(44)}, {Kind: "DataCenter", Name: "dc-east", Free: cores(-4)}},
-			Trend:  placementserver.Trend{HistoryDays: 30, FullInDays: &days, Why: "CPU is full first"},
+			Trend:  placementserver.Trend{HistoryDays: 30, Since: "2026-10-29", FullInDays: &days, Why: "CPU is full first"},
 		},
 		{
 			Pool: "cards", Hosts: 1, Packing: fleetv1.PackingPack, Total: cores(8), Held: cores(0),
@@ -48,7 +48,7 @@ func TestTellCapacity(t *testing.T) {
 		"  advice: give XLarge hosts of its own",
 		"  without its largest rack (dc-east/a): 44.0 CPU, 88.0 GiB left",
 		"  without its largest data centre (dc-east): -4.0 CPU, -8.0 GiB left",
-		"  full: in 12 days, CPU is full first (30 days of history)",
+		"  full: in 12 days, CPU is full first (30 days of history, since 2026-10-29)",
 		"cards: 1 hosts, 8.0 CPU, 16.0 GiB in all, 0.0 CPU, 0.0 GiB reserved",
 		"  new instances: fill hosts in use first; kept free: 0 hosts' worth for lost hosts, 0 for releases",
 		"  fits more, of one size: 16 Small",

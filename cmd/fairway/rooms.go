@@ -31,7 +31,7 @@ func (h *house) rooms(authority server.Authority, desk *approvalserver.Desk, peo
 		h.auditRoutes(authority, kinds),
 		windowserver.Routes(&windowserver.Desk{Hub: h.mgr.GetClient(), Clock: clock.RealClock{}}),
 		approvalserver.Routes(desk),
-		placementserver.Routes(&placementserver.Desk{Hub: h.mgr.GetClient(), Direct: h.mgr.GetAPIReader(), Authority: authority, Drafts: app.Questions{Hub: h.mgr.GetClient(), Resolver: h.images}, Clock: clock.RealClock{}, As: h.clientOf, Keep: h.keepBrake, Inventory: h.inventory, Replay: h.replayer()}),
+		placementserver.Routes(&placementserver.Desk{Hub: h.mgr.GetClient(), Direct: h.mgr.GetAPIReader(), Authority: authority, Drafts: app.Questions{Hub: h.mgr.GetClient(), Resolver: h.images}, Clock: clock.RealClock{}, As: h.clientOf, Keep: h.keepBrake, History: h.history, Inventory: h.inventory, Replay: h.replayer()}),
 		profileserver.Routes(&profileserver.Desk{Hub: h.mgr.GetClient(), Direct: h.mgr.GetAPIReader(), As: h.clientOf, Authority: authority, Clock: clock.RealClock{}}),
 		itsm.Routes(h.itsm),
 	)

@@ -32,6 +32,7 @@ import (
 	"github.com/fairway-cloud/fairway/internal/identity/rights"
 	"github.com/fairway-cloud/fairway/internal/images/registry"
 	placement "github.com/fairway-cloud/fairway/internal/placement/controller"
+	"github.com/fairway-cloud/fairway/internal/placement/history"
 	"github.com/fairway-cloud/fairway/internal/placement/inventory"
 	"github.com/fairway-cloud/fairway/internal/placement/keeper"
 	"github.com/fairway-cloud/fairway/internal/platform/database"
@@ -74,6 +75,7 @@ type house struct {
 	keeper   *keeper.Keeper
 	delivery *delivery.Reconciler
 
+	history   *history.Store
 	inventory *inventory.Store
 	publisher *inventory.Publisher
 
@@ -122,6 +124,7 @@ var parts = []part{
 	{"approval.itsm", (*house).addITSM},
 	{"approval.notify", (*house).addNotify},
 	{"placement.inventory", (*house).addInventory},
+	{"placement.history", (*house).addHistory},
 	{"server", (*house).addAPI},
 }
 
@@ -166,6 +169,16 @@ func (h *house) addWaiting(context.Context) error {
 	return (&placement.Waiting{
 		Hub: h.mgr.GetClient(), Direct: h.mgr.GetAPIReader(), Kept: h.stops.Braked, Recorder: h.recorder, Clock: clock.RealClock{}, Events: h.mgr.GetEventRecorder("fairway-placement"),
 	}).SetupWithManager(h.mgr)
+}
+
+// addHistory records what pools hold, day by day.
+func (h *house) addHistory(ctx context.Context) error {
+	store, err := history.Open(ctx, h.database)
+	if err != nil {
+		return err
+	}
+	h.history = store
+	return h.mgr.Add(&history.Recorder{Hub: h.mgr.GetClient(), Store: store, Clock: clock.RealClock{}, Log: h.log})
 }
 
 func (h *house) addKeeper(context.Context) error {

@@ -66,6 +66,7 @@ func TestTrend(t *testing.T) {
 		"rests":      {line(10, 1000, 0), -1, "it does not grow"},
 		"shrinks":    {line(10, 9000, -100), -1, "it does not grow"},
 		"too short":  {line(3, 1000, 100), -1, "3.0 days of history are too few to tell: it takes 7"},
+		"few days":   {[]placement.Point{line(10, 1000, 100)[0], line(10, 1000, 100)[10]}, -1, "only 2 days are recorded, which are too few to tell: it takes 7"},
 		"no history": {nil, -1, "there is no history yet"},
 	} {
 		got := placement.TrendOf(c.points, placement.Amount{CPU: 10000, Memory: 1 << 40, Instances: 1000})

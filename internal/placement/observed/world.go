@@ -208,6 +208,19 @@ func Holds(p *placementv1.Placement, now time.Time) bool {
 	return p.Status.Release != "" || now.Before(p.Spec.ExpiresAt.Time)
 }
 
+// InUse is the world with the Placements that Releases use only: without trials and
+// proposals, which hold room until they expire.
+func (w World) InUse() World {
+	used := w.Placements.Items
+	w.Placements.Items = nil
+	for i := range used {
+		if used[i].Status.Release != "" {
+			w.Placements.Items = append(w.Placements.Items, used[i])
+		}
+	}
+	return w
+}
+
 func reservations(p placementv1.Placement) []placement.Reservation {
 	tenant, environment, _ := app.SplitNamespace(p.Namespace)
 	var out []placement.Reservation

@@ -4,12 +4,10 @@
 package server
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -17,6 +15,7 @@ import (
 	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/identity"
 	"github.com/fairway-cloud/fairway/internal/placement"
+	"github.com/fairway-cloud/fairway/internal/placement/history"
 	"github.com/fairway-cloud/fairway/internal/placement/inventory"
 	"github.com/fairway-cloud/fairway/internal/placement/observed"
 	"github.com/fairway-cloud/fairway/internal/release/kept"
@@ -36,6 +35,8 @@ type Desk struct {
 	As func(ctx context.Context) (client.Client, error)
 	// Keep keeps a brake that the hub cannot take now, until it can. Nil: it is refused.
 	Keep func(ctx context.Context, person identity.Person, name string, said kept.Brake) error
+	// History of what pools held; nil: there is none.
+	History *history.Store
 	// Inventory of all instances, and Replay, which has a receiver of it told anew; nil: there
 	// is none.
 	Inventory *inventory.Store
@@ -132,6 +133,8 @@ type Left struct {
 type Trend struct {
 	// HistoryDays is how many days of history it is drawn from.
 	HistoryDays float64 `json:"historyDays"`
+	// Since is the first day of it (UTC), such as "2026-10-29"; left out: there is none.
+	Since string `json:"since,omitempty"`
 	// FullInDays is when the pool is full if it goes on so; left out: nobody can tell, or
 	// it does not fill up.
 	FullInDays *float64 `json:"fullInDays,omitempty"`
@@ -146,6 +149,13 @@ func (d *Desk) Capacity(ctx context.Context, name string) ([]Pool, error) {
 		return nil, err
 	}
 	now := d.Clock.Now()
+	use := history.Use(world, now)
+	var past map[string][]placement.Point
+	if d.History != nil {
+		if past, err = d.History.Of(ctx, now); err != nil {
+			return nil, err
+		}
+	}
 	out := []Pool{}
 	policies := map[string]placement.Policy{}
 	for _, c := range world.Clusters.Items {
@@ -168,11 +178,7 @@ func (d *Desk) Capacity(ctx context.Context, name string) ([]Pool, error) {
 		for _, l := range c.Losses {
 			p.Losses = append(p.Losses, Left{Kind: l.Kind, Name: l.Name, Free: Amount(l.Free)})
 		}
-		t := placement.TrendOf(History(world.Placements.Items, c.Pool, now), c.Total)
-		p.Trend = Trend{HistoryDays: t.Days, Why: t.Why}
-		if t.Full >= 0 {
-			p.Trend.FullInDays = &t.Full
-		}
+		p.Trend = trendOf(past[c.Pool], placement.Point{At: now, Held: use[c.Pool]}, c.Total)
 		out = append(out, p)
 	}
 	return out, nil
@@ -186,49 +192,15 @@ func moreOf(all []placement.More) []More {
 	return out
 }
 
-// mostHistory is how far back a trend looks.
-const mostHistory = 90 * 24 * time.Hour
-
-// History is what a pool held, day by day, as Placements tell it: each that a Release
-// used held its room from when it was made until it was given back.
-func History(all []placementv1.Placement, pool string, now time.Time) []placement.Point {
-	type change struct {
-		at time.Time
-		by placement.Amount
+// trendOf draws a line through what was recorded of a pool and what it holds now.
+func trendOf(past []placement.Point, now placement.Point, total placement.Amount) Trend {
+	t := placement.TrendOf(append(past, now), total)
+	out := Trend{HistoryDays: t.Days, Why: t.Why}
+	if !t.Since.IsZero() {
+		out.Since = t.Since.Format(time.DateOnly)
 	}
-	var changes []change
-	for i := range all {
-		p := &all[i]
-		var held placement.Amount
-		for _, a := range p.Spec.Assignments {
-			if a.Cell.Pool == pool {
-				held = held.Plus(placement.Amount{CPU: a.CPU.MilliValue(), Memory: a.Memory.Value(), Instances: 1}.Times(int64(len(a.Seats))))
-			}
-		}
-		if p.Status.Release == "" || held == (placement.Amount{}) || p.CreationTimestamp.IsZero() {
-			continue
-		}
-		changes = append(changes, change{p.CreationTimestamp.Time, held})
-		if c := meta.FindStatusCondition(p.Status.Conditions, placementv1.ConditionReserved); c != nil && c.Status == "False" {
-			changes = append(changes, change{c.LastTransitionTime.Time, held.Times(-1)})
-		}
+	if t.Full >= 0 {
+		out.FullInDays = &t.Full
 	}
-	if len(changes) == 0 {
-		return nil
-	}
-	slices.SortFunc(changes, func(a, b change) int { return cmp.Compare(a.at.UnixNano(), b.at.UnixNano()) })
-	at := changes[0].at
-	if earliest := now.Add(-mostHistory); at.Before(earliest) {
-		at = earliest
-	}
-	var points []placement.Point
-	var held placement.Amount
-	i := 0
-	for ; !at.After(now); at = at.Add(24 * time.Hour) {
-		for ; i < len(changes) && !changes[i].at.After(at); i++ {
-			held = held.Plus(changes[i].by)
-		}
-		points = append(points, placement.Point{At: at, Held: held})
-	}
-	return points
+	return out
 }

@@ -6,8 +6,11 @@ package server_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"math"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -28,8 +31,10 @@ import (
 	"github.com/fairway-cloud/fairway/internal/identity"
 	"github.com/fairway-cloud/fairway/internal/placement"
 	"github.com/fairway-cloud/fairway/internal/placement/controller"
+	"github.com/fairway-cloud/fairway/internal/placement/history"
 	"github.com/fairway-cloud/fairway/internal/placement/placementtest"
 	"github.com/fairway-cloud/fairway/internal/placement/server"
+	"github.com/fairway-cloud/fairway/internal/platform/database"
 	"github.com/fairway-cloud/fairway/internal/platform/httpapi"
 	"github.com/fairway-cloud/fairway/internal/release/releasetest"
 	apiserver "github.com/fairway-cloud/fairway/internal/server"
@@ -92,26 +97,82 @@ func TestCapacity(t *testing.T) {
 	}
 }
 
-// TestHistory reads what was held from Placements that came and went.
-func TestHistory(t *testing.T) {
-	now := time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)
-	made := func(days int, cpu string, givenBack int) placementv1.Placement {
-		p := placementv1.Placement{ObjectMeta: metav1.ObjectMeta{CreationTimestamp: metav1.NewTime(now.AddDate(0, 0, -days))}}
-		p.Status.Release = "r"
-		p.Spec.Assignments = []placementv1.Assignment{{Cell: placementv1.Cell{Pool: "retail"}, Seats: []int32{0, 1}, CPU: resource.MustParse(cpu), Memory: resource.MustParse("1Gi")}}
-		if givenBack > 0 {
-			meta.SetStatusCondition(&p.Status.Conditions, metav1.Condition{
-				Type: placementv1.ConditionReserved, Status: metav1.ConditionFalse, Reason: "Superseded", LastTransitionTime: metav1.NewTime(now.AddDate(0, 0, -givenBack)),
-			})
-		}
-		return p
-	}
-	var got []int64
-	for _, p := range server.History([]placementv1.Placement{made(4, "1", 2), made(2, "3", 0), {}}, "retail", now) {
-		got = append(got, p.Held.CPU)
-	}
-	if diff := cmp.Diff([]int64{2000, 2000, 6000, 6000, 6000}, got); diff != "" {
-		t.Error(diff)
+// TestTrendIsOfWhatWasHeld releases an application each day for 60 days, and deletes what was
+// given back beyond the last ten, as Releases do. What it holds then was recorded day by day.
+func TestTrendIsOfWhatWasHeld(t *testing.T) {
+	const days = 60
+	for name, c := range map[string]struct {
+		reason string
+		cpu    func(day int) int64 // thousandths of a core of the fleet's 4
+		why    string
+		full   float64 // -1: no date
+	}{
+		"flat":  {"what holds the same each day does not grow, however often it is released", func(int) int64 { return 500 }, "it does not grow", -1},
+		"grows": {"ten thousandths of a core more each day", func(day int) int64 { return 500 + 10*int64(day) }, "CPU is full first", (4000 - 500 - 600) / 10},
+	} {
+		t.Run(name, func(t *testing.T) {
+			db, err := database.Open(t.Context(), filepath.Join(t.TempDir(), "fairway.db"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = db.Close() })
+			store, err := history.Open(t.Context(), db)
+			if err != nil {
+				t.Fatal(err)
+			}
+			hub := placementtest.Hub(t).Build()
+			clock := clocktesting.NewFakeClock(apptest.Now)
+			recorder := &history.Recorder{Hub: hub, Store: store, Clock: clock}
+			var kept []*placementv1.Placement
+			for day := range days + 1 {
+				if len(kept) > 0 {
+					last := kept[len(kept)-1]
+					meta.SetStatusCondition(&last.Status.Conditions, metav1.Condition{
+						Type: placementv1.ConditionReserved, Status: metav1.ConditionFalse, Reason: "Superseded", LastTransitionTime: metav1.NewTime(clock.Now()),
+					})
+					if err := hub.Status().Update(t.Context(), last); err != nil {
+						t.Fatal(err)
+					}
+				}
+				p := &placementv1.Placement{ObjectMeta: metav1.ObjectMeta{Namespace: "retail-prod", Name: fmt.Sprintf("p%d", day), CreationTimestamp: metav1.NewTime(clock.Now())}}
+				p.Spec.Application = "bank"
+				p.Spec.Assignments = []placementv1.Assignment{{
+					Component: "account", Template: fmt.Sprint(day), Cell: placementv1.Cell{Cluster: "east-1", Pool: "retail-business", Rack: "east-a"},
+					Seats: []int32{0}, CPU: *resource.NewMilliQuantity(c.cpu(day), resource.DecimalSI), Memory: resource.MustParse("1Gi"),
+				}}
+				if err := hub.Create(t.Context(), p); err != nil {
+					t.Fatal(err)
+				}
+				p.Status.Release = "r"
+				if err := hub.Status().Update(t.Context(), p); err != nil {
+					t.Fatal(err)
+				}
+				if kept = append(kept, p); len(kept) > 10 {
+					if err := hub.Delete(t.Context(), kept[0]); err != nil {
+						t.Fatal(err)
+					}
+					kept = kept[1:]
+				}
+				if day < days { // the last one is what is held now
+					if err := recorder.Record(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+					clock.Step(24 * time.Hour)
+				}
+			}
+			pools, err := (&server.Desk{Hub: hub, Direct: hub, Clock: clock, History: store}).Capacity(t.Context(), "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := pools[0].Trend
+			full := -1.0
+			if got.FullInDays != nil {
+				full = *got.FullInDays
+			}
+			if got.Why != c.why || math.Abs(full-c.full) > 1e-6 || got.HistoryDays != days || got.Since != apptest.Now.UTC().Format(time.DateOnly) {
+				t.Errorf("%s: %+v, full in %v days, want %v, %q", c.reason, got, full, c.full, c.why)
+			}
+		})
 	}
 }
 

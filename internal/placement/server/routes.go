@@ -240,7 +240,7 @@ func Schemas() map[string]any {
 			"advice":  text("Which sizes should have hosts of their own, and what that brings. Left out: it would not bring much."),
 			"losses":  list(object([]any{"kind", "name", "free"}, map[string]any{"kind": text("Rack or DataCenter."), "name": text("The largest one of the pool."), "free": ref("placement.Amount")})),
 			"trend": object([]any{"historyDays", "why"}, map[string]any{
-				"historyDays": map[string]any{"type": "number", "description": "Days of history."}, "why": text("What is full first, or why nobody can tell."),
+				"historyDays": map[string]any{"type": "number", "description": "Days of history."}, "since": text("First day of the history (UTC), such as 2026-10-29. Left out: there is none."), "why": text("What is full first, or why nobody can tell."),
 				"fullInDays": map[string]any{"type": "number", "description": "Days until the pool is full. Left out: nobody can tell, or it does not fill up."},
 			}),
 		}))}),
