@@ -71,9 +71,8 @@ func (r *Reconciler) start(ctx context.Context, rel *releasev1.Release, s releas
 	})
 }
 
-// guarded asks the Gate, records the intent, acts and records the outcome. The
-// way back goes on while Gate or log are away.
-func (r *Reconciler) guarded(ctx context.Context, rel *releasev1.Release, s release.Seen, act approval.Act, evidence audit.Act, do func(context.Context) error) error {
+// held refuses a step of what somebody stopped, or of what a brake holds.
+func (r *Reconciler) held(ctx context.Context, rel *releasev1.Release) error {
 	if r.Stops != nil && r.Stops.Holds(rel) {
 		return &release.Refusal{Reason: releasev1.ReasonRefused, Message: "somebody stopped it while the hub was away: that is written before any step is taken"}
 	}
@@ -81,6 +80,17 @@ func (r *Reconciler) guarded(ctx context.Context, rel *releasev1.Release, s rele
 		if why := r.Brakes.Hold(ctx, rel); why != "" {
 			return &release.Refusal{Reason: releasev1.ReasonRefused, Message: "automation is stopped, and no step of what it started is taken: " + why}
 		}
+	}
+	return nil
+}
+
+// guarded asks the Gate, records the intent, acts and records the outcome. The
+// way back goes on while Gate or log are away. What holds the Release is asked first, so
+// that nobody is asked in vain, and again right before the act: Gate and log may take
+// their time, and a brake holds from when it is set.
+func (r *Reconciler) guarded(ctx context.Context, rel *releasev1.Release, s release.Seen, act approval.Act, evidence audit.Act, do func(context.Context) error) error {
+	if err := r.held(ctx, rel); err != nil {
+		return err
 	}
 	back := s.Plan != nil && s.Plan.Back
 	_, act.Environment, _ = app.SplitNamespace(rel.Namespace)
@@ -103,7 +113,12 @@ func (r *Reconciler) guarded(ctx context.Context, rel *releasev1.Release, s rele
 	if back {
 		away = audit.FailOpen
 	}
-	return audit.Do(ctx, r.Recorder, away, evidence, do)
+	return audit.Do(ctx, r.Recorder, away, evidence, func(ctx context.Context) error {
+		if err := r.held(ctx, rel); err != nil {
+			return err
+		}
+		return do(ctx)
+	})
 }
 
 // step gives one cluster its next state.
