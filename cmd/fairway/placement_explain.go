@@ -55,7 +55,8 @@ the fleet may have changed since.`,
 	return command
 }
 
-// inForce is the Placement that an application runs by.
+// inForce is the Placement that an application runs by, or is to run by where nothing of it
+// runs yet.
 func inForce(ctx context.Context, api *cli.Client, application string) (*placementv1.Placement, error) {
 	if api.Namespace() == "" {
 		return nil, cli.Usage("name the namespace with -n")
@@ -66,6 +67,9 @@ func inForce(ctx context.Context, api *cli.Client, application string) (*placeme
 	}
 	found := observed.InForce(held)
 	if found == nil {
+		found = observed.Planned(held)
+	}
+	if found == nil {
 		return nil, fmt.Errorf("could not find a placement of application %q in %q that a release uses: start one with \"fairway release start %s\"", application, api.Namespace(), application)
 	}
 	return found, nil
@@ -74,8 +78,12 @@ func inForce(ctx context.Context, api *cli.Client, application string) (*placeme
 // explain writes a Placement as a person reads it.
 func explain(out io.Writer, p *placementv1.Placement) error {
 	var text strings.Builder
-	fmt.Fprintf(&text, "%s runs revision %s by placement %s, decided %s for release %s\n", p.Spec.Application, p.Spec.Revision, p.Name,
-		p.CreationTimestamp.Local().Format("2006-01-02 15:04:05 -07:00"), p.Status.Release)
+	runs, yet := "runs", ""
+	if !observed.Begun(p) {
+		runs, yet = "is to run", ", which has not taken a step yet"
+	}
+	fmt.Fprintf(&text, "%s %s revision %s by placement %s, decided %s for release %s%s\n", p.Spec.Application, runs, p.Spec.Revision, p.Name,
+		p.CreationTimestamp.Local().Format("2006-01-02 15:04:05 -07:00"), p.Status.Release, yet)
 	if by := p.Spec.Policy; by != nil {
 		fmt.Fprintf(&text, "decided with %s\n", policyWords(by))
 	}

@@ -19,6 +19,9 @@ type Placer interface {
 	// name and returns the Placement. Called again for the same Release it returns
 	// the same Placement. A *Refusal says what lacks.
 	Place(ctx context.Context, r *releasev1.Release, revision *appv1.Revision) (*placementv1.Placement, error)
+	// Begin says, before the first step of a Release is taken, that what runs is from then
+	// on what its Placement says. Said again it changes nothing.
+	Begin(ctx context.Context, r *releasev1.Release) error
 	// Free gives back the room of every Placement of the application except the
 	// named one. Empty: of every one.
 	Free(ctx context.Context, namespace, application, keep string) error

@@ -191,7 +191,10 @@ const ConditionReserved = "Reserved"
 const (
 	// ReasonProposed: the room is held until the Placement expires.
 	ReasonProposed = "Proposed"
-	// ReasonInUse: a Release uses the Placement, or what it placed runs.
+	// ReasonPlanned: a Release holds the room and has not taken a step yet: it waits for an
+	// approval, or was stopped before.
+	ReasonPlanned = "Planned"
+	// ReasonInUse: what it placed runs, or a Release is bringing it about.
 	ReasonInUse = "InUse"
 	// ReasonSuperseded: a later Placement took its place.
 	ReasonSuperseded = "Superseded"

@@ -10,7 +10,6 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
@@ -109,10 +108,7 @@ func gone(s placement.Snapshot, inForce, found *placementv1.Placement) string {
 func (p *Placer) take(ctx context.Context, found *placementv1.Placement, by string) error {
 	before := found.DeepCopy()
 	found.Status.Release = by
-	meta.SetStatusCondition(&found.Status.Conditions, metav1.Condition{
-		Type: placementv1.ConditionReserved, Status: metav1.ConditionTrue, Reason: placementv1.ReasonInUse,
-		Message: fmt.Sprintf("release %q uses the room", by), LastTransitionTime: metav1.NewTime(p.Clock.Now()),
-	})
+	meta.SetStatusCondition(&found.Status.Conditions, p.used(by, false))
 	if err := p.Hub.Status().Patch(ctx, found, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
 		return fmt.Errorf("could not mark placement %q as used by release %q: %w", found.Name, by, err)
 	}

@@ -289,19 +289,58 @@ func (p *Placer) store(ctx context.Context, a *question) (*placementv1.Placement
 	return &found, p.Hub.Patch(ctx, &found, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
 }
 
-// use marks a Placement as used by a Release.
+// use marks a Placement as used by a Release. What runs by it goes on doing so; otherwise
+// it is planned until the Release takes its first step.
 func (p *Placer) use(ctx context.Context, made *placementv1.Placement, by string) error {
 	before := made.DeepCopy()
+	runs := observed.Begun(made) && observed.Holds(made, p.Clock.Now())
 	made.Status.Release = by
-	changed := meta.SetStatusCondition(&made.Status.Conditions, metav1.Condition{
-		Type: placementv1.ConditionReserved, Status: metav1.ConditionTrue, Reason: placementv1.ReasonInUse,
-		Message: fmt.Sprintf("release %q uses the room", by), LastTransitionTime: metav1.NewTime(p.Clock.Now()),
-	})
+	changed := meta.SetStatusCondition(&made.Status.Conditions, p.used(by, runs))
 	if !changed && before.Status.Release == by {
 		return nil
 	}
 	if err := p.Hub.Status().Patch(ctx, made, client.MergeFrom(before)); err != nil {
 		return fmt.Errorf("could not mark placement %q as used by release %q: %w", made.Name, by, err)
+	}
+	p.fleet().Saw(made.DeepCopy())
+	return nil
+}
+
+// used is the condition of a Placement that a Release uses.
+func (p *Placer) used(by string, begun bool) metav1.Condition {
+	c := metav1.Condition{
+		Type: placementv1.ConditionReserved, Status: metav1.ConditionTrue, Reason: placementv1.ReasonPlanned,
+		Message: fmt.Sprintf("release %q holds the room and has not taken a step yet", by), LastTransitionTime: metav1.NewTime(p.Clock.Now()),
+	}
+	if begun {
+		c.Reason, c.Message = placementv1.ReasonInUse, fmt.Sprintf("release %q uses the room", by)
+	}
+	return c
+}
+
+// Begin implements release.Placer.
+func (p *Placer) Begin(ctx context.Context, r *releasev1.Release) error {
+	if r.Status.Placement == "" {
+		return nil
+	}
+	key, made := client.ObjectKey{Namespace: r.Namespace, Name: r.Status.Placement}, &placementv1.Placement{}
+	begun := func() bool { return made.Status.Release == r.Name && observed.Begun(made) }
+	if err := p.Hub.Get(ctx, key, made); err == nil && begun() {
+		return nil
+	}
+	// What the cache does not know yet is asked for: this happens once for each Release.
+	if err := p.Direct.Get(ctx, key, made); apierrors.IsNotFound(err) {
+		return nil // its plan is all that the steps need
+	} else if err != nil {
+		return fmt.Errorf("could not read placement %q: %w", made.Name, err)
+	}
+	if begun() || made.Status.Release != r.Name {
+		return nil
+	}
+	before := made.DeepCopy()
+	meta.SetStatusCondition(&made.Status.Conditions, p.used(r.Name, true))
+	if err := p.Hub.Status().Patch(ctx, made, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
+		return fmt.Errorf("could not mark placement %q as in force: %w", made.Name, err)
 	}
 	p.fleet().Saw(made.DeepCopy())
 	return nil

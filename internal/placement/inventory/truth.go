@@ -69,7 +69,7 @@ func Truth(s Seen, now time.Time) []Instance {
 	return out
 }
 
-// held are the Placements that Releases use, the newest first.
+// held are the Placements that Releases use, those in force first, then the newest.
 func (s *Seen) held(now time.Time) []*placementv1.Placement {
 	var out []*placementv1.Placement
 	for i := range s.Placements {
@@ -77,7 +77,7 @@ func (s *Seen) held(now time.Time) []*placementv1.Placement {
 			out = append(out, p)
 		}
 	}
-	slices.SortFunc(out, newest)
+	slices.SortFunc(out, observed.Newest)
 	return out
 }
 

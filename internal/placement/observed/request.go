@@ -128,8 +128,8 @@ func hostKindOf(tenant string, pools []placement.Pool) placement.HostKind {
 	return kind
 }
 
-// previous is what seats and numbers stay with: the newest Placement that a
-// Release of the application uses, and the numbers of those before it.
+// previous is what seats and numbers stay with: the Placement in force, or, where nothing
+// runs yet, the newest that a Release holds, and the numbers of the others.
 func previous(held []placementv1.Placement) []placement.Assignment {
 	used := usedBy(held)
 	var out []placement.Assignment
@@ -154,11 +154,23 @@ func previous(held []placementv1.Placement) []placement.Assignment {
 	return out
 }
 
-// usedBy are the Placements that Releases use, the newest first.
+// usedBy are the Placements that Releases use, those in force before those that are planned,
+// the newest first.
 func usedBy(held []placementv1.Placement) []placementv1.Placement {
 	used := slices.DeleteFunc(slices.Clone(held), func(p placementv1.Placement) bool { return p.Status.Release == "" })
 	slices.SortFunc(used, func(a, b placementv1.Placement) int {
-		return cmp.Or(b.CreationTimestamp.Compare(a.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
+		return Newest(&a, &b)
 	})
 	return used
+}
+
+// Newest orders Placements that Releases use: those in force first, then the newest.
+func Newest(a, b *placementv1.Placement) int {
+	if x, y := Begun(a), Begun(b); x != y {
+		if x {
+			return -1
+		}
+		return 1
+	}
+	return cmp.Or(b.CreationTimestamp.Compare(a.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
 }

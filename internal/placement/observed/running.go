@@ -10,6 +10,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
@@ -19,14 +20,29 @@ import (
 	"github.com/fairway-cloud/fairway/internal/placement"
 )
 
-// InForce is the Placement that an application runs by, among those that hold its room:
-// the newest that a Release uses; nil: none.
+// InForce is the Placement that an application runs by, among those that hold its room: the
+// newest whose Release has taken a step; nil: none. One that waits for its approval, or was
+// stopped before its first step, holds room and changes nothing of what runs.
 func InForce(held []placementv1.Placement) *placementv1.Placement {
-	used := usedBy(held)
-	if len(used) == 0 {
-		return nil
+	if used := usedBy(held); len(used) > 0 && Begun(&used[0]) {
+		return &used[0]
 	}
-	return &used[0]
+	return nil
+}
+
+// Planned is the newest Placement whose Release has not taken a step yet; nil: none.
+func Planned(held []placementv1.Placement) *placementv1.Placement {
+	used := usedBy(held)
+	if i := slices.IndexFunc(used, func(p placementv1.Placement) bool { return !Begun(&p) }); i >= 0 {
+		return &used[i]
+	}
+	return nil
+}
+
+// Begun reports whether what a Placement says runs, or is being brought about.
+func Begun(p *placementv1.Placement) bool {
+	reserved := meta.FindStatusCondition(p.Status.Conditions, placementv1.ConditionReserved)
+	return p.Status.Release != "" && (reserved == nil || reserved.Reason != placementv1.ReasonPlanned)
 }
 
 // Running asks for the room that the applications have which run: of each the

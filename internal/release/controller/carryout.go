@@ -142,6 +142,9 @@ func (r *Reconciler) step(ctx context.Context, rel *releasev1.Release, s release
 		approval.Act{Verb: "release.step", Subject: subject("Delivery", next), Cluster: a.Cluster},
 		audit.Act{Before: before, After: after, Details: append([]string{a.String()}, a.Details...)},
 		func(ctx context.Context) error {
+			if err := r.Placer.Begin(ctx, rel); err != nil {
+				return err
+			}
 			if d == nil {
 				return r.Hub.Create(ctx, next)
 			}
@@ -163,6 +166,9 @@ func (r *Reconciler) forget(ctx context.Context, rel *releasev1.Release, s relea
 		approval.Act{Verb: "release.step", Subject: subject("Delivery", d), Cluster: a.Cluster},
 		audit.Act{Details: []string{a.String()}},
 		func(ctx context.Context) error {
+			if err := r.Placer.Begin(ctx, rel); err != nil {
+				return err
+			}
 			return client.IgnoreNotFound(r.Hub.Delete(ctx, d, client.Preconditions{UID: &d.UID, ResourceVersion: &d.ResourceVersion}))
 		})
 	if err != nil {
