@@ -73,7 +73,13 @@ func TestAReleaseThatNamesALostCluster(t *testing.T) {
 	})
 	old, fresh := inBoth(t, "registry.bank.example/bank/account:a"), inBoth(t, "registry.bank.example/bank/account:b")
 	place := func(name string, kind releasev1.Kind, revision *appv1.Revision) (*placementv1.Placement, error) {
-		return h.placer.Place(t.Context(), releasetest.New(name, revision.Name, func(r *releasev1.Release) { r.Spec.Application, r.Spec.Kind = "pay", kind }), revision)
+		r := releasetest.New(name, revision.Name, func(r *releasev1.Release) { r.Spec.Application, r.Spec.Kind = "pay", kind })
+		made, err := h.placer.Place(t.Context(), r, revision)
+		if err == nil {
+			r.Status.Placement = made.Name
+			err = h.placer.Begin(t.Context(), r)
+		}
+		return made, err
 	}
 	first, err := place("pay-1", releasev1.KindDeploy, old)
 	if err != nil {

@@ -157,11 +157,7 @@ func (s *site) run(application string, n int32) (*placementv1.Placement, *appv1.
 	if err := s.Create(s.t.Context(), revision); err != nil {
 		s.t.Fatal(err)
 	}
-	found, err := s.placer.Place(s.t.Context(), releasetest.New(application+"-1", revision.Name, func(r *releasev1.Release) { r.Spec.Application = application }), revision)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return found, revision
+	return placementtest.Run(s.t, s.placer, releasetest.New(application+"-1", revision.Name, func(r *releasev1.Release) { r.Spec.Application = application }), revision), revision
 }
 
 // pass lets time go by and has the controller look until it has nothing to do.
@@ -259,9 +255,9 @@ func TestALostRackIsProposedAndUsed(t *testing.T) {
 		return releasetest.New(name, revision.Name, func(r *releasev1.Release) { r.Spec.Application, r.Spec.Placement = "pay", placement })
 	}
 	for range 2 { // again after a kill
-		used, err := s.placer.Place(t.Context(), named("pay-2", p.Name), revision)
-		if err != nil || used.Name != p.Name || used.Status.Release != "pay-2" {
-			t.Fatalf("%v, %v: want the proposal", used, err)
+		used := placementtest.Run(t, s.placer, named("pay-2", p.Name), revision)
+		if used.Name != p.Name || used.Status.Release != "pay-2" {
+			t.Fatalf("%v: want the proposal", used)
 		}
 	}
 	s.pass(time.Minute)
@@ -362,9 +358,7 @@ func (s *site) supersede() {
 	s.t.Helper()
 	s.clock.SetTime(s.clock.Now().Add(time.Minute))
 	revision := placementtest.Revision(s.t, "pay", 3)
-	if _, err := s.placer.Place(s.t.Context(), releasetest.New("pay-3", revision.Name, func(r *releasev1.Release) { r.Spec.Application = "pay" }), revision); err != nil {
-		s.t.Fatal(err)
-	}
+	placementtest.Run(s.t, s.placer, releasetest.New("pay-3", revision.Name, func(r *releasev1.Release) { r.Spec.Application = "pay" }), revision)
 }
 
 // TestEvictionStormMovesNothing: many hosts vanish and come back after ten minutes, while

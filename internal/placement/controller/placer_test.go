@@ -142,7 +142,7 @@ func TestSuperseded(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	want := map[string]string{old.Name: "Superseded one", now.Name: "InUse two"}
+	want := map[string]string{old.Name: "Superseded one", now.Name: "Planned two"}
 	if diff := cmp.Diff(want, h.placements()); diff != "" {
 		t.Errorf("only what runs holds room, however old it is (-want +got):\n%s", diff)
 	}
@@ -178,10 +178,56 @@ func TestExpiry(t *testing.T) {
 	}
 	h.clock.SetTime(h.clock.Now().Add(time.Hour))
 	look()
-	if diff := cmp.Diff(map[string]string{used.Name: "InUse one"}, h.placements()); diff != "" {
+	if diff := cmp.Diff(map[string]string{used.Name: "Planned one"}, h.placements()); diff != "" {
 		t.Errorf("the proposal goes, what is used stays (-want +got):\n%s", diff)
 	}
 	if err := h.Get(t.Context(), client.ObjectKeyFromObject(used), &placementv1.Placement{}); apierrors.IsNotFound(err) {
 		t.Error("what a Release uses never expires")
+	}
+}
+
+// What a Release was placed by is in force from its first step on, and what another decided
+// meanwhile waits: it holds room, and is not what runs.
+func TestAPlacementIsInForceFromTheFirstStep(t *testing.T) {
+	h := newHub(t)
+	runs, err := h.place("one", "pay", 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin := func(name, placement string) {
+		t.Helper()
+		r := releasetest.New(name, "")
+		r.Status.Placement = placement
+		if err := h.placer.Begin(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	begin("one", runs.Name)
+	h.clock.SetTime(h.clock.Now().Add(time.Hour))
+	waits, err := h.place("two", "pay", 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]string{runs.Name: "InUse one", waits.Name: "Planned two"}, h.placements()); diff != "" {
+		t.Errorf("while the second waits for its approval (-want +got):\n%s", diff)
+	}
+	begin("nobody", waits.Name) // another's
+	begin("two", "")            // a restart has none
+	begin("two", "gone")        // its plan is all that the steps need
+	if diff := cmp.Diff(map[string]string{runs.Name: "InUse one", waits.Name: "Planned two"}, h.placements()); diff != "" {
+		t.Errorf("what is not its own is left alone (-want +got):\n%s", diff)
+	}
+	for range 2 { // again after a kill
+		begin("two", waits.Name)
+	}
+	if diff := cmp.Diff(map[string]string{runs.Name: "InUse one", waits.Name: "InUse two"}, h.placements()); diff != "" {
+		t.Errorf("from the first step on (-want +got):\n%s", diff)
+	}
+	// The same decision again, for another Release, is what runs.
+	if _, err := h.place("three", "pay", 2); err != nil {
+		t.Fatal(err)
+	}
+	if got := h.placements()[waits.Name]; got != "InUse three" {
+		t.Errorf("what runs already is %q for a Release that decides the same, want it in use", got)
 	}
 }

@@ -293,9 +293,8 @@ func TestWhatWaitsIsProposed(t *testing.T) {
 			if before, after := seatsIn(inForce), seatsIn(&found[0]); after[was.Cell.Rack] != before[was.Cell.Rack]-1 || after["east-a"]+after["east-b"] != 4 {
 				t.Errorf("proposed at %v, it runs at %v: want one to move", after, before)
 			}
-			used, err := s.placer.Place(t.Context(), releasetest.New("pay-2", revision.Name, func(r *releasev1.Release) { r.Spec.Application, r.Spec.Placement = "pay", found[0].Name }), revision)
-			if err != nil || used.Name != found[0].Name {
-				t.Fatalf("a release with it: %v, %v", used, err)
+			if used := placementtest.Run(t, s.placer, releasetest.New("pay-2", revision.Name, func(r *releasev1.Release) { r.Spec.Application, r.Spec.Placement = "pay", found[0].Name }), revision); used.Name != found[0].Name {
+				t.Fatalf("a release with it uses %s", used.Name)
 			}
 			s.change(d, func(o client.Object) { o.(*deliveryv1.Delivery).Status.Waiting = nil })
 			s.pass(time.Minute)

@@ -22,6 +22,7 @@ import (
 	tenancyv1 "github.com/fairway-cloud/fairway/api/tenancy/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/app"
 	"github.com/fairway-cloud/fairway/internal/app/apptest"
+	"github.com/fairway-cloud/fairway/internal/release"
 )
 
 // Scheme knows the kinds of Fairway.
@@ -83,4 +84,22 @@ func Revision(t testing.TB, application string, n int32) *appv1.Revision {
 		ObjectMeta: metav1.ObjectMeta{Namespace: "retail-prod", Name: app.RevisionName(application, frozen.Digest)},
 		Spec:       appv1.RevisionSpec{Application: application, Content: frozen.Text, Digest: frozen.Digest},
 	}
+}
+
+// Run places a Revision for a Release and has the Release take its first step: what was placed
+// is then what runs.
+func Run(t testing.TB, placer release.Placer, r *releasev1.Release, revision *appv1.Revision) *placementv1.Placement {
+	t.Helper()
+	made, err := placer.Place(t.Context(), r, revision)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Status.Placement = made.Name
+	if err := placer.Begin(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	if made, err = placer.Place(t.Context(), r, revision); err != nil { // as it is now
+		t.Fatal(err)
+	}
+	return made
 }

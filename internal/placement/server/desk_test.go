@@ -56,9 +56,7 @@ func running(t *testing.T) *server.Desk {
 	hub := placementtest.Hub(t).WithObjects(revision).Build()
 	clock := clocktesting.NewFakePassiveClock(apptest.Now)
 	placer := &controller.Placer{Hub: hub, Direct: hub, Clock: clock}
-	if _, err := placer.Place(t.Context(), releasetest.New("r1", revision.Name, func(r *releasev1.Release) { r.Spec.Application = "mobile-bank" }), revision); err != nil {
-		t.Fatal(err)
-	}
+	placementtest.Run(t, placer, releasetest.New("r1", revision.Name, func(r *releasev1.Release) { r.Spec.Application = "mobile-bank" }), revision)
 	return &server.Desk{Hub: hub, Direct: hub, Clock: clock, Authority: readers{may: true}}
 }
 

@@ -380,10 +380,7 @@ func TestPlacementCountsMachines(t *testing.T) {
 	}
 	memory := placementtest.Hub(t).WithObjects(revision, m).Build()
 	placer := &controller.Placer{Hub: memory, Direct: memory, Clock: clocktesting.NewFakePassiveClock(now)}
-	made, err := placer.Place(t.Context(), releasetest.New("r1", revision.Name, func(r *releasev1.Release) { r.Spec.Application = "mobile-bank" }), revision)
-	if err != nil {
-		t.Fatal(err)
-	}
+	made := placementtest.Run(t, placer, releasetest.New("r1", revision.Name, func(r *releasev1.Release) { r.Spec.Application = "mobile-bank" }), revision)
 	var seats []int32
 	for _, a := range made.Spec.Assignments {
 		seats = append(seats, a.Seats...)
