@@ -15,8 +15,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	deliveryv1 "github.com/fairway-cloud/fairway/api/delivery/v1alpha1"
+	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
 	releasev1 "github.com/fairway-cloud/fairway/api/release/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/approval"
+	"github.com/fairway-cloud/fairway/internal/placement/observed"
 	"github.com/fairway-cloud/fairway/internal/release"
 	"github.com/fairway-cloud/fairway/internal/release/releasetest"
 )
@@ -252,5 +254,34 @@ func TestAStepThatPassesIsApproved(t *testing.T) {
 	b.reconcile()
 	if c := approved(); c == nil || c.Status != metav1.ConditionTrue {
 		t.Errorf("its steps passed, and it says %+v", c)
+	}
+}
+
+// What a Release placed is in force from its first step on, and not while it waits.
+func TestWhatWaitsIsNotInForce(t *testing.T) {
+	b := newBank(t)
+	b.create(releasetest.New("first", b.revise()))
+	b.settle()
+	b.gate.refuse = "nobody has agreed"
+	b.create(releasetest.New("second", b.revise(changed("account.image=2.0"), changed("account.dcn-east-1=1"))))
+	b.settle()
+	begun := func() bool {
+		p := &placementv1.Placement{}
+		if err := b.hub.Get(t.Context(), client.ObjectKey{Namespace: "retail-prod", Name: b.release("second").Status.Placement}, p); err != nil {
+			t.Fatal(err)
+		}
+		return observed.Begun(p)
+	}
+	if begun() {
+		t.Error("it waits, and its placement is in force")
+	}
+	b.gate.refuse = ""
+	b.reconcile()
+	if !begun() {
+		t.Error("it has taken its first step, and its placement is not in force")
+	}
+	b.settle()
+	if !begun() || !release.Finished(b.release("second")) {
+		t.Errorf("at the end its placement is in force: %v; %+v", begun(), b.release("second").Status.Conditions)
 	}
 }
