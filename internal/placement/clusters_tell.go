@@ -12,6 +12,10 @@ import (
 
 // lacking says, cluster by cluster, what lacks for the numbers that they are to have.
 func (k *look) lacking(count Count) {
+	if k.again {
+		k.refuse(k.component, k.dcn, "ClusterCount", "no room")
+		return
+	}
 	limits := k.limits(count)
 	for _, x := range count.Clusters {
 		has := k.inCluster(k.dcn, x.Cluster)
@@ -31,21 +35,10 @@ func (k *look) lacking(count Count) {
 			continue
 		}
 		var whys []string
-		for _, r := range rooms {
-			why := k.overQuota(r.pool, k.component.Size, missing)
-			if why == "" {
-				why = fmt.Sprintf("pool %s %s", r.pool, k.lack(k.component, r, k.lot, missing))
-			}
-			if !slices.Contains(whys, why) {
-				whys = append(whys, why)
-			}
-		}
-		if more := len(whys) - mostTold; more > 0 {
-			whys = append(whys[:mostTold], fmt.Sprintf("and %d causes more", more))
-		}
-		if why := k.mixing(rooms, k.lot, missing, k.component.OneCell); why != "" {
+		if why := k.mixing(nearest(k.component, rooms, missing), k.lot, missing, k.component.OneCell); why != "" {
 			whys = append(whys, why)
 		}
+		whys = append(whys, k.lackByPool(k.dcn, rooms, missing)...)
 		k.refuse(k.component, k.dcn, "ClusterCount", "cluster %s is to have %s, and has a place for %d: %s", x.Cluster, x.Words(count.Count), limits[x.Cluster]-missing, strings.Join(whys, "; "))
 	}
 }

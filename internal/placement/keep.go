@@ -49,7 +49,7 @@ func (n *numbers) keepChanged() {
 			case n.takes(c):
 				n.put(c, seat)
 			case n.component.InPlace:
-				n.refuse(n.component, c.DCN, "RoomHostByHost", "%s-%d cannot change in its place: pool %s %s", n.component.Name, seat, c.Pool, n.lack(n.component, c.room, n.lot(c.DCN), 1))
+				n.refuse(n.component, c.DCN, "RoomHostByHost", "%s-%d cannot change in its place: pool %s %s", n.component.Name, seat, c.Pool, n.lack(c.DCN, []*room{c.room}, 1))
 				n.put(c, seat)
 			default:
 				n.say(n.component, c.DCN, "RoomHostByHost", "%s-%d must leave cell %s, which cannot hold its successor beside it", n.component.Name, seat, c.Key())

@@ -31,10 +31,10 @@ func (b *board) naming(p *party) string {
 	return "component " + p.component + " of " + p.application
 }
 
-// shutIn says which instances in a room may shut hosts to the component, or "".
-func (b *board) shutIn(c *Component, r *room) string {
-	n := b.numbersOf(c)
-	if n == nil || n.party == nil {
+// shutIn says which instances in a room may shut hosts to the component, or "". It names the
+// rack where it is one of several.
+func (n *numbers) shutIn(r *room, several bool) string {
+	if n.party == nil {
 		return r.parted()
 	}
 	by := map[*party]int64{}
@@ -45,13 +45,17 @@ func (b *board) shutIn(c *Component, r *room) string {
 	}
 	var parts []string
 	for p, there := range by {
-		parts = append(parts, fmt.Sprintf("%s of %s", instances(there), b.naming(p)))
+		parts = append(parts, fmt.Sprintf("%s of %s", instances(there), n.naming(p)))
 	}
 	if len(parts) == 0 {
 		return r.parted()
 	}
 	slices.Sort(parts)
-	return fmt.Sprintf("; it has %d hosts, and %s may each shut one to it", len(r.names), strings.Join(parts, " and "))
+	it := "it"
+	if several {
+		it = "rack " + r.rack
+	}
+	return fmt.Sprintf("; %s has %d hosts, and %s may each shut one to it", it, len(r.names), strings.Join(some(parts, mostCauses, "component"), " and "))
 }
 
 // parted says that others in the room keep apart from each other, if they do.

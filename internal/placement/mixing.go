@@ -175,12 +175,12 @@ func (r *room) unsure(l lot, n int64, p Policy) []Amount {
 
 // mixing says of instances that find no room how many would if the sizes that share the
 // hosts of these rooms had hosts of their own, which sizes are in the way, and what to do; ""
-// if none would. together says that all of them have to find room in one of the rooms.
+// if none would. It looks at the first of the rooms (mostMixed), as long as others are missing still. together says that all of them have to find room in one of the rooms.
 func (b *board) mixing(rooms []*room, l lot, missing int64, together bool) string {
 	var would int64
 	var unsure []Amount
 	largest := l.size
-	for _, r := range rooms {
+	for _, r := range rooms[:min(len(rooms), mostMixed)] {
 		sizes := r.sizes(l.size)
 		if len(sizes) < 2 {
 			continue
@@ -199,6 +199,9 @@ func (b *board) mixing(rooms []*room, l lot, missing int64, together bool) strin
 		if compareSizes(sizes[0], largest) > 0 {
 			largest = sizes[0]
 		}
+		if would >= missing && !together {
+			break
+		}
 	}
 	if would == 0 {
 		return ""
@@ -206,6 +209,9 @@ func (b *board) mixing(rooms []*room, l lot, missing int64, together bool) strin
 	who := "all of them"
 	if would = min(would, missing); would < missing {
 		who = fmt.Sprintf("%d of %d", would, missing)
+		if len(rooms) > mostMixed {
+			who = "at least " + who
+		}
 	} else if missing == 1 {
 		who = "it"
 	}

@@ -197,6 +197,10 @@ func (b *board) order() map[string]int {
 // nowhere says why a DCN has no cell at all for a component: each cause once,
 // those last in the order of the filters first, since they are the nearest misses.
 func (b *board) nowhere(c *Component, dcn string, missing int64) {
+	if b.again {
+		b.refuse(c, dcn, "NoPool", "no cell")
+		return
+	}
 	order := b.order()
 	all := slices.Clone(b.closed(c, dcn))
 	slices.SortStableFunc(all, func(x, y closed) int {
@@ -222,71 +226,4 @@ func (b *board) nowhere(c *Component, dcn string, missing int64) {
 		causes = []string{"no pool lists any host: add a Pool"}
 	}
 	b.refuse(c, dcn, rule, "no cell takes %s: %s%s", instances(missing), strings.Join(causes, "; "), wouldDo(rule, c))
-}
-
-// noRoom says what each room that is open lacks for the missing instances. What
-// several lack in the same words is said once.
-func (b *board) noRoom(c *Component, dcn string, missing int64, open []*room, l lot) {
-	said := map[string]bool{}
-	var short []*room
-	once := func(rule, why string) {
-		if !said[why] {
-			said[why] = true
-			b.refuse(c, dcn, rule, "%s", why)
-		}
-	}
-	for _, r := range open {
-		if why := b.overQuota(r.pool, c.Size, missing); why != "" {
-			once("Quota", why)
-			continue
-		}
-		short = append(short, r)
-		once("RoomHostByHost", fmt.Sprintf("pool %s in %s %s", r.pool, b.fleet.racks[r.domain].site, b.lack(c, r, l, missing)))
-	}
-	n := b.numbersOf(c)
-	bars := n.bars(false)
-	for _, r := range b.offered(c, dcn) {
-		if rule, why := r.idle(c.Archs); rule == "Processor" && !r.takesSome(l.archs) {
-			once(rule, why)
-		}
-		if why := n.barred(bars, r); why != "" {
-			once("KeepApart", why)
-		}
-	}
-	if why := b.mixing(short, l, missing, c.OneCell); why != "" {
-		once("RoomHostByHost", why)
-	}
-}
-
-// lack says in numbers what a room lacks, and how many hosts would do.
-func (b *board) lack(c *Component, r *room, l lot, missing int64) string {
-	free, want := r.free(), c.Size.Times(missing)
-	over := want.Plus(free.Times(-1))
-	what := fmt.Sprintf("has %s free on rack %s, but no host is certain to have %s in one piece for %s",
-		Amount{CPU: free.CPU, Memory: free.Memory}.words(), r.rack, Amount{CPU: c.Size.CPU, Memory: c.Size.Memory}.words(), instances(missing))
-	if lacks := over.words(); lacks != "" {
-		what = fmt.Sprintf("lacks %s on rack %s for %s", lacks, r.rack, instances(missing))
-	}
-	what += r.others(c) + b.shutIn(c, r)
-	host, ok := r.largest(l.archs)
-	if !ok || perHost(host.room, c.Size) == 0 {
-		return what + "; no host there is large enough for a single one"
-	}
-	what += r.keeps(b.policy)
-	for more := int64(1); more <= b.mostMore(missing); more++ {
-		wider := *r
-		wider.hosts = r.hosts.with(host, more)
-		wider.names = append(slices.Clone(r.names), make([]string, more)...)
-		wider.lean = nil
-		for k := range wider.hosts.classes {
-			wider.lean = append(wider.lean, wider.hosts.without(k))
-		}
-		if r.kept != nil {
-			wider.kept = keeping(wider.hosts, r.kept.n+(more*int64(b.surge)+99)/100)
-		}
-		if wider.fits(l, missing, b.policy, &b.fleet.scratch.held) {
-			return what + "; " + hostsMore(more)
-		}
-	}
-	return what
 }

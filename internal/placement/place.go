@@ -50,6 +50,8 @@ type board struct {
 	decision Decision
 	// all are the components' numbers.
 	all []*numbers
+	// again says that this is another try, whose reasons nobody reads if it is refused.
+	again bool
 }
 
 // decide decides about one Request. A component that finds no room after the others goes
@@ -57,17 +59,17 @@ type board struct {
 // there yet. If no try does, and components keep apart from each other, racks and zones are
 // divided among them. If that does not help, the first try's reasons tell what lacks.
 func (f *Fleet) decide(r Request, p Policy) Decision {
-	decision, late := f.try(r, p, nil, false)
+	decision, late := f.try(r, p, nil, false, false)
 	for first := []string{}; late != "" && !slices.Contains(first, late); {
 		first = slices.Insert(first, 0, late)
-		again, next := f.try(r, p, first, false)
+		again, next := f.try(r, p, first, false, true)
 		if !again.Refused {
 			return again
 		}
 		late = next
 	}
 	if decision.Refused && parts(r.Components) {
-		if again, _ := f.try(r, p, nil, true); !again.Refused {
+		if again, _ := f.try(r, p, nil, true, true); !again.Refused {
 			return again
 		}
 	}
@@ -76,9 +78,11 @@ func (f *Fleet) decide(r Request, p Policy) Decision {
 
 // try decides once, with new instances of some components before those of the others.
 // late is the component that was refused first; "" if none was, or if it was the first
-// of all. divided says that components that keep apart divide racks and zones beforehand.
-func (f *Fleet) try(r Request, p Policy, first []string, divided bool) (d Decision, late string) {
+// of all. divided says that components that keep apart divide racks and zones beforehand, and
+// again that reasons matter only if it is not refused.
+func (f *Fleet) try(r Request, p Policy, first []string, divided, again bool) (d Decision, late string) {
 	b := f.begin(&r, p)
+	b.again = again
 	if !b.namedOnce() {
 		b.end()
 		return b.decision, ""

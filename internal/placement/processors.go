@@ -82,11 +82,11 @@ func wouldDo(rule string, c *Component) string {
 	return fmt.Sprintf(": hosts of %s would do, or an image for the processors that are there", sorted(c.Archs))
 }
 
-// others says which hosts of a room an image cannot use, when it can use some.
-func (r *room) others(c *Component) string {
+// others says which of some hosts an image cannot use, when it can use some.
+func (h hosts) others(c *Component) string {
 	on := archsOf(c.Archs)
-	if n, words := r.hosts.byArch(on, false); n > 0 {
-		usable, _ := r.hosts.byArch(on, true)
+	if n, words := h.byArch(on, false); n > 0 {
+		usable, _ := h.byArch(on, true)
 		return fmt.Sprintf("; of its %d hosts %d cannot take it: the image runs on %s, and they are %s", n+usable, n, sorted(c.Archs), words)
 	}
 	return ""

@@ -15,13 +15,15 @@ type move struct {
 type tier struct {
 	// name of the rule, and what one is called.
 	rule, what string
-	number     func(r *room) int
-	counts     func(k *look) *counter
+	// of is the number of a rack's.
+	of     func(f *Fleet, rack int) int
+	number func(r *room) int
+	counts func(k *look) *counter
 }
 
 var (
-	byRacks = &tier{"MinimumRacks", "rack", func(r *room) int { return r.domain }, func(k *look) *counter { return &k.inRack }}
-	byZones = &tier{"MinimumZones", "availability zone", func(r *room) int { return r.zone }, func(k *look) *counter { return &k.inZone }}
+	byRacks = &tier{"MinimumRacks", "rack", func(_ *Fleet, rack int) int { return rack }, func(r *room) int { return r.domain }, func(k *look) *counter { return &k.inRack }}
+	byZones = &tier{"MinimumZones", "availability zone", func(f *Fleet, rack int) int { return f.racks[rack].zone }, func(r *room) int { return r.zone }, func(k *look) *counter { return &k.inZone }}
 )
 
 // in counts the component's instances in a room's rack or zone.
@@ -33,11 +35,19 @@ func (k *look) over(t *tier, want int64, grows bool) bool {
 	for have := t.counts(k).positive(); have < want; have++ {
 		moves := k.toEmpty(t)
 		if moves == nil {
-			if grows {
-				k.refuse(k.component, k.dcn, t.rule, "instances must spread over %d %ss, and room was found in %d", want, t.what, have)
+			if grows && k.again {
+				k.refuse(k.component, k.dcn, t.rule, "too few")
 				return false
 			}
-			k.say(k.component, k.dcn, t.rule, "instances lie in %d %ss, fewer than the %d that they must spread over, and no other %s has room for one", have, t.what, want, t.what)
+			lacks := k.lackingIn(t)
+			if lacks != "" {
+				lacks = ": " + lacks
+			}
+			if grows {
+				k.refuse(k.component, k.dcn, t.rule, "instances must spread over %d %ss, and room was found in %d%s", want, t.what, have, lacks)
+				return false
+			}
+			k.say(k.component, k.dcn, t.rule, "instances lie in %d %ss, fewer than the %d that they must spread over, and no other %s has room for one%s", have, t.what, want, t.what, lacks)
 			return true
 		}
 		for _, m := range moves {
