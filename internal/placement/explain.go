@@ -183,7 +183,7 @@ func (k *look) excluded(n int64) {
 			for _, x := range rules[i:] {
 				names = append(names, x.name)
 			}
-			k.aside("Rules", "and %s exclude cells, too", list(names))
+			k.aside("Rules", "cells are excluded by %s, too", list(names))
 			break
 		}
 		slices.Sort(r.causes)

@@ -19,7 +19,7 @@ func TestItSaysWhyItRunsThere(t *testing.T) {
 	said := fairway(t, "placement", "explain", "mobile-bank", "-n", "retail-prod")
 	for _, want := range []string{
 		"channel in dcn-east-1", "channel in dcn-west-1", "account in dcn-east-1", "ledger in dcn-west-1",
-		"Count: 2 instances asked for", "Chosen: cell ", "excludes ", "belongs to cards",
+		"Count: 2 instances asked for", ": cell ", "excludes ", "belongs to cards",
 	} {
 		if !strings.Contains(said, want) {
 			t.Errorf("the explanation does not say %q:\n%s", want, said)
