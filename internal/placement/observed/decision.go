@@ -4,6 +4,7 @@
 package observed
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -38,7 +39,11 @@ func SpecOf(application, revision string, d placement.Decision, by placementv1.D
 		return spec, fmt.Errorf("could not digest the placement of %q: %w", application, err)
 	}
 	spec.Digest = digest
-	spec.Reasons = reasonsOf(d.Reasons)
+	text, err := json.Marshal(spec)
+	if err != nil {
+		return spec, fmt.Errorf("could not measure the placement of %q: %w", application, err)
+	}
+	spec.Reasons = reasonsOf(d.Reasons, len(text))
 	return spec, nil
 }
 

@@ -13,11 +13,13 @@ import (
 )
 
 // A Placement holds so many reasons (placementv1.PlacementSpec), each of so many bytes, and so
-// many bytes of them in all: beside its assignments it has to find room in the hub's store.
+// many bytes of them in all, fewer where its assignments take more: the hub's store takes 1.5 MiB.
 const (
-	mostReasons     = 4096
-	mostReason      = 1024
-	mostReasonBytes = 512 << 10
+	mostReasons      = 4096
+	mostReason       = 1024
+	mostReasonBytes  = 512 << 10
+	leastReasonBytes = 64 << 10
+	mostBytes        = 1280 << 10
 )
 
 // ruleReasons is the rule of the reason that says how many more there were.
@@ -25,8 +27,9 @@ const ruleReasons = "Reasons"
 
 // reasonsOf are a decision's reasons as a Placement holds them, in their order. Where there are
 // more than it has room for, those stay that say most, and the last one says how many were left
-// out (R48).
-func reasonsOf(all []placement.Reason) []placementv1.Reason {
+// out (R48). beside is how many bytes the Placement takes without them.
+func reasonsOf(all []placement.Reason, beside int) []placementv1.Reason {
+	most := min(mostReasonBytes, max(leastReasonBytes, mostBytes-beside))
 	out := make([]placementv1.Reason, len(all))
 	bytes := 0
 	for i, r := range all {
@@ -36,7 +39,7 @@ func reasonsOf(all []placement.Reason) []placementv1.Reason {
 	if len(out) == 0 {
 		return nil
 	}
-	if len(out) <= mostReasons && bytes <= mostReasonBytes {
+	if len(out) <= mostReasons && bytes <= most {
 		return out
 	}
 	order := make([]int, len(all))
@@ -46,7 +49,7 @@ func reasonsOf(all []placement.Reason) []placementv1.Reason {
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(says(all[a]), says(all[b])) })
 	// The last one says how many more there were.
 	n, bytes := 0, mostReason
-	for n < mostReasons-1 && n < len(order) && bytes+sizeOf(out[order[n]]) <= mostReasonBytes {
+	for n < mostReasons-1 && n < len(order) && bytes+sizeOf(out[order[n]]) <= most {
 		bytes += sizeOf(out[order[n]])
 		n++
 	}

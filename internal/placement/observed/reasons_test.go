@@ -4,6 +4,7 @@
 package observed_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -66,5 +67,26 @@ func TestReasonsAreBounded(t *testing.T) {
 				t.Errorf("the last reason is %q, which does not say %q", got, c.more)
 			}
 		})
+	}
+}
+
+// TestReasonsLeaveRoomForAssignments has assignments take most of what the hub's store takes: fewer
+// reasons stay beside them.
+func TestReasonsLeaveRoomForAssignments(t *testing.T) {
+	var d placement.Decision
+	for i := range 1000 {
+		d.Reasons = append(d.Reasons, placement.Reason{Component: fmt.Sprintf("c%d", i), Rule: "Count", Message: strings.Repeat("x", 400)})
+		d.Assignments = append(d.Assignments, placement.Assignment{Component: fmt.Sprintf("c%d", i), Hosts: []string{strings.Repeat("h", 800)}})
+	}
+	spec, err := observed.SpecOf("pay", "pay-1", d, placementv1.DecidedBy{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(text) > 1300<<10 || len(spec.Reasons) < 100 || len(spec.Reasons) > 900 {
+		t.Errorf("the Placement takes %d bytes with %d of 1000 reasons", len(text), len(spec.Reasons))
 	}
 }
