@@ -59,7 +59,7 @@ func (f *Fleet) Away(r Request) (names []string, without Request) {
 // leaves reports whether instances of a component may be left out of a place: any that may
 // stand elsewhere, and others once none is there.
 func (r *Request) leaves(c *Component, in func(Cell) bool) bool {
-	if !c.InPlace && !c.OneCell && !slices.ContainsFunc(c.Volumes, func(kind string) bool { return kind != "Shared" }) {
+	if c.movable() {
 		return true
 	}
 	return !slices.ContainsFunc(r.Previous, func(a Assignment) bool { return a.Component == c.Name && len(a.Seats) > 0 && in(a.Cell) })

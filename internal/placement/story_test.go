@@ -173,7 +173,7 @@ func (s *stage) do(verb string, w []string) []string {
 		return s.placeAll(w)
 	case "capacity": // capacity POOL NAME CPU MEMORY…: what it holds of sizes and could hold
 		return s.capacity(w)
-	case "simulate": // simulate lose KIND NAME … add POOL CLUSTER RACK N …
+	case "simulate": // simulate lose KIND|- NAME … add POOL CLUSTER RACK N [new] …
 		return s.simulate(w)
 	case "level": // level NAME [guarded]
 		s.snapshot.Levels = append(s.snapshot.Levels, placement.Level{Name: w[0], NeedsGuard: len(w) > 1})
@@ -420,13 +420,16 @@ func (s *stage) simulate(w []string) []string {
 	var change placement.WhatIf
 	for len(w) > 0 {
 		if w[0] == "lose" {
-			change.Lose = append(change.Lose, placement.Loss{Kind: w[1], Name: w[2]})
+			change.Lose = append(change.Lose, placement.Loss{Kind: strings.Trim(w[1], "-"), Name: w[2]})
 			w = w[3:]
 			continue
 		}
 		n, _ := strconv.Atoi(w[4])
-		change.Add = append(change.Add, placement.Addition{Pool: w[1], Cluster: w[2], Rack: w[3], Count: n})
-		w = w[5:]
+		one := placement.Addition{Pool: w[1], Cluster: w[2], Rack: w[3], Count: n}
+		if w = w[5:]; len(w) > 0 && w[0] == "new" {
+			one.NewRack, w = true, w[1:]
+		}
+		change.Add = append(change.Add, one)
 	}
 	var requests []placement.Request
 	for _, name := range slices.Sorted(maps.Keys(s.inForce)) {

@@ -40,7 +40,18 @@ func (r Request) Elsewhere(waits []Wait) Request {
 
 // movable says whether an instance may be placed anew somewhere else.
 func (c Component) movable() bool {
-	return !c.InPlace && !c.OneCell && !slices.ContainsFunc(c.Volumes, func(v string) bool { return v != "Shared" })
+	return !c.InPlace && !c.OneCell && c.Anchored() == ""
+}
+
+// Anchored is the kind of volume for which a component's instances cannot leave their place;
+// empty: they can.
+func (c Component) Anchored() string {
+	for _, v := range c.Volumes {
+		if v != "Shared" {
+			return v
+		}
+	}
+	return ""
 }
 
 // full says whether a room takes nothing new of the Request.

@@ -5,7 +5,6 @@ package placement
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 )
 
@@ -19,9 +18,11 @@ type WhatIf struct {
 
 // Loss names something of the fleet.
 type Loss struct {
-	// Kind is "DataCenter", "Cluster", "Rack", "Pool" or "Host".
+	// Kind is "DataCenter", "Cluster", "Rack", "Pool" or "Host". Empty: that of the only
+	// thing of the fleet that is called so.
 	Kind string
-	// Name of it. A rack is named "<data centre>/<rack>", a host "<cluster>/<host>".
+	// Name of it. A rack is named "<data centre>/<rack>", a host "<cluster>/<host>"; where
+	// Kind is empty, their own names will do.
 	Name string
 }
 
@@ -33,8 +34,13 @@ type Addition struct {
 	Count   int
 	// Room of each. Nothing: that of the pool's largest host in the cluster.
 	Room Amount
-	// Arch of each. Empty: that of the pool's largest host in the cluster.
+	// Arch of each: amd64, arm64 or loong64. Empty: where Room is, that of the pool's largest
+	// host in the cluster; else that of all its hosts there, or amd64 where they are not alike.
 	Arch string
+	// NewRack says that the rack does not exist yet. Others have to be in the list of the
+	// cluster's data centre, or to hold hosts already: a name that was mistyped would be an
+	// availability zone of its own.
+	NewRack bool
 }
 
 // Outcome is what would follow of a change.
@@ -45,7 +51,8 @@ type Outcome struct {
 	Moves []Move
 	// Unplaced are the instances that would find no place.
 	Unplaced []Unplaced
-	// Taken says where the instances of a DCN would count that is lost.
+	// Taken says where the instances of a DCN would count that is lost, what of virtual
+	// machines is lost besides, and which hosts come.
 	Taken []string
 }
 
@@ -65,57 +72,48 @@ type Unplaced struct {
 }
 
 // Simulate says where the applications would run after a change. The Requests are
-// those of the applications as they run, with what they have as Previous. What is
-// lost does not run any more; a DCN whose site is lost hands its instances to its
-// partner; all others stay where they are unless their cell is gone. An error names
-// something that the fleet does not know.
+// those of the applications as they run, with what they have as Previous. It goes by the rules
+// by which losses are proposed (package lost): what is lost does not run any more; a DCN
+// whose site is lost hands its instances to its partner; of hosts that are lost the rest of
+// their cell takes what it has room for; all others stay where they are. What has volumes that
+// do not move, and what runs on virtual machines, is not placed elsewhere. An error names
+// something that the fleet does not know, or hosts that cannot be.
 func Simulate(s Snapshot, requests []Request, w WhatIf, p Policy) (Outcome, error) {
 	after, gone, err := w.apply(s)
 	if err != nil {
 		return Outcome{}, err
 	}
-	var out Outcome
-	heirs := map[string]string{}
-	for _, d := range s.DCNs {
-		if !gone.sites[d.DataCenter] {
-			continue
-		}
-		partner, ok := find(s.DCNs, func(x DCN) bool { return x.Name == d.Partner })
-		switch {
-		case !ok:
-			out.Taken = append(out.Taken, fmt.Sprintf("DCN %s has no partner: its instances run nowhere", d.Name))
-		case gone.sites[partner.DataCenter]:
-			out.Taken = append(out.Taken, fmt.Sprintf("DCN %s and its partner %s are both lost: their instances run nowhere", d.Name, partner.Name))
-		default:
-			heirs[d.Name] = partner.Name
-			out.Taken = append(out.Taken, fmt.Sprintf("DCN %s hands its instances to its partner %s", d.Name, partner.Name))
-		}
-	}
-	slices.Sort(out.Taken)
+	out := Outcome{Taken: slices.Concat(gone.heirs(s.DCNs), gone.virtual(s), gone.came)}
+	lost := make([][]Reason, len(requests))
 	moved := make([]Request, len(requests))
 	for i, r := range requests {
-		moved[i] = gone.from(r, s.DCNs, heirs)
-	}
-	after.Reserved = nil
-	for i := range requests {
-		for _, a := range moved[i].Previous {
-			after.Reserved = append(after.Reserved, Reservation{Application: requests[i].Application, Tenant: requests[i].Tenant, Environment: requests[i].Environment, Assignment: a})
-		}
+		moved[i], lost[i] = gone.from(r, s)
 	}
 	known := map[string]bool{}
 	for _, r := range requests {
 		known[r.Application] = true
 	}
+	after.Reserved = nil
 	for _, h := range s.Reserved {
 		if !known[h.Application] && !gone.cell(h.Cell) {
 			after.Reserved = append(after.Reserved, h)
 		}
 	}
+	short := gone.crowd(after, moved)
+	for i := range requests {
+		lost[i] = append(lost[i], short[i].stay...)
+		for _, a := range moved[i].Previous {
+			after.Reserved = append(after.Reserved, Reservation{Application: requests[i].Application, Tenant: requests[i].Tenant, Environment: requests[i].Environment, Assignment: a})
+		}
+	}
 	out.Decisions = Place(after, moved, p)
 	for i, d := range out.Decisions {
 		if d.Refused {
-			out.Unplaced = append(out.Unplaced, Unplaced{Application: requests[i].Application, Priority: requests[i].Priority, Reasons: refusals(d)})
+			lost[i] = slices.Concat(lost[i], short[i].move, refusals(d))
 			d.Assignments = moved[i].Previous
+		}
+		if len(lost[i]) > 0 {
+			out.Unplaced = append(out.Unplaced, Unplaced{Application: requests[i].Application, Priority: requests[i].Priority, Reasons: lost[i]})
 		}
 		out.Moves = append(out.Moves, moves(requests[i].Application, requests[i].Previous, d.Assignments)...)
 	}
@@ -154,50 +152,6 @@ func moves(application string, before, after []Assignment) []Move {
 	return out
 }
 
-// losses is what is gone.
-type losses struct {
-	sites, clusters, pools map[string]bool
-	racks                  map[domainKey]bool
-	// siteOf a cluster.
-	siteOf map[string]string
-}
-
-func (l losses) cell(c Cell) bool {
-	site := l.siteOf[c.Cluster]
-	return l.sites[site] || l.clusters[c.Cluster] || l.pools[c.Pool] || l.racks[domainKey{site, c.Rack}]
-}
-
-// from is a Request without what is gone, and with the instances of lost DCNs counted
-// where they go.
-func (l losses) from(r Request, dcns []DCN, heirs map[string]string) Request {
-	r.Previous = slices.Clone(r.Previous)
-	for i := range r.Previous {
-		if l.cell(r.Previous[i].Cell) {
-			r.Previous[i].Seats = nil
-		}
-	}
-	r.Components = slices.Clone(r.Components)
-	for i := range r.Components {
-		if len(l.sites) > 0 {
-			// Fewer data centres are the loss itself, no reason to run nowhere.
-			r.Components[i].MinDataCenters = 0
-		}
-		var counts []Count
-		gone := map[string]string{}
-		for _, count := range r.Components[i].Counts {
-			d, _ := find(dcns, func(x DCN) bool { return x.Name == count.DCN })
-			if l.sites[d.DataCenter] {
-				gone[count.DCN] = heirs[count.DCN]
-			} else {
-				count, _ = count.Without(func(cluster string) bool { return l.clusters[cluster] })
-			}
-			counts = append(counts, count)
-		}
-		r.Components[i].Counts = Inherited(counts, gone)
-	}
-	return r
-}
-
 // Inherited are counts with those of lost DCNs where they go: to the heir of each, "" if it
 // has none.
 func Inherited(counts []Count, heirs map[string]string) []Count {
@@ -223,16 +177,19 @@ func Inherited(counts []Count, heirs map[string]string) []Count {
 
 // apply is the fleet after the change.
 func (w WhatIf) apply(s Snapshot) (Snapshot, losses, error) {
-	l := losses{sites: map[string]bool{}, clusters: map[string]bool{}, pools: map[string]bool{}, racks: map[domainKey]bool{}, siteOf: map[string]string{}}
+	l := losses{
+		sites: map[string]bool{}, clusters: map[string]bool{}, pools: map[string]bool{}, racks: map[domainKey]bool{}, hosts: map[[2]string]bool{},
+		siteOf: map[string]string{}, thinned: map[roomKey]bool{}, heir: map[string]string{},
+	}
 	for _, c := range s.Clusters {
 		l.siteOf[c.Name] = c.DataCenter
 	}
-	hosts := map[[2]string]bool{}
 	for _, x := range w.Lose {
-		if err := l.lose(s, x, hosts); err != nil {
+		if err := l.lose(s, x); err != nil {
 			return s, l, err
 		}
 	}
+	l.emptied(s)
 	s.Pools = slices.Clone(s.Pools)
 	for i := range s.Pools {
 		p := &s.Pools[i]
@@ -243,96 +200,19 @@ func (w WhatIf) apply(s Snapshot) (Snapshot, losses, error) {
 				r.Hosts = nil
 				continue
 			}
-			r.Hosts = slices.DeleteFunc(slices.Clone(r.Hosts), func(h Host) bool { return hosts[[2]string{r.Cluster, h.Name}] })
+			left := slices.DeleteFunc(slices.Clone(r.Hosts), func(h Host) bool { return l.hosts[[2]string{r.Cluster, h.Name}] })
+			if len(left) < len(r.Hosts) {
+				l.thinned[roomKey{r.Cluster, p.Name, r.Name}] = true
+			}
+			r.Hosts = left
 		}
 	}
-	s.Machines = slices.DeleteFunc(slices.Clone(s.Machines), func(m Machine) bool {
-		return l.sites[m.DataCenter] || l.racks[domainKey{m.DataCenter, m.Rack}]
-	})
 	for _, a := range w.Add {
-		if err := add(&s, a); err != nil {
+		came, err := a.to(&s)
+		if err != nil {
 			return s, l, err
 		}
+		l.came = append(l.came, came)
 	}
 	return s, l, nil
-}
-
-func (l losses) lose(s Snapshot, x Loss, hosts map[[2]string]bool) error {
-	unknown := fmt.Errorf("could not lose %s %q: the fleet does not know it", x.Kind, x.Name)
-	switch x.Kind {
-	case "DataCenter":
-		if !slices.ContainsFunc(s.Clusters, func(c Cluster) bool { return c.DataCenter == x.Name }) {
-			return unknown
-		}
-		l.sites[x.Name] = true
-	case "Cluster":
-		if _, ok := l.siteOf[x.Name]; !ok {
-			return unknown
-		}
-		l.clusters[x.Name] = true
-	case "Pool":
-		if _, ok := find(s.Pools, func(p Pool) bool { return p.Name == x.Name }); !ok {
-			return unknown
-		}
-		l.pools[x.Name] = true
-	case "Rack", "Host":
-		found := false
-		for _, p := range s.Pools {
-			for _, r := range p.Racks {
-				if x.Kind == "Rack" && l.siteOf[r.Cluster]+"/"+r.Name == x.Name {
-					l.racks[domainKey{l.siteOf[r.Cluster], r.Name}] = true
-					found = true
-				}
-				for _, h := range r.Hosts {
-					if x.Kind == "Host" && r.Cluster+"/"+h.Name == x.Name {
-						hosts[[2]string{r.Cluster, h.Name}] = true
-						found = true
-					}
-				}
-			}
-		}
-		if !found {
-			return unknown
-		}
-	default:
-		return fmt.Errorf("could not lose %s %q: what is lost is a DataCenter, Cluster, Pool, Rack or Host", x.Kind, x.Name)
-	}
-	return nil
-}
-
-// add brings hosts to a rack.
-func add(s *Snapshot, a Addition) error {
-	if a.Count < 1 || a.Count > 5000 {
-		return fmt.Errorf("could not add %d hosts to pool %q: give a number from 1 to 5,000", a.Count, a.Pool)
-	}
-	if _, ok := find(s.Clusters, func(c Cluster) bool { return c.Name == a.Cluster }); !ok {
-		return fmt.Errorf("could not add hosts to cluster %q: the fleet does not know it", a.Cluster)
-	}
-	i := slices.IndexFunc(s.Pools, func(p Pool) bool { return p.Name == a.Pool })
-	if i < 0 {
-		return fmt.Errorf("could not add hosts to pool %q: the fleet does not know it", a.Pool)
-	}
-	p := &s.Pools[i]
-	like := Host{Room: a.Room, Arch: a.Arch}
-	for _, r := range p.Racks {
-		for _, h := range r.Hosts {
-			if r.Cluster == a.Cluster && a.Room == (Amount{}) && (h.Room.CPU > like.Room.CPU || like.Room == (Amount{})) {
-				like = Host{Room: h.Room, Arch: cmp.Or(a.Arch, h.Arch)}
-			}
-		}
-	}
-	if like.Room == (Amount{}) {
-		return fmt.Errorf("could not add hosts to pool %q in cluster %q: it has none there to take the size from: say it", a.Pool, a.Cluster)
-	}
-	j := slices.IndexFunc(p.Racks, func(r Rack) bool { return r.Cluster == a.Cluster && r.Name == a.Rack })
-	if j < 0 {
-		p.Racks = append(p.Racks, Rack{Cluster: a.Cluster, Name: a.Rack})
-		j = len(p.Racks) - 1
-	}
-	r := &p.Racks[j]
-	r.Hosts = slices.Clone(r.Hosts)
-	for n := range a.Count {
-		r.Hosts = append(r.Hosts, Host{Name: fmt.Sprintf("what-if-%s-%s-%d", a.Cluster, a.Rack, n), Room: like.Room, Arch: like.Arch})
-	}
-	return nil
 }

@@ -45,7 +45,7 @@ func (d *deciding) hit(a Application) hit {
 		if len(by) == 0 {
 			continue
 		}
-		if kind := anchored(c); kind != "" {
+		if kind := c.Anchored(); kind != "" {
 			n := 0
 			var where []string
 			for i := range g.losses {
@@ -80,17 +80,6 @@ func (d *deciding) hit(a Application) hit {
 	return h
 }
 
-// anchored is the kind of volume for which a component's instances cannot leave their
-// place; empty: they can.
-func anchored(c placement.Component) string {
-	for _, v := range c.Volumes {
-		if v != "Shared" {
-			return v
-		}
-	}
-	return ""
-}
-
 // want asks for room for what is lost.
 func (d *deciding) want(a Application, h hit) {
 	g := d.gone(a.Request.Environment)
@@ -114,8 +103,9 @@ func (d *deciding) want(a Application, h hit) {
 	r.Components = slices.Clone(r.Components)
 	for i := range r.Components {
 		if moves(r.Components[i].Name) {
-			counts, left := d.leave(g, r.Components[i])
-			r.Components[i].Counts = placement.Inherited(counts, heirs)
+			var left []string
+			r.Components[i].Counts, left = d.leave(g, r.Components[i])
+			r.Components[i] = r.Components[i].Inheriting(heirs)
 			gone = append(gone, left...)
 		}
 	}

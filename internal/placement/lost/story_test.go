@@ -196,7 +196,8 @@ func (s *stage) room(name string) []string {
 	return []string{fmt.Sprintf("started for %s: %v", name, started.Gains)}
 }
 
-func (s *stage) run(w []string) []string {
+// request asks for what a line says that an application runs.
+func (s *stage) request(w []string) placement.Request {
 	namespace, _, _ := strings.Cut(w[0], "/")
 	tenant, environment, _ := strings.Cut(namespace, "-")
 	c := placement.Component{Name: w[1], Template: "t1", Zone: "business", Level: "l3", Size: placement.Amount{CPU: 1000, Memory: 1 << 30, Instances: 1}}
@@ -218,6 +219,11 @@ func (s *stage) run(w []string) []string {
 	}
 	r.Components = []placement.Component{c}
 	r.Quotas = []tenancyv1.Quota{{Environment: environment, Pool: "p", Instances: 10000, CPU: resource.MustParse("10000"), Memory: resource.MustParse("100Ti")}}
+	return r
+}
+
+func (s *stage) run(w []string) []string {
+	r := s.request(w)
 	s.look()
 	d := placement.Place(s.seen.Fleet, []placement.Request{r}, placement.DefaultPolicy())[0]
 	if d.Refused {

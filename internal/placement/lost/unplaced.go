@@ -97,7 +97,7 @@ func (d *deciding) nowhere(a Application) {
 	var lost, why []string
 	sum := 0
 	for _, c := range a.Request.Components {
-		if anchored(c) != "" {
+		if c.Anchored() != "" {
 			continue // told with what does not move
 		}
 		for _, count := range c.Counts {

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Fairway Authors
+
+package lost_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/fairway-cloud/fairway/internal/placement"
+	"github.com/fairway-cloud/fairway/internal/placement/lost"
+)
+
+// TestSimulateAgrees loses something of a random fleet in a thought and then in earnest: what
+// Simulate says is what is proposed, and what finds no place is the same.
+func TestSimulateAgrees(t *testing.T) {
+	proposed, unplaced := 0, 0
+	rapid.Check(t, func(r *rapid.T) {
+		s := newStage(t)
+		s.seen.Fleet.DataCenters = []placement.DataCenter{{Name: "dc-east", Racks: map[string]string{"a": "az-1", "b": "az-2", "c": "az-3"}}, {Name: "dc-west", Racks: map[string]string{"d": "az-1", "e": "az-2"}}}
+		partner := rapid.SampledFrom([]string{"west", ""}).Draw(r, "partner")
+		for _, line := range []string{"cluster east-1 dc-east sit", "cluster east-2 dc-east sit", "cluster west-1 dc-west sit", "dcn east dc-east sit " + partner, "dcn west dc-west sit east"} {
+			w := strings.Fields(line)
+			s.do(w[0], w[1:])
+		}
+		for _, rack := range []string{"east-1 a", "east-1 b", "east-2 c", "west-1 d", "west-1 e"} {
+			s.do("rack", append(strings.Fields(rack), fmt.Sprint(rapid.IntRange(2, 5).Draw(r, "hosts")), "8"))
+		}
+		for i := range rapid.IntRange(1, 5).Draw(r, "applications") {
+			w := []string{fmt.Sprintf("retail-sit/app-%d", i), "web", fmt.Sprintf("east=%d", rapid.IntRange(1, 8).Draw(r, "east"))}
+			if n := rapid.IntRange(0, 6).Draw(r, "west"); n > 0 {
+				w = append(w, fmt.Sprintf("west=%d", n))
+			}
+			w = append(w, fmt.Sprintf("priority=%d", rapid.IntRange(0, 2).Draw(r, "priority")))
+			switch rapid.IntRange(0, 5).Draw(r, "sort") {
+			case 0:
+				w = append(w, "identity", "volume=Local")
+			case 1:
+				w = append(w, "volume=Shared")
+			case 2:
+				w = append(w, "identity")
+			}
+			name := w[0]
+			if rapid.IntRange(0, 2).Draw(r, "on machines") == 0 {
+				s.seen.Fleet.Machines = append(s.seen.Fleet.Machines, placement.Machine{Application: name, Component: "web", DCN: "east", DataCenter: "dc-east", Rack: rapid.SampledFrom([]string{"a", "b", "c"}).Draw(r, "machine")})
+			}
+			if !s.fits(w) {
+				continue
+			}
+			s.do("run", w)
+			if len(w) > 4 && rapid.Bool().Draw(r, "over data centers") {
+				s.application(name).Request.Components[0].MinDataCenters = 2
+			}
+		}
+		loss := rapid.SampledFrom([]placement.Loss{
+			{Kind: "Rack", Name: "dc-east/a"}, {Kind: "Rack", Name: "dc-east/c"}, {Kind: "Rack", Name: "dc-west/d"},
+			{Kind: "Cluster", Name: "east-1"}, {Kind: "Cluster", Name: "east-2"}, {Kind: "DataCenter", Name: "dc-east"}, {Kind: "DataCenter", Name: "dc-west"},
+		}).Draw(r, "loss")
+		s.look()
+		before := map[string][]placement.Assignment{}
+		var requests []placement.Request
+		for _, a := range s.seen.Applications {
+			requests = append(requests, a.Request)
+			before[a.Request.Application] = a.Request.Previous
+		}
+		thought, err := placement.Simulate(s.seen.Fleet, requests, placement.WhatIf{Lose: []placement.Loss{loss}}, placement.DefaultPolicy())
+		if err != nil {
+			r.Fatal(err)
+		}
+		want := map[string][]string{}
+		for _, m := range thought.Moves {
+			if m.By > 0 {
+				want[m.Application] = append(want[m.Application], fmt.Sprintf("%+d in %s", m.By, m.Cell.Key()))
+			}
+		}
+		var nowhere []string
+		for _, u := range thought.Unplaced {
+			nowhere = append(nowhere, u.Application)
+		}
+
+		for _, thing := range map[string][]string{
+			"dc-east/a": {"rack east-1/a"}, "dc-east/c": {"rack east-2/c"}, "dc-west/d": {"rack west-1/d"},
+			"east-1": {"cluster east-1"}, "east-2": {"cluster east-2"}, "dc-east": {"cluster east-1", "cluster east-2"}, "dc-west": {"cluster west-1"},
+		}[loss.Name] {
+			s.do("lose", strings.Fields(thing))
+		}
+		// Where a cluster is all that a data centre has, its loss is that of the data centre.
+		s.now = s.now.Add(time.Hour)
+		s.look()
+		d := lost.Decide(s.seen, s.now)
+		got := map[string][]string{}
+		for _, a := range d.Actions {
+			if p, is := a.(lost.Propose); is {
+				proposed++
+				name := p.Application.Request.Application
+				got[name] = gains(before[name], p.Decision.Assignments)
+			}
+		}
+		var real []string
+		for _, u := range d.Unplaced {
+			unplaced++
+			real = append(real, u.Application)
+		}
+		slices.Sort(nowhere)
+		slices.Sort(real)
+		if diff := cmp.Diff(want, got); diff != "" {
+			r.Fatalf("%s lost: -simulated +proposed\n%s", loss.Name, diff)
+		}
+		if diff := cmp.Diff(nowhere, real); diff != "" {
+			r.Fatalf("%s lost: without a place -simulated +decided\n%s", loss.Name, diff)
+		}
+	})
+	if proposed == 0 || unplaced == 0 {
+		t.Errorf("%d proposals and %d without a place: the fleets were too kind to show anything", proposed, unplaced)
+	}
+}
+
+// fits reports whether an application finds room, as run takes it.
+func (s *stage) fits(w []string) bool {
+	trial := newStage(s.t)
+	trial.seen, trial.racks, trial.now = s.seen, s.racks, s.now
+	trial.look()
+	r := trial.request(w)
+	return !placement.Place(trial.seen.Fleet, []placement.Request{r}, placement.DefaultPolicy())[0].Refused
+}
+
+// gains are the cells that have more than before.
+func gains(before, after []placement.Assignment) []string {
+	var out []string
+	for _, a := range after {
+		n := len(a.Seats)
+		for _, b := range before {
+			if b.Component == a.Component && b.Cell == a.Cell {
+				n -= len(b.Seats)
+			}
+		}
+		if n > 0 {
+			out = append(out, fmt.Sprintf("%+d in %s", n, a.Cell.Key()))
+		}
+	}
+	return out
+}
