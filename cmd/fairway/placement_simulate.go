@@ -12,6 +12,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -57,16 +58,26 @@ change of the fleet needs it for all namespaces.
 
 What is lost is named KIND/NAME with the kinds datacenter, cluster, pool, rack and host:
 datacenter/dc-east, cluster/east-1, pool/retail-business, rack/dc-east/east-a,
-host/east-1/east-biz-1. Hosts come as POOL/CLUSTER/RACK=COUNT and are as large as the
-pool's largest host in that cluster. A file (-f) holds Applications as "fairway apply"
-takes them, or says the same as YAML or JSON: lists "lose" of kind and name, and "add" of
-pool, cluster, rack, count, cpu and memory.
+host/east-1/east-biz-1; or by a name that only one thing bears: dc-east. It goes by the rules
+by which losses are proposed: of lost hosts the rest of their cell takes what it has room
+for, and what has volumes that do not move is told, not moved.
+
+Hosts come as POOL/CLUSTER/RACK=COUNT and are as the pool's largest host in that cluster;
+behind it may stand ,cpu=16,memory=64Gi (both) and ,arch=arm64. With a size and no arch they
+are as the pool's hosts there, or amd64 where these are not alike: a line says which. A rack
+that the data centre does not list needs ,new.
+
+A file (-f) holds Applications as "fairway apply" takes them, or says the same as YAML or
+JSON: lists "lose" of kind and name, and "add" of pool, cluster, rack, count, cpu, memory,
+arch and rackIs (Known or New), or of what the flags take.
 
 Exit code 1: something would not fit.`,
 		Example: `  fairway placement simulate -f mobile-bank.yaml -n retail-prod
   fairway placement simulate -f mobile-bank.yaml -n retail-prod --lose datacenter/dc-east
-  fairway placement simulate --lose datacenter/dc-east
-  fairway placement simulate --lose rack/dc-east/east-a --add-hosts retail-business/east-1/east-b=2`,
+  fairway placement simulate --lose dc-east
+  fairway placement simulate --lose host/east-1/east-biz-1 --lose host/east-1/east-biz-2
+  fairway placement simulate --lose rack/dc-east/east-a --add-hosts retail-business/east-1/east-b=2
+  fairway placement simulate --add-hosts retail-business/east-1/east-c=4,cpu=16,memory=64Gi,arch=arm64,new`,
 		Args: cobra.NoArgs,
 		RunE: c.run(func(ctx context.Context, api *cli.Client, cmd *cobra.Command, _ []string) error {
 			change, err := changeOf(file, api.Namespace(), lose, add)
@@ -96,8 +107,8 @@ Exit code 1: something would not fit.`,
 	c.flags(command)
 	c.scope(command)
 	f := command.Flags()
-	f.StringArrayVar(&lose, "lose", nil, "KIND/NAME of what is lost; repeatable")
-	f.StringArrayVar(&add, "add-hosts", nil, "POOL/CLUSTER/RACK=COUNT of hosts that come; repeatable")
+	f.StringArrayVar(&lose, "lose", nil, "what is lost: KIND/NAME, or a name that only one thing bears; repeatable")
+	f.StringArrayVar(&add, "add-hosts", nil, "POOL/CLUSTER/RACK=COUNT[,cpu=16,memory=64Gi][,arch=arm64][,new] of hosts that come; repeatable")
 	f.StringVarP(&file, "file", "f", "", "file with Applications or with what is lost and added; - reads standard input")
 	f.StringVarP(&output, "output", "o", "", "json (default: words)")
 	return command
@@ -118,25 +129,62 @@ func changeOf(file, namespace string, lose, add []string) (map[string][]any, err
 		}
 	}
 	for _, text := range lose {
-		kind, name, ok := strings.Cut(text, "/")
-		if !ok || lossKinds[strings.ToLower(kind)] == "" || name == "" {
-			return nil, cli.Usage("could not read --lose %q: write KIND/NAME with a kind of datacenter, cluster, pool, rack or host", text)
+		one, err := lossOf(text)
+		if err != nil {
+			return nil, err
 		}
-		change["lose"] = append(change["lose"], map[string]any{"kind": lossKinds[strings.ToLower(kind)], "name": name})
+		change["lose"] = append(change["lose"], one)
 	}
 	for _, text := range add {
-		where, number, ok := strings.Cut(text, "=")
-		parts := strings.Split(where, "/")
-		count, err := strconv.Atoi(number)
-		if !ok || err != nil || len(parts) != 3 {
-			return nil, cli.Usage("could not read --add-hosts %q: write POOL/CLUSTER/RACK=COUNT", text)
+		one, err := additionOf(text)
+		if err != nil {
+			return nil, err
 		}
-		change["add"] = append(change["add"], map[string]any{"pool": parts[0], "cluster": parts[1], "rack": parts[2], "count": count})
+		change["add"] = append(change["add"], one)
 	}
 	if len(change["lose"])+len(change["add"])+len(change["applications"]) == 0 {
 		return nil, cli.Usage("say what is lost (--lose) or added (--add-hosts), or give a file (-f)")
 	}
 	return change, nil
+}
+
+// lossOf reads KIND/NAME, or a name that only one thing bears.
+func lossOf(text string) (map[string]any, error) {
+	kind, name, _ := strings.Cut(text, "/")
+	switch known := lossKinds[strings.ToLower(kind)]; {
+	case strings.TrimSpace(text) == "", known != "" && strings.HasPrefix(text, kind+"/") && name == "":
+		return nil, cli.Usage("could not read --lose %q: write KIND/NAME with a kind of datacenter, cluster, pool, rack or host, or a name that only one thing bears", text)
+	case known != "" && name != "":
+		return map[string]any{"kind": known, "name": name}, nil
+	}
+	return map[string]any{"name": text}, nil
+}
+
+// additionOf reads POOL/CLUSTER/RACK=COUNT and what each host is: cpu, memory and arch, and
+// whether the rack is new.
+func additionOf(text string) (map[string]any, error) {
+	words := strings.Split(text, ",")
+	where, number, ok := strings.Cut(words[0], "=")
+	parts := strings.Split(where, "/")
+	count, err := strconv.Atoi(number)
+	if !ok || err != nil || len(parts) != 3 || slices.Contains(parts, "") {
+		return nil, cli.Usage("could not read --add-hosts %q: write POOL/CLUSTER/RACK=COUNT, and behind it perhaps ,cpu=16,memory=64Gi,arch=arm64,new", text)
+	}
+	one := map[string]any{"pool": parts[0], "cluster": parts[1], "rack": parts[2], "count": count}
+	for _, word := range words[1:] {
+		name, value, given := strings.Cut(word, "=")
+		switch {
+		case word == "new":
+			name, value = "rackIs", "New"
+		case !given || value == "" || name != "cpu" && name != "memory" && name != "arch":
+			return nil, cli.Usage("could not read %q in --add-hosts %q: there are cpu=16, memory=64Gi, arch=arm64 and new", word, text)
+		}
+		if one[name] != nil {
+			return nil, cli.Usage("could not read --add-hosts %q: it says %s twice", text, strings.TrimSuffix(word, "="+value))
+		}
+		one[name] = value
+	}
+	return one, nil
 }
 
 // readChange adds what the documents of a file say: Applications, or lists lose and add.
@@ -182,7 +230,14 @@ func readChange(change map[string][]any, file, namespace string, text []byte) er
 				if name != "lose" && name != "add" {
 					return cli.Usage("could not read %s: there is no list %q; it holds Applications, or the lists lose and add", file, name)
 				}
-				change[name] = append(change[name], list...)
+				for _, one := range list {
+					if text, short := one.(string); short {
+						if one, err = map[string]func(string) (map[string]any, error){"lose": lossOf, "add": additionOf}[name](text); err != nil {
+							return err
+						}
+					}
+					change[name] = append(change[name], one)
+				}
 			}
 		}
 	}

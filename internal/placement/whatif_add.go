@@ -4,7 +4,6 @@
 package placement
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -128,7 +127,10 @@ func (a Addition) like(p Pool) (like Host, why string, err error) {
 		if like.Room == (Amount{}) {
 			return like, "", fmt.Errorf("could not add hosts to pool %q in cluster %q: it has none there to take the size from: say it", a.Pool, a.Cluster)
 		}
-		like.Arch = cmp.Or(a.Arch, like.Arch)
+		if a.Arch != "" {
+			like.Arch = a.Arch
+			return like, ", as large as its largest host there", nil
+		}
 		return like, ", as its largest host there", nil
 	}
 	if a.Room.CPU <= 0 || a.Room.Memory <= 0 || a.Room.Instances <= 0 || !a.Room.Within(mostSane) {

@@ -194,7 +194,7 @@ func (l losses) lose(s Snapshot, x Loss) error {
 // lossWords are the kinds of what can be lost, as commands write them, and what several are
 // called.
 var lossWords = map[string][2]string{
-	"DataCenter": {"datacenter", "data centers"}, "Cluster": {"cluster", "clusters"}, "Pool": {"pool", "pools"}, "Rack": {"rack", "racks"}, "Host": {"host", "hosts"},
+	"DataCenter": {"datacenter", "data centres"}, "Cluster": {"cluster", "clusters"}, "Pool": {"pool", "pools"}, "Rack": {"rack", "racks"}, "Host": {"host", "hosts"},
 }
 
 // lossKinds are those kinds, the largest first.

@@ -6,6 +6,8 @@
 package e2e
 
 import (
+	"errors"
+	"os/exec"
 	"strings"
 	"testing"
 )
@@ -31,10 +33,18 @@ func TestItSaysWhyItRunsThere(t *testing.T) {
 		}
 	}
 
-	lost, err := command(t.Context(), "placement", "simulate", "--lose", "datacenter/dc-east")
+	// Exit code 1 says that something would not fit, and what is told then; anything else is a
+	// failure to answer.
+	lost, err := command(t.Context(), "placement", "simulate", "--lose", "dc-east")
+	if exit := (*exec.ExitError)(nil); err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1) {
+		t.Fatal(err)
+	}
+	if short := strings.Contains(lost, "would not fit"); short != (err != nil) {
+		t.Errorf("what would not fit and the exit code do not agree (%v):\n%s", err, lost)
+	}
 	for _, want := range []string{"mobile-bank", "west-"} {
 		if !strings.Contains(lost, want) {
-			t.Errorf("what the loss of dc-east would do does not say %q:\n%s (%v)", want, lost, err)
+			t.Errorf("what the loss of dc-east would do does not say %q:\n%s", want, lost)
 		}
 	}
 	if full := fairway(t, "placement", "capacity"); !strings.Contains(full, "retail-business") {

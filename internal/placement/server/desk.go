@@ -45,7 +45,8 @@ type Desk struct {
 
 // Outcome is what would follow of a change.
 type Outcome struct {
-	// Notes say where the instances of lost DCNs would go, and what could not be looked at.
+	// Notes say where the instances of lost DCNs would go, what of virtual machines is lost,
+	// which hosts come, and what could not be looked at.
 	Notes []string `json:"notes"`
 	// Moves are the cells that gain instances, or lose them.
 	Moves []Move `json:"moves"`
@@ -69,7 +70,7 @@ type Unplaced struct {
 	Reasons     []string `json:"reasons"`
 }
 
-// badChange is a change that names what the fleet does not know.
+// badChange is a change that names what the fleet does not know, or that cannot be.
 type badChange struct{ error }
 
 // Pool is how full a pool is.

@@ -191,7 +191,15 @@ func TestRoutes(t *testing.T) {
 		want   string
 	}{
 		"simulates":     {running(t), "POST", "/api/v1/placement/simulate", `{"lose":[{"kind":"Rack","name":"dc-east/east-a"}]}`, `"by":-5`},
-		"adds":          {running(t), "POST", "/api/v1/placement/simulate", `{"add":[{"pool":"retail-business","cluster":"east-1","rack":"east-b","count":2,"cpu":"4","memory":"8Gi"}]}`, `"moves":[]`},
+		"adds":          {running(t), "POST", "/api/v1/placement/simulate", `{"add":[{"pool":"retail-business","cluster":"east-1","rack":"east-a","count":2,"cpu":"4","memory":"8Gi"}]}`, `"moves":[]`},
+		"adds another":  {running(t), "POST", "/api/v1/placement/simulate", `{"add":[{"pool":"retail-business","cluster":"east-1","rack":"east-b","count":2,"arch":"arm64","rackIs":"New"}]}`, "2 hosts come to pool retail-business on the new rack east-b of cluster east-1, with 1 CPU and 2 GiB each, arm64, as large as"},
+		"a slip":        {running(t), "POST", "/api/v1/placement/simulate", `{"add":[{"pool":"retail-business","cluster":"east-1","rack":"east-b","count":2}]}`, "data centre dc-east lists no such rack (it has east-a)"},
+		"an odd rack":   {running(t), "POST", "/api/v1/placement/simulate", `{"add":[{"pool":"retail-business","cluster":"east-1","rack":"east-b","count":2,"rackIs":"Old"}]}`, "rackIs is Known or New"},
+		"an odd chip":   {running(t), "POST", "/api/v1/placement/simulate", `{"add":[{"pool":"retail-business","cluster":"east-1","rack":"east-a","count":2,"arch":"x86"}]}`, "it is amd64, arm64 or loong64"},
+		"too large":     {running(t), "POST", "/api/v1/placement/simulate", `{"add":[{"pool":"retail-business","cluster":"east-1","rack":"east-a","count":2,"cpu":"200000","memory":"8Gi"}]}`, "no host is believed to have"},
+		"far too large": {running(t), "POST", "/api/v1/placement/simulate", `{"add":[{"pool":"retail-business","cluster":"east-1","rack":"east-a","count":2,"cpu":"10E","memory":"8Gi"}]}`, "no host is believed to have"},
+		"a bare name":   {running(t), "POST", "/api/v1/placement/simulate", `{"lose":[{"name":"dc-east"}]}`, `"by":-5`},
+		"nobody's name": {running(t), "POST", "/api/v1/placement/simulate", `{"lose":[{"name":"moon"}]}`, "nothing of the fleet is called so; there are data centres dc-east; clusters east-1; pools retail-business"},
 		"nothing":       {running(t), "POST", "/api/v1/placement/simulate", `{}`, "could not simulate nothing"},
 		"unknown":       {running(t), "POST", "/api/v1/placement/simulate", `{"lose":[{"kind":"Rack","name":"dc-east/moon"}]}`, "the fleet does not know it"},
 		"half a size":   {running(t), "POST", "/api/v1/placement/simulate", `{"add":[{"pool":"retail-business","cluster":"east-1","rack":"east-b","count":2,"cpu":"4"}]}`, "give both cpu and memory"},

@@ -49,9 +49,10 @@ type Change struct {
 	Applications []appv1.Application `json:"applications,omitempty"`
 }
 
-// Loss names something of the fleet.
+// Loss names something of the fleet. Kind may be left out where only one thing bears the
+// name.
 type Loss struct {
-	Kind string `json:"kind"`
+	Kind string `json:"kind,omitempty"`
 	Name string `json:"name"`
 }
 
@@ -65,7 +66,18 @@ type Addition struct {
 	// largest host in the cluster.
 	CPU    string `json:"cpu,omitempty"`
 	Memory string `json:"memory,omitempty"`
+	// Arch of each: amd64, arm64 or loong64. Left out: as the pool's hosts there, or amd64
+	// where they are not alike.
+	Arch string `json:"arch,omitempty"`
+	// RackIs says whether the rack is Known or New. Left out: Known.
+	RackIs string `json:"rackIs,omitempty"`
 }
+
+// What a rack is that hosts come to.
+const (
+	rackKnown = "Known"
+	rackNew   = "New"
+)
 
 // mostPods is how many instances a host holds of which nobody says more: the default of
 // the kubelet.
@@ -90,7 +102,10 @@ func (c Change) whatIf() (placement.WhatIf, error) {
 		out.Lose = append(out.Lose, placement.Loss(l))
 	}
 	for _, a := range c.Add {
-		one := placement.Addition{Pool: a.Pool, Cluster: a.Cluster, Rack: a.Rack, Count: a.Count}
+		one := placement.Addition{Pool: a.Pool, Cluster: a.Cluster, Rack: a.Rack, Count: a.Count, Arch: a.Arch, NewRack: a.RackIs == rackNew}
+		if a.RackIs != "" && a.RackIs != rackKnown && a.RackIs != rackNew {
+			return out, httpapi.NewProblem(httpapi.CodeInvalid, "could not add hosts to pool %q: rackIs is Known or New, not %q", a.Pool, a.RackIs)
+		}
 		if (a.CPU == "") != (a.Memory == "") {
 			return out, httpapi.NewProblem(httpapi.CodeInvalid, "could not add hosts to pool %q: give both cpu and memory, or neither", a.Pool)
 		}
@@ -211,15 +226,16 @@ func Schemas() map[string]any {
 	ref := func(name string) map[string]any { return map[string]any{"$ref": "#/components/schemas/" + name} }
 	return merged(machineSchemas(), lostSchemas(), inventorySchemas(), map[string]any{
 		"placement.Change": object(nil, map[string]any{
-			"lose": list(object([]any{"kind", "name"}, map[string]any{"kind": text("DataCenter, Cluster, Pool, Rack or Host."), "name": text("Its name; a rack's is <data centre>/<rack>, a host's <cluster>/<host>.")})),
+			"lose": list(object([]any{"name"}, map[string]any{"kind": text("DataCenter, Cluster, Pool, Rack or Host. Default: that of the only thing that is called so."), "name": text("Its name; a rack's is <data centre>/<rack>, a host's <cluster>/<host>. Without a kind their own names will do.")})),
 			"add": list(object([]any{"pool", "cluster", "rack", "count"}, map[string]any{
 				"pool": text("Pool that the hosts come to."), "cluster": text("Cluster that they join."), "rack": text("Rack that they stand in."), "count": number("How many, from 1 to 5,000."),
 				"cpu": text("CPU of each, such as 16. Default: as the pool's largest host in the cluster."), "memory": text("Memory of each, such as 64Gi. Default: likewise."),
+				"arch": text("Processor of each: amd64, arm64 or loong64. Default: as the pool's hosts in the cluster; amd64 where these are not alike. A note says which."), "rackIs": text("Known or New. A Known rack is in the list of the cluster's data centre, or has hosts. Default: Known."),
 			})),
 			"applications": list(ref("app.Application")),
 		}),
 		"placement.Outcome": object([]any{"notes", "moves", "unplaced", "trials"}, map[string]any{
-			"notes": list(text("Where the instances of lost DCNs would go, and what could not be looked at.")),
+			"notes": list(text("Where the instances of lost DCNs would go, what of virtual machines is lost, which hosts come, and what could not be looked at.")),
 			"moves": list(object([]any{"application", "component", "cell", "by"}, map[string]any{
 				"application": text("<namespace>/<name>."), "component": text("Its component."), "cell": map[string]any{"type": "object"}, "by": number("How many instances the cell gains; negative: loses."),
 			})),
@@ -227,7 +243,7 @@ func Schemas() map[string]any {
 				"application": text("<namespace>/<name> of an application that was sent along."), "verdict": text("Placed or Refused."), "notes": list(text("What of it is not known yet.")),
 				"placement": map[string]any{"type": "object", "description": "The spec of the Placement that a Release would store, with its reasons."},
 			})),
-			"unplaced": list(object([]any{"application", "reasons"}, map[string]any{"application": text("An application that would not fit."), "reasons": list(text("What lacks."))})),
+			"unplaced": list(object([]any{"application", "reasons"}, map[string]any{"application": text("An application of which instances would run nowhere."), "reasons": list(text("What lacks."))})),
 		}),
 		"placement.Amount": amount,
 		"placement.Capacity": object([]any{"pools"}, map[string]any{"pools": list(object([]any{"pool", "hosts", "packing", "spareHosts", "surgeHosts", "total", "held", "classes", "more", "sites", "losses", "trend"}, map[string]any{
