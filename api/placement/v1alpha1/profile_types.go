@@ -167,7 +167,8 @@ type ProfileStatus struct {
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
 	// tags are those of all origins, by component and tag. A component has each tag that
-	// one of them counts for.
+	// one of them counts for. There are at most 1,024, which the components share evenly; the
+	// condition Ready says what was left out.
 	// +kubebuilder:validation:MaxItems=1024
 	// +listType=atomic
 	// +optional
@@ -183,6 +184,9 @@ const (
 	ReasonCombined = "Combined"
 	// ReasonOldMeasurements: measured tags are old, and hold all the same.
 	ReasonOldMeasurements = "OldMeasurements"
+	// ReasonTagsLeftOut: there are more tags than a status holds. The message says how many
+	// of which component were left out.
+	ReasonTagsLeftOut = "TagsLeftOut"
 )
 
 // Profile is what is known of the ways of an application's components (应用画像, R51):

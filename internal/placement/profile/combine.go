@@ -36,11 +36,9 @@ type Seen struct {
 	Tracks map[Key]Track
 }
 
-// mostTags is the most that a status holds.
-const mostTags = 1024
-
-// Combine returns the tags of all origins, by component, tag and origin.
-func Combine(seen Seen, now time.Time) []placementv1.ProfileTag {
+// Combine returns the tags of all origins, by component, tag and origin, and how many of
+// which component a status has no room for.
+func Combine(seen Seen, now time.Time) (tags []placementv1.ProfileTag, left []Left) {
 	var out []placementv1.ProfileTag
 	known := map[string]appv1.Component{}
 	for _, c := range seen.Components {
@@ -80,10 +78,12 @@ func Combine(seen Seen, now time.Time) []placementv1.ProfileTag {
 			out[i].Effect = placementv1.TagOverruled
 		}
 	}
-	slices.SortFunc(out, func(a, b placementv1.ProfileTag) int {
-		return cmp.Or(cmp.Compare(a.Component, b.Component), cmp.Compare(a.Tag, b.Tag), cmp.Compare(order(a.From), order(b.From)), cmp.Compare(a.Source, b.Source))
-	})
-	return out[:min(len(out), mostTags)]
+	slices.SortFunc(out, byName)
+	return bounded(out, len(known))
+}
+
+func byName(a, b placementv1.ProfileTag) int {
+	return cmp.Or(cmp.Compare(a.Component, b.Component), cmp.Compare(a.Tag, b.Tag), cmp.Compare(order(a.From), order(b.From)), cmp.Compare(a.Source, b.Source))
 }
 
 func order(from placementv1.TagOrigin) int {
@@ -107,13 +107,19 @@ func measured(key Key, rule Rule, t Track, now time.Time) placementv1.ProfileTag
 	return out
 }
 
-// Ready is the condition of a Profile with these tags. Its text holds no times, so that
-// it changes only when something does.
-func Ready(tags []placementv1.ProfileTag) metav1.Condition {
+// Ready is the condition of a Profile with these tags, and those that were left out. Its text
+// holds no times, so that it changes only when something does.
+func Ready(tags []placementv1.ProfileTag, left []Left) metav1.Condition {
 	old := 0
 	for _, t := range tags {
 		if t.Freshness == placementv1.TagOld || t.Freshness == placementv1.TagStale {
 			old++
+		}
+	}
+	if len(left) > 0 {
+		return metav1.Condition{
+			Type: placementv1.ConditionProfileReady, Status: metav1.ConditionTrue, Reason: placementv1.ReasonTagsLeftOut,
+			Message: leftOut(left),
 		}
 	}
 	if old > 0 {
@@ -128,10 +134,10 @@ func Ready(tags []placementv1.ProfileTag) metav1.Condition {
 	}
 }
 
-// Report writes tags into a status.
-func Report(status *placementv1.ProfileStatus, tags []placementv1.ProfileTag, now time.Time) {
+// Report writes tags, and what was left out, into a status.
+func Report(status *placementv1.ProfileStatus, tags []placementv1.ProfileTag, left []Left, now time.Time) {
 	status.Tags = tags
-	ready := Ready(tags)
+	ready := Ready(tags, left)
 	ready.LastTransitionTime = metav1.NewTime(now.UTC().Truncate(time.Second))
 	meta.SetStatusCondition(&status.Conditions, ready)
 }

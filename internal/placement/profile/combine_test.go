@@ -37,6 +37,16 @@ func lines(tags []placementv1.ProfileTag) []string {
 	return out
 }
 
+// combined are the tags where there is room for all.
+func combined(t *testing.T, seen profile.Seen, now time.Time) []placementv1.ProfileTag {
+	t.Helper()
+	tags, left := profile.Combine(seen, now)
+	if left != nil {
+		t.Fatalf("left out: %v", left)
+	}
+	return tags
+}
+
 func TestCombine(t *testing.T) {
 	rule := profile.Rule{Name: "disk", Tag: "io-heavy", Interval: time.Minute, StaleAfter: time.Hour}
 	rules := map[string]profile.Rule{"disk": rule}
@@ -82,7 +92,7 @@ func TestCombine(t *testing.T) {
 		}, []string{"ledger io-heavy Measured disk Stale Counts"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(c.want, lines(profile.Combine(c.seen, now))); diff != "" {
+			if diff := cmp.Diff(c.want, lines(combined(t, c.seen, now))); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", c.reason, diff)
 			}
 		})
@@ -98,14 +108,14 @@ func TestReportedOnce(t *testing.T) {
 		Tracks:     map[profile.Key]profile.Track{{Component: "ledger", Rule: "disk"}: {On: true, Since: now, Good: now, Value: 1}},
 	}
 	var first, later placementv1.ProfileStatus
-	profile.Report(&first, profile.Combine(seen, now), now)
+	profile.Report(&first, combined(t, seen, now), nil, now)
 	later = *first.DeepCopy()
 	seen.Before = first.Tags
-	profile.Report(&later, profile.Combine(seen, now.Add(2*time.Minute)), now.Add(2*time.Minute))
+	profile.Report(&later, combined(t, seen, now.Add(2*time.Minute)), nil, now.Add(2*time.Minute))
 	if diff := cmp.Diff(first, later); diff != "" {
 		t.Errorf("nothing changed, and the status did (-first +later):\n%s", diff)
 	}
-	if got := profile.Ready(profile.Combine(seen, now.Add(10*time.Minute))); got.Reason != "OldMeasurements" || got.Status != "True" || got.Message != "1 of 2 tags are old measurements and hold all the same: see the TagRules that they name" {
+	if got := profile.Ready(combined(t, seen, now.Add(10*time.Minute)), nil); got.Reason != "OldMeasurements" || got.Status != "True" || got.Message != "1 of 2 tags are old measurements and hold all the same: see the TagRules that they name" {
 		t.Errorf("%+v", got)
 	}
 }

@@ -61,7 +61,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, a *appv1.Application) (ctrl.
 		return ctrl.Result{}, fmt.Errorf("could not read the tag rules: %w", err)
 	}
 	now := r.Clock.Now()
-	tags := profile.Combine(profile.Seen{
+	tags, left := profile.Combine(profile.Seen{
 		Components: a.Spec.Components, Imported: kept.Spec.Imported, Before: kept.Status.Tags,
 		Rules: rules(list.Items, kept.Status.Tags), Tracks: r.Meter.Tracks(client.ObjectKeyFromObject(a)),
 	}, now)
@@ -80,7 +80,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, a *appv1.Application) (ctrl.
 		}
 	}
 	before := kept.DeepCopy()
-	profile.Report(&kept.Status, tags, now)
+	profile.Report(&kept.Status, tags, left, now)
 	return patch.Settle(ctrl.Result{}, patch.Status(ctx, r.Hub, before, &kept))
 }
 
