@@ -198,6 +198,16 @@ type DCNSpec struct {
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	CustomerCapacity int64 `json:"customerCapacity,omitempty"`
+	// customers is how many customers the DCN serves now, as the bank counts them. It may be
+	// more than customerCapacity, is shown, and moves nothing. Default: 0, nobody has said.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Customers int64 `json:"customers,omitempty"`
+	// use says what the DCN is used for, for example "retail customers 000 to 249" or
+	// "零售客户". It is shown, and moves nothing. Default: nobody has said.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	Use string `json:"use,omitempty"`
 	// databases names the database services that the DCN's applications use.
 	// +optional
 	// +listType=set
