@@ -66,8 +66,10 @@ checks: ## Takes each check that refuses away in turn: a test has to miss it (4 
 BENCHES = $(shell grep -rl '^func Benchmark' --include=*_test.go internal | xargs -n1 dirname | sort -u | sed 's,^,./,')
 
 .PHONY: bench
-bench: ## Runs the benchmarks in five rounds, in about two minutes.
+bench: ## Measures: benchmarks in five rounds, kube-scheduler on the same fleet, placing through the hub's API.
 	@go run ./hack/bench $(BENCHES)
+	@cd kubebox && go test -run '^$$' -bench . -benchtime 1x ./scheduling
+	@go test -count=1 -run 'TestPlacing$$' -v -timeout 2h ./test/scale/placing
 
 .PHONY: bundle
 bundle: deps ## Writes dist/fairway-bundle.tar.gz, with which `make up` needs no network.
