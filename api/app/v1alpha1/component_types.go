@@ -221,7 +221,9 @@ type Component struct {
 	DNS *DNS `json:"dns,omitempty"`
 
 	// maxPerHost is the most instances of this component on one host. Default: no limit;
-	// instances are still spread.
+	// instances are still spread. 1 is exact: no host ever holds two. From 2 to 100 it bounds
+	// each cell to so many for each of its hosts, and the cluster's scheduler spreads them
+	// evenly; a single host may hold more, since Kubernetes has no rule for such a number.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=100
 	// +optional

@@ -114,7 +114,8 @@ type Assignment struct {
 	// memory that each instance reserves, in bytes.
 	// +required
 	Memory resource.Quantity `json:"memory"`
-	// maxPerHost is how many of these instances a host may hold. Left out: no bound.
+	// maxPerHost is 1 where no host may hold two of these instances. Left out: hosts are not
+	// bound one by one. A bound of 2 or more is one of each cell, and counted when it is placed.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	MaxPerHost int32 `json:"maxPerHost,omitempty"`
