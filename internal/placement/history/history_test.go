@@ -87,7 +87,15 @@ func placed(name, release string, cpu string, seats ...int32) *placementv1.Place
 	return p
 }
 
-// TestRecord looks at a fleet in the middle of a Release, beside a proposal that nobody uses.
+// planned is a Placement whose Release waits for its approval.
+func planned() *placementv1.Placement {
+	p := placed("planned", "r3", "3", 0, 1, 2)
+	p.Status.Conditions = []metav1.Condition{{Type: placementv1.ConditionReserved, Status: metav1.ConditionTrue, Reason: placementv1.ReasonPlanned, LastTransitionTime: metav1.NewTime(start)}}
+	return p
+}
+
+// TestRecord looks at a fleet in the middle of a Release, beside a proposal that nobody uses
+// and a Release that waits.
 func TestRecord(t *testing.T) {
 	db, err := database.Open(t.Context(), filepath.Join(t.TempDir(), "fairway.db"))
 	if err != nil {
@@ -95,7 +103,7 @@ func TestRecord(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = db.Close() })
 	reads, away := 0, true
-	hub := interceptor.NewClient(placementtest.Hub(t).WithObjects(placed("a", "r1", "2", 0, 1), placed("b", "r2", "2", 0, 1), placed("proposal", "", "3", 0, 1, 2)).Build(), interceptor.Funcs{
+	hub := interceptor.NewClient(placementtest.Hub(t).WithObjects(placed("a", "r1", "2", 0, 1), placed("b", "r2", "2", 0, 1), placed("proposal", "", "3", 0, 1, 2), planned()).Build(), interceptor.Funcs{
 		List: func(ctx context.Context, hub client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
 			reads++
 			if _, placements := list.(*placementv1.PlacementList); placements && away {

@@ -62,8 +62,8 @@ func (r *Recorder) Record(ctx context.Context) error {
 }
 
 // Use is what the fleet's pools hold for what runs, and 0 for a pool that holds nothing.
-// Trials and proposals that no Release uses do not count: most expire. What a Release
-// replaces counts once.
+// Trials, proposals and Releases that wait for their first step do not count: many never
+// take it. What a Release replaces counts once.
 func Use(world observed.World, now time.Time) map[string]placement.Amount {
 	return placement.Use(world.InUse().Snapshot(now))
 }

@@ -208,13 +208,13 @@ func Holds(p *placementv1.Placement, now time.Time) bool {
 	return p.Status.Release != "" || now.Before(p.Spec.ExpiresAt.Time)
 }
 
-// InUse is the world with the Placements that Releases use only: without trials and
-// proposals, which hold room until they expire.
+// InUse is the world with the Placements only by which applications run or come to run:
+// without trials and proposals, and without what waits for its Release's first step.
 func (w World) InUse() World {
 	used := w.Placements.Items
 	w.Placements.Items = nil
 	for i := range used {
-		if used[i].Status.Release != "" {
+		if Begun(&used[i]) {
 			w.Placements.Items = append(w.Placements.Items, used[i])
 		}
 	}
