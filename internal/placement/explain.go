@@ -37,19 +37,19 @@ func (k *look) explain() {
 			kept = append(kept, c)
 		}
 	}
-	k.sayOf(kept, "Kept", k.kept)
-	k.sayOf(chosen, "Chosen", k.chosen)
+	k.sayOf(kept, "Kept", k.kept, "which may stay where they are, too")
+	k.sayOf(chosen, "Chosen", k.chosen, "by the same scores")
 	k.tellTags()
 	k.processors()
 	k.unnamed()
 	k.excluded(1)
 }
 
-// sayOf says something of cells, and how many more there are than are named.
-func (k *look) sayOf(cells []*numbered, rule string, what func(c *numbered) string) {
+// sayOf says something of cells, and what holds for the rest where there are more than are named.
+func (k *look) sayOf(cells []*numbered, rule string, what func(c *numbered) string, rest string) {
 	for i, c := range cells {
 		if i == mostTold {
-			k.say(k.component, k.dcn, rule, "and %s more", groups(len(cells)-i))
+			k.say(k.component, k.dcn, rule, "and %s more, %s", groups(len(cells)-i), rest)
 			return
 		}
 		k.say(k.component, k.dcn, rule, "cell %s %s", c.Key(), what(c))
