@@ -44,7 +44,10 @@ func newPlacementCapacity() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "capacity",
 		Short: "Says how full pools are, how much more fits, what a loss leaves, and when they are full",
-		Long: `Says for each pool what its hosts could hold and what Placements reserve; how many
+		Long: `Says for each pool what its hosts could hold and what Placements reserve; how many hosts
+there are of each size and processor, and what is free on these: where hosts of several
+kinds stand in a rack, the cluster's scheduler chooses, and what is certain to be free is
+told beside what is free at most; how many
 instances more of each sizing class that it takes fit for certain, host by host and in
 any order, each class on its own, and how many would if sizes had hosts of their own;
 which sizes should have them, where that brings much; what is left free when the
@@ -85,6 +88,13 @@ func tellCapacity(out io.Writer, p pools) error {
 			how = "fill hosts in use first"
 		}
 		fmt.Fprintf(&text, "  new instances: %s; kept free: %d hosts' worth for lost hosts, %d for releases\n", how, one.SpareHosts, one.SurgeHosts)
+		for _, k := range one.Classes {
+			free := amountWords(k.Free) + " free"
+			if k.FreeAtMost != k.Free {
+				free = fmt.Sprintf("%s certain to be free, %s at most", amountWords(k.Free), amountWords(k.FreeAtMost))
+			}
+			fmt.Fprintf(&text, "    %d of %s: %s\n", k.Hosts, cli.Plain(k.Class), free)
+		}
 		fmt.Fprintf(&text, "  fits more, of one size: %s\n", moreWords(one.More))
 		for _, s := range one.Sites {
 			if len(one.Sites) > 1 {

@@ -23,6 +23,10 @@ func TestTellCapacity(t *testing.T) {
 	p := pools{Pools: []placementserver.Pool{
 		{
 			Pool: "retail", Hosts: 6, Packing: fleetv1.PackingSpread, SpareHosts: 2, SurgeHosts: 1, Total: cores(96), Held: cores(20),
+			Classes: []placementserver.HostClass{
+				{Class: "16 CPU and 32 GiB, amd64", Hosts: 4, Free: cores(44), FreeAtMost: cores(60)},
+				{Class: "16 CPU and 32 GiB, arm64", Hosts: 2, Free: cores(32), FreeAtMost: cores(32)},
+			},
 			More: []placementserver.More{{Size: "Small", Instances: 40, Separate: 48}, {Size: "XLarge", Instances: 1, Separate: 9}},
 			Sites: []placementserver.Site{
 				{DataCenter: "dc-east", Free: cores(28), More: []placementserver.More{{Size: "Small", Instances: 8, Separate: 16}, {Size: "XLarge", Separate: 5}}},
@@ -42,6 +46,8 @@ func TestTellCapacity(t *testing.T) {
 	want := []string{
 		"retail: 6 hosts, 96.0 CPU, 192.0 GiB in all, 20.0 CPU, 40.0 GiB reserved",
 		"  new instances: go where most is free; kept free: 2 hosts' worth for lost hosts, 1 for releases",
+		"    4 of 16 CPU and 32 GiB, amd64: 44.0 CPU, 88.0 GiB certain to be free, 60.0 CPU, 120.0 GiB at most",
+		"    2 of 16 CPU and 32 GiB, arm64: 32.0 CPU, 64.0 GiB free",
 		"  fits more, of one size: 40 Small (48 if sizes had hosts of their own), or 1 XLarge (9 if sizes had hosts of their own)",
 		"    in dc-east, 28.0 CPU, 56.0 GiB free: 8 Small (16 if sizes had hosts of their own), or 0 XLarge (5 if sizes had hosts of their own)",
 		"    in dc-west, 48.0 CPU, 96.0 GiB free: 32 Small, or 1 XLarge (4 if sizes had hosts of their own)",

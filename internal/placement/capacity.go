@@ -20,8 +20,8 @@ type PoolCapacity struct {
 	Spare, Kept int
 	// Total is what its hosts could hold in all, Held what Placements reserve of it.
 	Total, Held Amount
-	// Classes counts hosts by size and processor, such as "4 CPU and 16 GiB, amd64".
-	Classes map[string]int64
+	// Classes are its hosts by size and processor, and what is free on them, by name.
+	Classes []HostClass
 	// More is how many instances more of each size fit that the pool takes, and Sites are
 	// the same in each data centre, by name.
 	More  []More
@@ -32,6 +32,17 @@ type PoolCapacity struct {
 	// Losses say what is left free, for the whole pool, when its largest rack or data
 	// centre is lost and what it held has come to the rest. Negative: that much lacks.
 	Losses []Left
+}
+
+// HostClass is the hosts of a pool that are alike.
+type HostClass struct {
+	// Class is their size and processor, such as "4 CPU and 16 GiB, amd64".
+	Class string
+	Hosts int64
+	// Free is what they are certain to have free, and AtMost what they may have: where hosts
+	// of several classes stand in a rack, the member's scheduler chooses among them. Neither
+	// looks at what is kept free, nor whether it is in one piece.
+	Free, AtMost Amount
 }
 
 // More is how many instances more of a size fit, each size on its own.
@@ -88,7 +99,7 @@ func Capacity(s Snapshot, sizes []NamedSize, policy func(environment string) Pol
 
 // capacity is what a pool holds and could hold, with policies by environment.
 func (f *Fleet) capacity(pool string, sizes []NamedSize, policies map[string]Policy) PoolCapacity {
-	c := PoolCapacity{Pool: pool, Pack: f.pools[pool].Pack, Classes: map[string]int64{}}
+	c := PoolCapacity{Pool: pool, Pack: f.pools[pool].Pack}
 	if takes := f.pools[pool].Sizes; len(takes) > 0 {
 		sizes = slices.DeleteFunc(slices.Clone(sizes), func(s NamedSize) bool { return !slices.Contains(takes, s) })
 	}
@@ -104,8 +115,13 @@ func (f *Fleet) capacity(pool string, sizes []NamedSize, policies map[string]Pol
 			c.Spare++
 		}
 		c.Total, c.Held = c.Total.Plus(r.total), c.Held.Plus(r.load)
-		for _, k := range r.hosts.classes {
-			c.Classes[k.words()] += k.count
+		for _, k := range r.byClass() {
+			if i := slices.IndexFunc(c.Classes, func(x HostClass) bool { return x.Class == k.Class }); i >= 0 {
+				x := &c.Classes[i]
+				x.Hosts, x.Free, x.AtMost = x.Hosts+k.Hosts, x.Free.Plus(k.Free), x.AtMost.Plus(k.AtMost)
+				continue
+			}
+			c.Classes = append(c.Classes, k)
 		}
 		name := f.racks[r.domain].site
 		site := sites[name]
@@ -120,9 +136,39 @@ func (f *Fleet) capacity(pool string, sizes []NamedSize, policies map[string]Pol
 		c.Sites = append(c.Sites, *sites[name])
 		c.More = sum(c.More, sites[name].More)
 	}
+	slices.SortFunc(c.Classes, func(a, b HostClass) int { return cmp.Compare(a.Class, b.Class) })
 	c.Advice = a.advice(f.inPool[pool], c.More)
 	c.Losses = f.losses(pool, c)
 	return c
+}
+
+// byClass are the room's hosts by class, and what is free on them. What is held lies on hosts
+// that it may use, and of these on any: on a class lies at least what may use no other and
+// what the others are too small for, at most all that may use it.
+func (r *room) byClass() []HostClass {
+	var out []HostClass
+	for i, k := range r.hosts.classes {
+		total, others := k.room.Times(k.count), Amount{}
+		for j, o := range r.hosts.classes {
+			if j != i {
+				others = others.Plus(o.room.Times(o.count))
+			}
+		}
+		var only, any Amount
+		for _, x := range r.held {
+			if !x.archs.onto(k.arch) {
+				continue
+			}
+			any = any.Plus(x.size.Times(x.n))
+			if !slices.ContainsFunc(r.hosts.classes, func(o class) bool { return o != k && x.archs.onto(o.arch) && perHost(o.room, x.size) > 0 }) {
+				only = only.Plus(x.size.Times(x.n))
+			}
+		}
+		// What may use the class and finds no room on all others lies on it.
+		least := r.load.Plus(others.Times(-1)).atLeast(only)
+		out = append(out, HostClass{Class: k.words(), Hosts: k.count, Free: total.Plus(any.Times(-1)).atLeast(Amount{}), AtMost: total.Plus(least.Times(-1)).atLeast(Amount{})})
+	}
+	return out
 }
 
 // sum adds what lists of the same sizes say.

@@ -31,7 +31,10 @@ func TestCapacity(t *testing.T) {
 	got := placement.Capacity(s, []placement.NamedSize{{Name: "1c1g", Size: placement.Amount{CPU: 1000, Memory: 1 << 30, Instances: 1}}}, func(string) placement.Policy { return placement.DefaultPolicy() })
 	want := []placement.PoolCapacity{{
 		Pool: "retail", Hosts: 3, Total: placement.Amount{CPU: 12000, Memory: 48 << 30, Instances: 330}, Held: placement.Amount{CPU: 2000, Memory: 2 << 30, Instances: 2},
-		Classes: map[string]int64{"4 CPU and 16 GiB, amd64": 3}, More: []placement.More{{Size: "1c1g", Instances: 10, Separate: 10}},
+		Classes: []placement.HostClass{{
+			Class: "4 CPU and 16 GiB, amd64", Hosts: 3,
+			Free: placement.Amount{CPU: 10000, Memory: 46 << 30, Instances: 328}, AtMost: placement.Amount{CPU: 10000, Memory: 46 << 30, Instances: 328},
+		}}, More: []placement.More{{Size: "1c1g", Instances: 10, Separate: 10}},
 		Sites: []placement.Site{
 			{DataCenter: "east", Free: placement.Amount{CPU: 6000, Memory: 30 << 30, Instances: 218}, More: []placement.More{{Size: "1c1g", Instances: 6, Separate: 6}}},
 			{DataCenter: "west", Free: placement.Amount{CPU: 4000, Memory: 16 << 30, Instances: 110}, More: []placement.More{{Size: "1c1g", Instances: 4, Separate: 4}}},
@@ -43,6 +46,47 @@ func TestCapacity(t *testing.T) {
 	}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestFreeByHostClass counts racks in which hosts of several classes stand: what is certain to be
+// free on each class, and what may be.
+func TestFreeByHostClass(t *testing.T) {
+	host := func(name string, cpu int64, arch string) placement.Host {
+		return placement.Host{Name: name, Room: placement.Amount{CPU: cpu * 1000, Memory: cpu << 30, Instances: 10}, Arch: arch}
+	}
+	holds := func(rack string, n int, cpu int64, archs ...string) placement.Reservation {
+		return placement.Reservation{Application: rack, Assignment: placement.Assignment{
+			Component: "c", Cell: placement.Cell{Cluster: "east-1", Pool: "retail", Rack: rack}, Seats: make([]int32, n), Size: placement.Amount{CPU: cpu * 1000, Memory: cpu << 30, Instances: 1}, Archs: archs,
+		}}
+	}
+	amount := func(cpu, instances int64) placement.Amount {
+		return placement.Amount{CPU: cpu * 1000, Memory: cpu << 30, Instances: instances}
+	}
+	small, large, arm := "4 CPU and 4 GiB, amd64", "16 CPU and 16 GiB, amd64", "4 CPU and 4 GiB, arm64"
+	for name, c := range map[string]struct {
+		reason string
+		held   []placement.Reservation
+		want   []placement.HostClass
+	}{
+		"empty": {"all of it is free", nil, []placement.HostClass{
+			{Class: large, Hosts: 1, Free: amount(16, 10), AtMost: amount(16, 10)}, {Class: small, Hosts: 2, Free: amount(8, 20), AtMost: amount(8, 20)}, {Class: arm, Hosts: 1, Free: amount(4, 10), AtMost: amount(4, 10)},
+		}},
+		"anywhere": {"the scheduler may lay them on either class of amd64, and not on arm64", []placement.Reservation{holds("a", 3, 2, "amd64")}, []placement.HostClass{
+			{Class: large, Hosts: 1, Free: amount(10, 7), AtMost: amount(16, 10)}, {Class: small, Hosts: 2, Free: amount(2, 17), AtMost: amount(8, 20)}, {Class: arm, Hosts: 1, Free: amount(4, 10), AtMost: amount(4, 10)},
+		}},
+		"too large for the others": {"they lie on the large one", []placement.Reservation{holds("a", 1, 8, "amd64")}, []placement.HostClass{
+			{Class: large, Hosts: 1, Free: amount(8, 9), AtMost: amount(8, 9)}, {Class: small, Hosts: 2, Free: amount(0, 19), AtMost: amount(8, 20)}, {Class: arm, Hosts: 1, Free: amount(4, 10), AtMost: amount(4, 10)},
+		}},
+	} {
+		s := placement.Snapshot{
+			Clusters: []placement.Cluster{{Name: "east-1", DataCenter: "east"}}, Reserved: c.held,
+			Pools: []placement.Pool{{Name: "retail", Racks: []placement.Rack{{Cluster: "east-1", Name: "a", Hosts: []placement.Host{host("a1", 4, "amd64"), host("a2", 4, "amd64"), host("a3", 16, "amd64"), host("a4", 4, "arm64")}}}}},
+		}
+		got := placement.Capacity(s, nil, func(string) placement.Policy { return placement.DefaultPolicy() })[0].Classes
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s: %s\n%s", name, c.reason, diff)
+		}
 	}
 }
 

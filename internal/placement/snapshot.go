@@ -25,6 +25,11 @@ func (a Amount) Times(n int64) Amount {
 	return Amount{CPU: a.CPU * n, Memory: a.Memory * n, Instances: a.Instances * n}
 }
 
+// atLeast returns in each respect the larger of two amounts.
+func (a Amount) atLeast(b Amount) Amount {
+	return Amount{CPU: max(a.CPU, b.CPU), Memory: max(a.Memory, b.Memory), Instances: max(a.Instances, b.Instances)}
+}
+
 // Within reports whether the amount fits into another.
 func (a Amount) Within(b Amount) bool {
 	return a.CPU <= b.CPU && a.Memory <= b.Memory && a.Instances <= b.Instances

@@ -86,8 +86,8 @@ type Pool struct {
 	// Total is what the hosts could hold, Held what Placements reserve.
 	Total Amount `json:"total"`
 	Held  Amount `json:"held"`
-	// Classes counts hosts by size and processor.
-	Classes map[string]int64 `json:"classes"`
+	// Classes are the hosts by size and processor, and what is free on them.
+	Classes []HostClass `json:"classes"`
 	// More is how many instances more of each sizing class fit that the pool takes, each on
 	// its own, and Sites are the same in each data centre.
 	More  []More `json:"more"`
@@ -106,6 +106,16 @@ type Amount struct {
 	CPU       int64 `json:"cpu"`
 	Memory    int64 `json:"memory"`
 	Instances int64 `json:"instances"`
+}
+
+// HostClass is hosts that are alike, what they are certain to have free, and what they have
+// free at most: where hosts of several classes stand in a rack, the cluster's scheduler
+// chooses among them.
+type HostClass struct {
+	Class      string `json:"class"`
+	Hosts      int64  `json:"hosts"`
+	Free       Amount `json:"free"`
+	FreeAtMost Amount `json:"freeAtMost"`
 }
 
 // More is how many instances more of a sizing class fit for certain, and how many would if
@@ -169,9 +179,12 @@ func (d *Desk) Capacity(ctx context.Context, name string) ([]Pool, error) {
 		snapshot.Pools = slices.DeleteFunc(snapshot.Pools, func(p placement.Pool) bool { return p.Name != name })
 	}
 	for _, c := range placement.Capacity(snapshot, observed.Sizes(), func(environment string) placement.Policy { return policies[environment] }) {
-		p := Pool{Pool: c.Pool, Hosts: c.Hosts, Packing: fleetv1.PackingSpread, SpareHosts: c.Spare, SurgeHosts: c.Kept, Total: Amount(c.Total), Held: Amount(c.Held), Classes: c.Classes, More: moreOf(c.More), Sites: []Site{}, Advice: c.Advice, Losses: []Left{}}
+		p := Pool{Pool: c.Pool, Hosts: c.Hosts, Packing: fleetv1.PackingSpread, SpareHosts: c.Spare, SurgeHosts: c.Kept, Total: Amount(c.Total), Held: Amount(c.Held), Classes: []HostClass{}, More: moreOf(c.More), Sites: []Site{}, Advice: c.Advice, Losses: []Left{}}
 		if c.Pack {
 			p.Packing = fleetv1.PackingPack
+		}
+		for _, k := range c.Classes {
+			p.Classes = append(p.Classes, HostClass{Class: k.Class, Hosts: k.Hosts, Free: Amount(k.Free), FreeAtMost: Amount(k.AtMost)})
 		}
 		for _, s := range c.Sites {
 			p.Sites = append(p.Sites, Site{DataCenter: s.DataCenter, Free: Amount(s.Free), More: moreOf(s.More)})

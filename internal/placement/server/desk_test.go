@@ -86,6 +86,9 @@ func TestCapacity(t *testing.T) {
 	if len(pools) != 1 || pools[0].Held.CPU != 1250 || pools[0].Hosts != 4 || pools[0].Trend.FullInDays != nil || pools[0].Trend.Why != "there is no history yet" { // the hub in memory stamps no times
 		t.Errorf("%+v", pools)
 	}
+	if k := pools[0].Classes; len(k) != 1 || k[0].Hosts != 4 || k[0].Free != k[0].FreeAtMost || k[0].Free.CPU != 2750 {
+		t.Errorf("of four hosts of a CPU each 1250m are held: %+v", k)
+	}
 	for _, m := range pools[0].More {
 		// Of the four hosts with 1 CPU each, which one the five instances of 250m lie on is
 		// the member's scheduler's choice: one host may be full, and one begun.
