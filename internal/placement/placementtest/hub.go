@@ -98,8 +98,10 @@ func Run(t testing.TB, placer release.Placer, r *releasev1.Release, revision *ap
 	if err := placer.Begin(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
-	if made, err = placer.Place(t.Context(), r, revision); err != nil { // as it is now
+	now, err := placer.Place(t.Context(), r, revision) // of which the placer keeps no reasons
+	if err != nil {
 		t.Fatal(err)
 	}
+	made.ResourceVersion, made.Status = now.ResourceVersion, now.Status
 	return made
 }
