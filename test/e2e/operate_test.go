@@ -61,7 +61,7 @@ func TestWhoOperatesAndWhoReviewsOnLine(t *testing.T) {
 		}
 	}
 	says(manager, "attend")
-	waits("steps are being taken")
+	waits("Progressing   True")
 	as(t, duty, "release", "stop", release, "-n", namespace)
 	waits("Stopped")
 
