@@ -77,7 +77,7 @@ func (s *Seen) held(now time.Time) []*placementv1.Placement {
 			out = append(out, p)
 		}
 	}
-	slices.SortFunc(out, observed.Newest)
+	slices.SortFunc(out, observed.InForceFirst)
 	return out
 }
 

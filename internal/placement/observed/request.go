@@ -159,13 +159,13 @@ func previous(held []placementv1.Placement) []placement.Assignment {
 func usedBy(held []placementv1.Placement) []placementv1.Placement {
 	used := slices.DeleteFunc(slices.Clone(held), func(p placementv1.Placement) bool { return p.Status.Release == "" })
 	slices.SortFunc(used, func(a, b placementv1.Placement) int {
-		return Newest(&a, &b)
+		return InForceFirst(&a, &b)
 	})
 	return used
 }
 
-// Newest orders Placements that Releases use: those in force first, then the newest.
-func Newest(a, b *placementv1.Placement) int {
+// InForceFirst orders Placements that Releases use: those in force first, then the newest.
+func InForceFirst(a, b *placementv1.Placement) int {
 	if x, y := Begun(a), Begun(b); x != y {
 		if x {
 			return -1
