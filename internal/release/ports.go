@@ -27,6 +27,10 @@ type Placer interface {
 	Free(ctx context.Context, namespace, application, keep string) error
 }
 
+// AskAway is how long after a cluster was not connected it is asked again. That it connects
+// is not always heard: right after a restart the hub still calls it reachable.
+const AskAway = 5 * time.Second
+
 // Renderer makes objects of a Revision.
 type Renderer interface {
 	// Render returns what the Revision is in one cluster, at a Placement. A *Refusal
@@ -37,8 +41,9 @@ type Renderer interface {
 // InstanceFinder finds who sits on a seat.
 type InstanceFinder interface {
 	// Find returns the instances of the seats, such as "account-1", of an application
-	// ("<hub namespace>/<name>"). Seats on which nobody sits are left out.
-	Find(ctx context.Context, application string, seats []string) ([]Instance, error)
+	// ("<hub namespace>/<name>"), and the application's clusters that could not be asked
+	// since they are not connected. Seats on which nobody sits are left out.
+	Find(ctx context.Context, application string, seats []string) (found []Instance, away []string, err error)
 }
 
 // Instance is a pod on a seat.

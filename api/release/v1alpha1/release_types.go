@@ -252,9 +252,11 @@ const (
 	ReasonSuperseded = "Superseded"
 	// ReasonNotPlaced: the scheduler found no room; the message says what lacks.
 	ReasonNotPlaced = "NotPlaced"
-	// ReasonNotRendered: a member cannot express what the Revision asks for, or is
-	// not connected, so that nobody knows what it can express.
+	// ReasonNotRendered: a member cannot express what the Revision asks for.
 	ReasonNotRendered = "NotRendered"
+	// ReasonAway: a cluster that has to be asked before the plan is made is not connected.
+	// It goes on by itself when it is.
+	ReasonAway = "Away"
 	// ReasonNotFound: the application, its Revision or a named seat is not there.
 	ReasonNotFound = "NotFound"
 	// ReasonPlanned: placement and rendering are done and digested.

@@ -65,7 +65,7 @@ type bank struct {
 	members map[string]*releasetest.Member
 	journal *journal
 	gate    *gate
-	finder  finder
+	finder  *finder
 	steps   *controller.Reconciler
 	// lowest is the least number of ready instances seen by component and DCN.
 	lowest map[string]int32
@@ -98,7 +98,7 @@ func newRealBank(t testing.TB, hub client.WithWatch) *bank {
 func emptyBank(t testing.TB) *bank {
 	b := &bank{
 		t: t, fuse: &fuse{off: true}, clock: clocktesting.NewFakePassiveClock(apptest.Now), source: memberstest.New(t),
-		members: map[string]*releasetest.Member{}, gate: &gate{}, finder: finder{}, lowest: map[string]int32{},
+		members: map[string]*releasetest.Member{}, gate: &gate{}, finder: newFinder(), lowest: map[string]int32{},
 	}
 	b.journal = &journal{fuse: b.fuse, open: map[string]bool{}}
 	return b

@@ -86,15 +86,22 @@ func (g *gate) Check(_ context.Context, act approval.Act) (approval.Verdict, err
 	return approval.Verdict{Allowed: g.refuse == "", Reason: g.refuse}, g.err
 }
 
-// finder finds everybody who is asked for.
-type finder map[string]release.Instance
+// finder finds everybody who is asked for, except in the cluster that it is cut from.
+type finder struct {
+	seats map[string]release.Instance
+	away  string
+}
 
-func (f finder) Find(_ context.Context, _ string, seats []string) ([]release.Instance, error) {
-	var out []release.Instance
+func newFinder() *finder { return &finder{seats: map[string]release.Instance{}} }
+
+func (f *finder) Find(_ context.Context, _ string, seats []string) (found []release.Instance, away []string, err error) {
+	if f.away != "" {
+		away = []string{f.away}
+	}
 	for _, s := range seats {
-		if i, ok := f[s]; ok {
-			out = append(out, i)
+		if i, ok := f.seats[s]; ok && i.Cluster != f.away {
+			found = append(found, i)
 		}
 	}
-	return out, nil
+	return found, away, nil
 }

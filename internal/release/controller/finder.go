@@ -5,6 +5,7 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -20,8 +21,7 @@ import (
 	"github.com/fairway-cloud/fairway/internal/release"
 )
 
-// Finder finds instances in the members themselves. Seats in members that are
-// away are not found.
+// Finder finds instances in the members themselves.
 type Finder struct {
 	Hub     client.Reader
 	Members members.Source
@@ -30,32 +30,35 @@ type Finder struct {
 var _ release.InstanceFinder = &Finder{}
 
 // Find implements release.InstanceFinder.
-func (f *Finder) Find(ctx context.Context, application string, seats []string) ([]release.Instance, error) {
+func (f *Finder) Find(ctx context.Context, application string, seats []string) (found []release.Instance, away []string, err error) {
 	var deliveries deliveryv1.DeliveryList
 	if err := fields.List(ctx, f.Hub, &deliveries, fields.Application, application); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var out []release.Instance
 	for _, d := range deliveries.Items {
 		if d.Spec.Application != application || len(d.Namespace) <= len(fleetv1.ClusterNamespacePrefix) {
 			continue
 		}
 		cluster := d.Namespace[len(fleetv1.ClusterNamespacePrefix):]
 		member, err := f.Members.Get(cluster)
-		if err != nil {
+		if errors.Is(err, members.ErrNotConnected) {
+			away = append(away, cluster)
 			continue
+		}
+		if err != nil {
+			return nil, nil, fmt.Errorf("could not ask cluster %q: %w", cluster, err)
 		}
 		pods, err := seated(ctx, member, d.Spec.Namespace)
 		if err != nil {
-			return nil, fmt.Errorf("could not list the instances in cluster %q: %w", cluster, err)
+			return nil, nil, fmt.Errorf("could not list the instances in cluster %q: %w", cluster, err)
 		}
 		for _, p := range pods {
 			if seat := p.Labels[appv1.LabelSeat]; p.DeletionTimestamp.IsZero() && slices.Contains(seats, seat) {
-				out = append(out, release.Instance{Seat: seat, Cluster: cluster, Pod: p.Name, UID: string(p.UID)})
+				found = append(found, release.Instance{Seat: seat, Cluster: cluster, Pod: p.Name, UID: string(p.UID)})
 			}
 		}
 	}
-	return out, nil
+	return found, away, nil
 }
 
 // patience is how long one member may take to list: Releases wait for one another.

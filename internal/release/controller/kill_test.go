@@ -47,8 +47,8 @@ func TestKilled(t *testing.T) {
 			name:    "restart",
 			prepare: func(b *bank) { b.create(releasetest.New("one", b.revise())) },
 			act: func(b *bank) {
-				b.finder["account-0"] = release.Instance{Seat: "account-0", Cluster: "east-1", Pod: "a", UID: "ua"}
-				b.finder["account-1"] = release.Instance{Seat: "account-1", Cluster: "east-1", Pod: "b", UID: "ub"}
+				b.finder.seats["account-0"] = release.Instance{Seat: "account-0", Cluster: "east-1", Pod: "a", UID: "ua"}
+				b.finder.seats["account-1"] = release.Instance{Seat: "account-1", Cluster: "east-1", Pod: "b", UID: "ub"}
 				b.create(releasetest.New("two", "", releasetest.Restart("account-0", "account-1")))
 			},
 		},

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -196,15 +197,19 @@ func (r *Reconciler) running(ctx context.Context, d *deliveryv1.Delivery) (relea
 
 // restarts finds who sits on the seats that are to be restarted.
 func (r *Reconciler) restarts(ctx context.Context, rel *releasev1.Release, s release.Seen) (map[string][]deliveryv1.InstanceRestart, error) {
-	found, err := r.Instances.Find(ctx, rel.Namespace+"/"+rel.Spec.Application, rel.Spec.Seats)
+	found, away, err := r.Instances.Find(ctx, rel.Namespace+"/"+rel.Spec.Application, rel.Spec.Seats)
 	if err != nil {
 		return nil, fmt.Errorf("could not find the instances of application %q: %w", rel.Spec.Application, err)
 	}
 	out := map[string][]deliveryv1.InstanceRestart{}
 	for _, seat := range slices.Sorted(slices.Values(rel.Spec.Seats)) {
 		i := slices.IndexFunc(found, func(x release.Instance) bool { return x.Seat == seat })
+		if i < 0 && len(away) > 0 {
+			slices.Sort(away)
+			return nil, &release.Refusal{Reason: releasev1.ReasonAway, Again: release.AskAway, Message: fmt.Sprintf("who sits on seat %q is not known: not connected is %s: the release goes on when it connects", seat, strings.Join(away, ", "))}
+		}
 		if i < 0 || s.Deliveries[found[i].Cluster] == nil {
-			return nil, &release.Refusal{Reason: releasev1.ReasonNotFound, Message: fmt.Sprintf("nobody sits on seat %q now: name seats that \"fairway get instances\" lists, or wait until its cluster is connected", seat)}
+			return nil, &release.Refusal{Reason: releasev1.ReasonNotFound, Message: fmt.Sprintf("nobody sits on seat %q now: name seats that \"fairway get instances\" lists", seat)}
 		}
 		x := found[i]
 		out[x.Cluster] = append(out[x.Cluster], deliveryv1.InstanceRestart{Seat: x.Seat, Pod: x.Pod, UID: x.UID})

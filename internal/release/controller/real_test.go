@@ -34,7 +34,7 @@ func TestOnAPIServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := newRealBank(t, c)
-	b.finder["account-0"] = release.Instance{Seat: "account-0", Cluster: "east-1", Pod: "account-abc", UID: "u-1"}
+	b.finder.seats["account-0"] = release.Instance{Seat: "account-0", Cluster: "east-1", Pod: "account-abc", UID: "u-1"}
 
 	for _, step := range []struct {
 		name   string

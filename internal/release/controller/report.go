@@ -68,6 +68,9 @@ func reportRefusal(rel *releasev1.Release, refusal *release.Refusal, now time.Ti
 	case releasev1.ReasonRefused:
 		// Waiting for an approval or a window is no reason to call anybody.
 		set(rel, releasev1.ConditionApproved, false, refusal.Reason, refusal.Message, now)
+	case releasev1.ReasonAway:
+		set(rel, releasev1.ConditionPlanned, false, refusal.Reason, refusal.Message, now)
+		set(rel, releasev1.ConditionStalled, false, refusal.Reason, "it goes on by itself when the cluster connects", now)
 	default:
 		set(rel, releasev1.ConditionPlanned, false, refusal.Reason, refusal.Message, now)
 		set(rel, releasev1.ConditionStalled, true, refusal.Reason, refusal.Message, now)

@@ -78,7 +78,7 @@ func (s *story) do(verb string, w []string) []string {
 	case "restart": // restart RELEASE SEAT…
 		s.create(releasetest.New(w[0], "", releasetest.Restart(w[1:]...)))
 	case "seat": // seat SEAT CLUSTER POD
-		s.finder[w[0]] = release.Instance{Seat: w[0], Cluster: w[1], Pod: w[2], UID: "uid-of-" + w[2]}
+		s.finder.seats[w[0]] = release.Instance{Seat: w[0], Cluster: w[1], Pod: w[2], UID: "uid-of-" + w[2]}
 	case "stop":
 		s.say(w[0], "Stop")
 	case "run":
@@ -89,8 +89,10 @@ func (s *story) do(verb string, w []string) []string {
 		s.reach(w[0], true)
 	case "unplug":
 		s.source.Cut(w[0])
+		s.finder.away = w[0]
 	case "plug":
 		s.source.Heal(w[0])
+		s.finder.away = ""
 	case "break": // break CLUSTER COMPONENT WHY…
 		s.members[w[0]].Broken = map[string]string{w[1]: strings.Join(w[2:], " ")}
 	case "heal":

@@ -46,7 +46,10 @@ func (r *Renderer) Render(ctx context.Context, revision *appv1.Revision, placeme
 	}
 	member, err := r.Members.Get(cluster)
 	if errors.Is(err, members.ErrNotConnected) {
-		return release.Rendered{}, refuse("cluster %s is not connected, and what it can express is not known: the release goes on when it connects", cluster)
+		return release.Rendered{}, &release.Refusal{
+			Reason: releasev1.ReasonAway, Again: release.AskAway,
+			Message: fmt.Sprintf("cluster %s is not connected, and what it can express is not known: the release goes on when it connects", cluster),
+		}
 	}
 	if err != nil {
 		return release.Rendered{}, err
