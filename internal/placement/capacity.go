@@ -114,7 +114,7 @@ func (f *Fleet) capacity(pool string, sizes []NamedSize, policies map[string]Pol
 		if p.SpareFrom > 0 && len(r.names) >= p.SpareFrom {
 			c.Spare++
 		}
-		c.Total, c.Held = c.Total.Plus(r.total), c.Held.Plus(r.load)
+		c.Total, c.Held = c.Total.Plus(r.total), c.Held.Plus(r.reserved())
 		for _, k := range r.byClass() {
 			if i := slices.IndexFunc(c.Classes, func(x HostClass) bool { return x.Class == k.Class }); i >= 0 {
 				x := &c.Classes[i]
@@ -129,7 +129,7 @@ func (f *Fleet) capacity(pool string, sizes []NamedSize, policies map[string]Pol
 			site = &Site{DataCenter: name}
 			sites[name] = site
 		}
-		site.Free = site.Free.Plus(r.free())
+		site.Free = site.Free.Plus(r.total).Plus(r.reserved().Times(-1))
 		site.More = a.add(site.More, r)
 	}
 	for _, name := range slices.Sorted(maps.Keys(sites)) {

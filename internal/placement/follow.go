@@ -116,7 +116,7 @@ func (f *Fleet) Clash(application string, before, now []Reservation, quotas []te
 		if x.n <= was.number(x) {
 			continue
 		}
-		if !x.room.fits(x.lot, 0, p, &f.scratch.held) {
+		if !x.room.hosts.houses(x.lot) || !x.room.fits(x.lot, 0, p, &f.scratch.held) {
 			return fmt.Sprintf("pool %s on rack %s of cluster %s no longer holds %s of component %s beside what others hold",
 				x.room.pool, x.room.rack, x.room.cluster, instances(x.n), x.component)
 		}

@@ -85,6 +85,7 @@ var plenty = []tenancyv1.Quota{{Environment: "prod", Pool: "shared", Instances: 
 func TestClash(t *testing.T) {
 	for name, c := range map[string]struct {
 		before, now, others []placement.Reservation
+		lost                string // a host
 		want                string
 	}{
 		"there is room": {
@@ -98,6 +99,10 @@ func TestClash(t *testing.T) {
 			before: []placement.Reservation{held("retail-prod/pay", "staying", "rack-0", "dcn-east", 2)},
 			now:    []placement.Reservation{held("retail-prod/pay", "staying", "rack-0", "dcn-east", 2), held("retail-prod/pay", "staying", "rack-2", "dcn-east", 1)},
 			others: []placement.Reservation{held("retail-prod/loan", "staying", "rack-0", "dcn-east", 3)},
+		},
+		"its hosts are gone by now": {
+			now: []placement.Reservation{held("retail-prod/pay", "staying", "rack-0", "dcn-east", 2)}, lost: "stayingrack-0",
+			want: "no longer holds 2 instances",
 		},
 		"the partner is there by now": {
 			now: []placement.Reservation{held("retail-prod/pay", "staying", "rack-0", "dcn-east", 1)}, others: []placement.Reservation{held("retail-prod/loan", "staying", "rack-0", "dcn-other", 1)},
@@ -114,6 +119,10 @@ func TestClash(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := partners()
 			s.Reserved = c.others
+			for i := range s.Pools[0].Racks {
+				r := &s.Pools[0].Racks[i]
+				r.Hosts = slices.DeleteFunc(r.Hosts, func(h placement.Host) bool { return h.Name == c.lost })
+			}
 			f := placement.Open(s)
 			got := f.Clash("retail-prod/pay", c.before, c.now, plenty, placement.DefaultPolicy())
 			if c.want == "" && got != "" || !strings.Contains(got, c.want) {

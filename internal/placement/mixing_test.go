@@ -23,8 +23,9 @@ func TestSeparate(t *testing.T) {
 		rapid.Check(t, func(r *rapid.T) {
 			a := drawAdversary(r)
 			for i := range a.lots {
-				a.lots[i].apart = false
+				a.lots[i].apart, a.lots[i].archs = false, nil
 			}
+			a.archs = nil
 			a.lots[0].n = 0 // it is asked for, and none is there
 			policy := placement.DefaultPolicy()
 			policy.SpareFrom = rapid.SampledFrom([]int{0, 0, 2, 3}).Draw(r, "spare")
@@ -39,6 +40,7 @@ func TestSeparate(t *testing.T) {
 				s.Reserved = append(s.Reserved, placement.Reservation{Application: fmt.Sprint(i), Assignment: held})
 			}
 			got := placement.Capacity(s, []placement.NamedSize{{Name: "asked", Size: a.lots[0].size}}, func(string) placement.Policy { return policy })[0].More[0]
+			a = a.housed()
 			best := a.divide(policy.SpareFrom)
 			if got.Separate < got.Instances || got.Separate > max(best, got.Instances) && !a.grouped(int(got.Separate), policy.SpareFrom) {
 				r.Fatalf("hosts %v, held %v: %d more of %v, %d if divided; the best way to divide has %d", a.hosts, a.lots[1:], got.Instances, a.lots[0].size, got.Separate, best)

@@ -222,7 +222,9 @@ func small(t *rapid.T) (placement.Snapshot, placement.Request, twin) {
 				size := rapid.SampledFrom(sizes).Draw(t, "size of held")
 				a := placement.Assignment{Component: "x", Template: "t", Size: size, Seats: []int32{0, 1}[:n], Cell: placement.Cell{Cluster: cluster, Pool: p.Name, Zone: "business", Rack: rack.Name, DCN: "dcn"}}
 				s.Reserved = append(s.Reserved, placement.Reservation{Application: fmt.Sprintf("cards-prod/%d-%d", i, j), Tenant: "cards", Environment: "prod", Assignment: a})
-				room.held = slices.Repeat([]placement.Amount{size}, n)
+				if slices.ContainsFunc(rack.Hosts, func(h placement.Host) bool { return size.Within(h.Room) }) {
+					room.held = slices.Repeat([]placement.Amount{size}, n) // else it has no host, wherever others lie
+				}
 			}
 			w.rooms = append(w.rooms, room)
 		}

@@ -180,6 +180,13 @@ func perHost(room, size Amount) int64 {
 	return max(n, 0)
 }
 
+// houses reports whether any of the hosts could take one of a lot if it were empty.
+func (h hosts) houses(l lot) bool {
+	return slices.ContainsFunc(h.classes, func(c class) bool {
+		return c.count > 0 && l.archs.onto(c.arch) && perHost(c.room, l.size) > 0
+	})
+}
+
 // anyOrder reports whether every instance of all lots finds a host whatever the
 // order.
 func (h hosts) anyOrder(all []held) bool {

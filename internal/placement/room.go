@@ -35,6 +35,10 @@ type room struct {
 	// lean are the hosts without one, for each class that it may be of.
 	lean []hosts
 	held []held
+	// stranded is what is held and finds none of the hosts, however empty they are: its own are
+	// gone. It waits until one of its kind is there, wherever the others lie, and so keeps nobody
+	// out.
+	stranded []held
 	// kept is the room without the hosts that are kept for successors; nil: it keeps none.
 	kept *kept
 }
@@ -52,6 +56,11 @@ func (r *room) furnish(list []Host) {
 		r.archs |= c.arch
 		r.lean = append(r.lean, r.hosts.without(k))
 	}
+	all := slices.Concat(r.held, r.stranded)
+	r.held, r.stranded, r.load = r.held[:0], nil, Amount{}
+	for _, x := range all {
+		r.take(x.lot, x.n)
+	}
 }
 
 // takesSome reports whether the room has a host that instances for these processors
@@ -61,16 +70,34 @@ func (r *room) takesSome(a archs) bool { return r.archs != 0 && a.onto(r.archs) 
 // take holds n instances of a lot, whether or not they fit; a negative n gives them
 // back.
 func (r *room) take(l lot, n int64) {
-	r.load = r.load.Plus(l.size.Times(n))
-	i := slices.IndexFunc(r.held, func(x held) bool { return x.lot == l })
+	is := func(x held) bool { return x.lot == l }
+	if i := slices.IndexFunc(r.held, is); i >= 0 || r.hosts.houses(l) {
+		r.load = r.load.Plus(l.size.Times(n))
+		r.held = more(r.held, i, l, n)
+		return
+	}
+	r.stranded = more(r.stranded, slices.IndexFunc(r.stranded, is), l, n)
+}
+
+// more are lots with n more of one, the i-th; with a negative i it is not among them yet.
+func more(all []held, i int, l lot, n int64) []held {
 	switch {
 	case i < 0:
-		r.held = append(r.held, held{l, n})
-	case r.held[i].n+n == 0:
-		r.held = slices.Delete(r.held, i, i+1)
-	default:
-		r.held[i].n += n
+		return append(all, held{l, n})
+	case all[i].n+n == 0:
+		return slices.Delete(all, i, i+1)
 	}
+	all[i].n += n
+	return all
+}
+
+// reserved is all that the room holds, what is stranded included.
+func (r *room) reserved() Amount {
+	all := r.load
+	for _, x := range r.stranded {
+		all = all.Plus(x.size.Times(x.n))
+	}
+	return all
 }
 
 // plus are lots and n more of one, as hosts tell them apart, in scratch.
@@ -126,7 +153,8 @@ func most(upTo int64, fits func(n int64) bool) int64 {
 	return low
 }
 
-// free is what is left over all hosts. It may be negative after a loss of hosts.
+// free is what is left over all hosts beside what may lie on them. It may be negative after a
+// loss of hosts.
 func (r *room) free() Amount { return r.total.Plus(r.load.Times(-1)) }
 
 // filled is how much of the room's scarcest respect is held, in thousandths, after n
