@@ -57,10 +57,11 @@ var (
 	large = layout{hosts: 50, most: 12, pools: []pool{
 		{"large", "retail", []appv1.SizingClass{appv1.SizeLarge}, 0, 1, 8, 0.95},
 		{"xlarge", "retail", []appv1.SizingClass{appv1.SizeXLarge}, 0, 3, 8, 0.95},
-		{"xxlarge", "retail", []appv1.SizingClass{appv1.SizeXXLarge}, 0, 3, 8, 0.95},
+		{"xxlarge", "retail", []appv1.SizingClass{appv1.SizeXXLarge}, 0, 2, 8, 0.95},
 		{"apart", "loans", []appv1.SizingClass{appv1.SizeXLarge}, 8, 1, 8, 0.75},
 		{"mixed", "cards", mixed, 8, 1, 8, 0.35},
 		{"wide", "trade", mixed, 0, 1, 64, 0.9},
+		{"broad", "funds", mixed, 0, 1, 128, 0.95},
 	}}
 )
 
