@@ -67,7 +67,7 @@ func (count Count) inClusters(machines int64) map[string]int64 {
 func (n *numbers) trim(count Count, stay []*numbered) {
 	limits := n.limits(count)
 	if limits == nil {
-		trim(stay, max(int(count.Count)-n.machines(count.DCN), 0))
+		n.crowds(count.DCN).trim(stay, max(int(count.Count)-n.machines(count.DCN), 0))
 		return
 	}
 	in := map[string][]*numbered{}
@@ -81,7 +81,7 @@ func (n *numbers) trim(count Count, stay []*numbered) {
 	slices.Sort(names)
 	for _, name := range names {
 		had := seatsThatStay(in[name])
-		trim(in[name], int(limits[name]))
+		n.crowds(count.DCN).trim(in[name], int(limits[name]))
 		if less := had - seatsThatStay(in[name]); less > 0 {
 			n.say(n.component, count.DCN, "ClusterCount", "%s must leave cluster %s, which is to have %s", instances(less), name, count.in(name))
 		}

@@ -29,48 +29,46 @@ func (w twin) with(n []int, size placement.Amount) twin {
 func TestJointOptimum(t *testing.T) {
 	var cases, refused, wrongly int
 	var ours, least int64
-	for range 160 { // a share of so few cases as rapid takes at once says nothing
-		rapid.Check(t, func(t *rapid.T) {
-			s, r, w := small(t)
-			s.Machines, w.machines = nil, map[string]int64{}
-			second := r.Components[0]
-			second.Name, second.Pools = "c1", nil
-			second.Size = rapid.SampledFrom([]placement.Amount{{CPU: 500, Memory: 1 << 30, Instances: 1}, {CPU: 1000, Memory: 4 << 30, Instances: 1}}).Draw(t, "second size")
-			second.Counts = []placement.Count{{DCN: "dcn", Count: int32(rapid.IntRange(1, 3).Draw(t, "second count"))}}
-			first := &r.Components[0].Counts[0]
-			*first = drawClusters(t, placement.Count{DCN: "dcn", Count: min(first.Count, 3)}, w.named()...)
-			w.clusters = inClusters(*first, 0)
-			second.Counts[0] = drawClusters(t, second.Counts[0], w.named()...)
-			r.Components = append(r.Components, second)
-			policy := placement.DefaultPolicy()
-			policy.SpareFrom, policy.Surge = w.spare, w.surge
-			d := placement.Place(s, []placement.Request{r}, policy)[0]
+	often(t, 160, func(t *rapid.T) { // a share of so few cases as rapid takes at once says nothing
+		s, r, w := small(t)
+		s.Machines, w.machines = nil, map[string]int64{}
+		second := r.Components[0]
+		second.Name, second.Pools = "c1", nil
+		second.Size = rapid.SampledFrom([]placement.Amount{{CPU: 500, Memory: 1 << 30, Instances: 1}, {CPU: 1000, Memory: 4 << 30, Instances: 1}}).Draw(t, "second size")
+		second.Counts = []placement.Count{{DCN: "dcn", Count: int32(rapid.IntRange(1, 3).Draw(t, "second count"))}}
+		first := &r.Components[0].Counts[0]
+		*first = drawClusters(t, placement.Count{DCN: "dcn", Count: min(first.Count, 3)}, w.named()...)
+		w.count, w.clusters = int64(first.Count), inClusters(*first, 0)
+		second.Counts[0] = drawClusters(t, second.Counts[0], w.named()...)
+		r.Components = append(r.Components, second)
+		policy := placement.DefaultPolicy()
+		policy.SpareFrom, policy.Surge = w.spare, w.surge
+		d := placement.Place(s, []placement.Request{r}, policy)[0]
 
-			best, possible := int64(0), false
-			w.each(int(r.Components[0].Counts[0].Count), func(n []int) {
-				first, ok := w.cost(n, r.Components[0].Size)
-				if !ok {
-					return
-				}
-				then := w.with(n, r.Components[0].Size)
-				then.pools, then.clusters = second.Pools, inClusters(second.Counts[0], 0)
-				if rest, ok := then.best(int(second.Counts[0].Count), second.Size); ok && (!possible || first+rest < best) {
-					best, possible = first+rest, true
-				}
-			})
-			cases++
-			switch {
-			case d.Refused && !possible:
-				refused++
-			case d.Refused:
-				wrongly++
-			case !possible:
-				t.Fatalf("granted what is not possible: %v", d.Assignments)
-			default:
-				ours, least = ours+placement.Cost(s, r, d, policy), least+best
+		best, possible := int64(0), false
+		w.each(int(r.Components[0].Counts[0].Count), func(n []int) {
+			first, ok := w.cost(n, r.Components[0].Size)
+			if !ok {
+				return
+			}
+			then := w.with(n, r.Components[0].Size)
+			then.pools, then.count, then.clusters = second.Pools, int64(second.Counts[0].Count), inClusters(second.Counts[0], 0)
+			if rest, ok := then.best(int(second.Counts[0].Count), second.Size); ok && (!possible || first+rest < best) {
+				best, possible = first+rest, true
 			}
 		})
-	}
+		cases++
+		switch {
+		case d.Refused && !possible:
+			refused++
+		case d.Refused:
+			wrongly++
+		case !possible:
+			t.Fatalf("granted what is not possible: %v", d.Assignments)
+		default:
+			ours, least = ours+placement.Cost(s, r, d, policy), least+best
+		}
+	})
 	possible := cases - refused
 	t.Logf("%d cases, %d refused by both, %d refused that were possible, %.4f %% above the optimum in all", cases, refused, wrongly, 100*float64(ours-least)/float64(max(least, 1)))
 	if wrongly*100 > 4*possible {
@@ -78,25 +76,5 @@ func TestJointOptimum(t *testing.T) {
 	}
 	if float64(ours-least) > 0.01*float64(least) {
 		t.Errorf("decisions cost %d, the optimum is %d: more than 1 %% above", ours, least)
-	}
-}
-
-// each tries every distribution of instances over the rooms.
-func (w twin) each(count int, do func([]int)) {
-	n := make([]int, len(w.rooms))
-	var try func(i, left int)
-	try = func(i, left int) {
-		if i == len(n)-1 {
-			n[i] = left
-			do(n)
-			return
-		}
-		for k := 0; k <= left; k++ {
-			n[i] = k
-			try(i+1, left-k)
-		}
-	}
-	if len(n) > 0 {
-		try(0, count)
 	}
 }

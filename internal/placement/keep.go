@@ -74,10 +74,22 @@ func (n *numbers) allowed(c *numbered, upTo int64) int64 {
 	return max(upTo, 0)
 }
 
-// trim gives up the highest numbers of the fullest racks until the total is reached.
-func trim(cells []*numbered, total int) {
-	have := 0
+// crowds counts the component's instances of a DCN on virtual machines by rack and zone.
+func (n *numbers) crowds(dcn string) crowds {
 	in := crowds{racks: map[int]int{}, zones: map[int]int{}}
+	for _, m := range n.fleet.machines[instanceOf{n.request.Application, n.component.Name}] {
+		if m.DCN == dcn {
+			rack := n.fleet.rackOf(m.DataCenter, m.Rack)
+			in.racks[rack]++
+			in.zones[n.fleet.racks[rack].zone]++
+		}
+	}
+	return in
+}
+
+// trim gives up the highest numbers of the fullest racks until the total is reached.
+func (in crowds) trim(cells []*numbered, total int) {
+	have := 0
 	for _, c := range cells {
 		have += len(c.stay)
 		in.count(c, len(c.stay))
@@ -97,7 +109,7 @@ func trim(cells []*numbered, total int) {
 	}
 }
 
-// crowds count seats by rack and by availability zone.
+// crowds count seats, and instances on virtual machines, by rack and by availability zone.
 type crowds struct{ racks, zones map[int]int }
 
 func (in crowds) count(c *numbered, by int) {

@@ -15,175 +15,6 @@ import (
 	"github.com/fairway-cloud/fairway/internal/placement"
 )
 
-// The twin tries every way to distribute instances over rooms, and works rules and
-// cost out from their description alone. It shares no code with Place.
-type twin struct {
-	rooms    []twinRoom
-	spare    int
-	surge    int32
-	quota    map[string]int64
-	machines map[string]int64  // by rack
-	zones    map[string]string // of racks
-	pools    []string          // preferred
-	minRacks int64
-	minZones int64
-	clusters map[string]int // exact numbers; nil: clusters do not matter
-}
-
-type twinRoom struct {
-	cluster, pool, rack, zone string
-	hosts                     []placement.Host
-	open                      []placement.Host // those that may be grown on
-	pack                      bool
-	held                      []placement.Amount // one per instance there
-}
-
-// fitsAny is the room rule itself, not how it is made sure of: an adversary finds no way
-// to lay the instances so that one of them has no host.
-func (w twin) fitsAny(r twinRoom, more []placement.Amount) bool {
-	lots := map[placement.Amount]int{}
-	for _, a := range slices.Concat(r.held, more) {
-		lots[a]++
-	}
-	try := func(hosts []placement.Host) bool {
-		a := &adversary{}
-		for size, n := range lots {
-			a.lots = append(a.lots, adverse{size: size, n: n})
-		}
-		for _, h := range hosts {
-			a.hosts = append(a.hosts, h.Room)
-		}
-		return a.leftOver() == ""
-	}
-	if w.spare == 0 || len(r.hosts) < w.spare {
-		return try(r.open)
-	}
-	for i := range r.open {
-		if !try(slices.Delete(slices.Clone(r.open), i, i+1)) {
-			return false
-		}
-	}
-	return true
-}
-
-// cost of a distribution of n instances of one size over the rooms; ok is false where
-// it breaks a rule.
-func (w twin) cost(n []int, size placement.Amount) (sum int64, ok bool) {
-	racks, zones, pools := map[string]int64{}, map[string]int64{}, map[string]int64{}
-	for rack, m := range w.machines {
-		racks[rack] += m
-		zones[w.zones[rack]] += m
-	}
-	pairs := func(counts map[string]int64, weight int64) {
-		for _, c := range counts {
-			sum += weight * c * (c - 1) / 2
-		}
-	}
-	pairs(racks, -50_000)
-	pairs(zones, -100_000)
-	for i, r := range w.rooms {
-		if n[i] == 0 {
-			continue
-		}
-		if !w.fitsAny(r, slices.Repeat([]placement.Amount{size}, n[i])) {
-			return 0, false
-		}
-		k := int64(n[i])
-		racks[r.rack] += k
-		zones[r.zone] += k
-		pools[r.pool] += k
-		rank := int64(len(w.pools))
-		if j := slices.Index(w.pools, r.pool); j >= 0 {
-			rank = int64(j)
-		}
-		sum += k * (rank*1_000_000 + 20_000)
-		if r.pack {
-			sum += k * 10 * (1000 - filled(r, placement.Amount{}, 0))
-		} else {
-			for j := range k {
-				sum += 10 * filled(r, size, j+1)
-			}
-		}
-	}
-	for pool, k := range pools {
-		if k > w.quota[pool] {
-			return 0, false
-		}
-	}
-	if w.clusters != nil {
-		in := map[string]int{}
-		for i, r := range w.rooms {
-			in[r.cluster] += n[i]
-		}
-		for _, cluster := range []string{"c0", "c1"} {
-			if in[cluster] != w.clusters[cluster] {
-				return 0, false
-			}
-		}
-	}
-	used := int64(0)
-	for _, k := range racks {
-		if k > 0 {
-			used++
-		}
-	}
-	total := int64(0)
-	for _, k := range racks {
-		total += k
-	}
-	inZones := int64(0)
-	for _, k := range zones {
-		if k > 0 {
-			inZones++
-		}
-	}
-	if used < min(w.minRacks, total) || inZones < min(w.minZones, total) {
-		return 0, false
-	}
-	pairs(racks, 50_000)
-	pairs(zones, 100_000)
-	return sum, true
-}
-
-func filled(r twinRoom, size placement.Amount, n int64) int64 {
-	var have, all placement.Amount
-	for _, h := range r.hosts {
-		all = all.Plus(h.Room)
-	}
-	for _, a := range r.held {
-		have = have.Plus(a)
-	}
-	have = have.Plus(size.Times(n))
-	most := int64(0)
-	for _, x := range [][2]int64{{have.CPU, all.CPU}, {have.Memory, all.Memory}, {have.Instances, all.Instances}} {
-		if x[1] > 0 {
-			most = max(most, x[0]*1000/x[1])
-		}
-	}
-	return most
-}
-
-// named are the clusters of the rooms.
-func (w twin) named() []string {
-	var out []string
-	for _, r := range w.rooms {
-		if !slices.Contains(out, r.cluster) {
-			out = append(out, r.cluster)
-		}
-	}
-	return out
-}
-
-// best tries everything.
-func (w twin) best(count int, size placement.Amount) (best int64, found bool) {
-	w.each(count, func(n []int) {
-		if c, ok := w.cost(n, size); ok && (!found || c < best) {
-			best, found = c, true
-		}
-	})
-	return best, found
-}
-
 // small draws a site with up to six rooms and what is held in them already.
 func small(t *rapid.T) (placement.Snapshot, placement.Request, twin) {
 	s := placement.Snapshot{
@@ -193,7 +24,7 @@ func small(t *rapid.T) (placement.Snapshot, placement.Request, twin) {
 		Levels:      []placement.Level{{Name: "basic"}},
 		Clusters:    []placement.Cluster{{Name: "c0", DataCenter: "east", Environment: "prod"}, {Name: "c1", DataCenter: "east", Environment: "prod"}},
 	}
-	w := twin{quota: map[string]int64{}, machines: map[string]int64{}, zones: map[string]string{}, spare: rapid.SampledFrom([]int{0, 0, 2}).Draw(t, "spare"), surge: rapid.SampledFrom([]int32{0, 0, 20, 50}).Draw(t, "surge")}
+	w := twin{quota: map[string]int64{}, machines: map[string]int64{}, zones: map[string]string{}, spare: rapid.SampledFrom([]int{0, 0, 2}).Draw(t, "spare"), surge: rapid.SampledFrom([]int32{0, 0, 20, 50}).Draw(t, "surge"), weights: builtIn()}
 	r := placement.Request{Application: "retail-prod/pay", Tenant: "retail", Environment: "prod"}
 	racks := rapid.IntRange(1, 3).Draw(t, "racks")
 	for i := range racks {
@@ -247,7 +78,7 @@ func small(t *rapid.T) (placement.Snapshot, placement.Request, twin) {
 	}
 	c.Counts[0] = drawClusters(t, c.Counts[0], w.named()...)
 	w.clusters = inClusters(c.Counts[0], len(s.Machines))
-	w.pools, w.minRacks, w.minZones = c.Pools, int64(c.MinRacks), int64(c.MinZones)
+	w.pools, w.count, w.minRacks, w.minZones = c.Pools, int64(c.Counts[0].Count), int64(c.MinRacks), int64(c.MinZones)
 	open := unkept(s, "prod", int(w.surge))
 	for i := range w.rooms {
 		w.rooms[i].open = open[roomName{w.rooms[i].cluster, w.rooms[i].pool, w.rooms[i].rack}]
@@ -256,61 +87,171 @@ func small(t *rapid.T) (placement.Snapshot, placement.Request, twin) {
 	return s, r, w
 }
 
-// TestOptimum compares decisions with everything else that could have been decided:
-// what can be placed is placed, at the least cost. What is refused although it would be
-// certain in any order is what the bounds of the room rule cost.
+// TestOptimum compares decisions with everything else that could have been decided: what
+// may stay stays, what can be placed is placed, at the least cost. What is refused although it
+// would be certain in any order is what the bounds of the room rule cost.
 func TestOptimum(t *testing.T) {
 	var cases, refused, wrongly, dearer int
 	var ours, least int64
-	for range 50 { // a share of so few cases as rapid takes at once says nothing
-		rapid.Check(t, func(t *rapid.T) {
-			s, r, w := small(t)
-			policy := placement.DefaultPolicy()
-			policy.SpareFrom, policy.Surge = w.spare, w.surge
-			d := placement.Place(s, []placement.Request{r}, policy)[0]
-			c := r.Components[0]
-			missing := int(c.Counts[0].Count) - len(s.Machines)
-			if missing <= 0 {
-				return
+	kinds := seen{}
+	often(t, 50, func(t *rapid.T) { // a share of so few cases as rapid takes at once says nothing
+		s, r, w := small(t)
+		drawWeights(t, &w)
+		drawWays(t, &s, &r, &w)
+		drawCallee(t, &s, &r, &w)
+		past := drawHistory(t, &s, &r, &w)
+		policy := placement.DefaultPolicy().Weighted(w.weights)
+		policy.SpareFrom, policy.Surge, policy.Apart = w.spare, w.surge, w.apart
+		d := placement.Place(s, []placement.Request{r}, policy)[0]
+		c := r.Components[0]
+		missing := w.missing()
+		best, moved, possible := w.moving(missing, c.Size)
+		cases++
+		switch {
+		case missing == 0 && !possible:
+			if d.Refused {
+				t.Fatalf("refused, although nothing new comes: %v", d.Reasons)
 			}
-			best, possible := w.best(missing, c.Size)
-			cases++
-			switch {
-			case d.Refused && !possible:
-				refused++
-				return
-			case d.Refused:
-				wrongly++
-				return
-			case !possible:
-				t.Fatalf("granted what is not possible: %v", d.Assignments)
-			}
-			n := make([]int, len(w.rooms))
-			for _, a := range d.Assignments {
-				for i, room := range w.rooms {
-					if room.cluster == a.Cell.Cluster && room.pool == a.Cell.Pool && room.rack == a.Cell.Rack {
-						n[i] = len(a.Seats)
-					}
-				}
-			}
-			cost, ok := w.cost(n, c.Size)
-			if !ok {
-				t.Fatalf("%v breaks a rule", n)
-			}
-			if stated := placement.Cost(s, r, d, policy); stated != cost {
-				t.Fatalf("Cost says %d, the twin %d of %v", stated, cost, n)
-			}
+			kinds.note("less spread than wanted goes on", true)
+			return
+		case d.Refused && !possible:
+			refused++
+			return
+		case d.Refused:
+			wrongly++
+			return
+		case !possible:
+			t.Fatalf("granted what is not possible: %v", d.Assignments)
+		}
+		n, left := w.decided(t, d, r)
+		if got := sumOf(left); got > moved {
+			t.Fatalf("%d of those that run moved, %d would do (%v): %v", got, moved, past, d.Reasons)
+		}
+		then := w.leave(left)
+		cost, ok := then.cost(n, c.Size)
+		if !ok {
+			t.Fatalf("%v beside %v that left breaks a rule (%v): %v %+v", n, left, past, d.Reasons, w)
+		}
+		if stated := placement.Cost(s, r, d, policy); stated != cost {
+			t.Fatalf("Cost says %d, the twin %d of %v: %v (%v): %v", stated, cost, n, then.parts(n, c.Size), past, d.Reasons)
+		}
+		again := slices.ContainsFunc(left, func(n int) bool { return n < 0 })
+		switch {
+		case again || sumOf(left) < moved: // the twin does not try that
+		case cost < best:
+			t.Fatalf("%v costs %d, and the cheapest of all %d", n, cost, best)
+		case cost > best:
+			dearer++
+			fallthrough
+		default:
 			ours, least = ours+cost, least+best
-			if cost > best {
-				dearer++
-			}
-		})
-	}
+		}
+		then.kinds(kinds, n, c.Size)
+		past.kinds(kinds, moved)
+	})
 	t.Logf("%d cases, %d refused by both, %d refused that were possible, %d dearer than the optimum, %.4f %% in all", cases, refused, wrongly, dearer, 100*float64(ours-least)/float64(max(least, 1)))
+	kinds.all(t)
 	if wrongly*100 > cases-refused {
 		t.Errorf("%d of %d that were possible were refused: more than 1 %%", wrongly, cases-refused)
 	}
 	if float64(ours-least) > 0.005*float64(least) {
 		t.Errorf("decisions cost %d, the optimum is %d: more than 0.5 %% above", ours, least)
 	}
+}
+
+// missing is how many instances are new, if all that stay do.
+func (w twin) missing() int {
+	n := w.count
+	for _, m := range w.machines {
+		n -= m
+	}
+	for _, r := range w.rooms {
+		n -= int64(r.kept)
+	}
+	return max(int(n), 0)
+}
+
+// decided is what a decision puts into each room: new instances, and how many of those that
+// could have stayed left.
+func (w twin) decided(t *rapid.T, d placement.Decision, r placement.Request) (more, left []int) {
+	more, left = make([]int, len(w.rooms)), make([]int, len(w.rooms))
+	for i := range w.rooms {
+		left[i] = w.rooms[i].kept
+	}
+	for _, a := range d.Assignments {
+		if a.Component != r.Components[0].Name {
+			continue
+		}
+		i := w.at(a.Cell)
+		if i < 0 {
+			if len(a.Seats) > 0 {
+				t.Fatalf("instances are in %s, where none may be", a.Cell.Key())
+			}
+			continue
+		}
+		same := 0
+		for _, p := range r.Previous {
+			if p.Component != a.Component || p.Cell != a.Cell {
+				continue
+			}
+			for _, seat := range p.Seats {
+				if slices.Contains(a.Seats, seat) {
+					same++
+				}
+			}
+		}
+		more[i], left[i] = len(a.Seats)-same, w.rooms[i].kept-same
+	}
+	return more, left
+}
+
+func sumOf(n []int) int {
+	sum := 0
+	for _, x := range n {
+		sum += x
+	}
+	return sum
+}
+
+// kinds notes what a case is about.
+func (w twin) kinds(k seen, n []int, size placement.Amount) {
+	parts := w.parts(n, size)
+	for _, score := range []string{"PreferredPool", "SpreadOverZones", "SpreadOverRacks", "SpreadOverHosts", "KnownCell", "Profile", "NearCalled", "Room"} {
+		k.note("costs by "+score, parts[score] > 0)
+	}
+	k.note("machines", len(w.machines) > 0)
+	k.note("numbers of clusters", w.clusters != nil)
+	k.note("several zones wanted", min(w.minZones, w.count) > 1)
+	k.note("several racks wanted", min(w.minRacks, w.count) > 1)
+	for i, r := range w.rooms {
+		k.note("packed", n[i] > 0 && r.pack)
+		k.note("grows where it was", n[i] > 0 && r.kept > 0)
+		k.note("stays in a cluster that is away", r.shut && r.kept > 0)
+		k.note("beside who is called", n[i] > 0 && w.near[r.rack])
+		for far, kind := range []string{1: "in the zone of who is called", 2: "far from who is called"} {
+			k.note(kind, kind != "" && n[i] > 0 && w.far(r) == int64(far))
+		}
+		for _, rule := range w.apart {
+			for _, others := range w.beside[r.rack] {
+				k.note("beside "+rule.Other+" with "+rule.Tag, n[i] > 0 && slices.Contains(w.tags, rule.Tag) && slices.Contains(others, rule.Other))
+			}
+			if rule.Tag == rule.Other {
+				k.note(rule.Tag+" beside its own kind", n[i]+r.kept > 1 && n[i] > 0 && slices.Contains(w.tags, rule.Tag))
+			}
+		}
+	}
+	for _, step := range w.steps {
+		k.note("spread over "+string(step), true)
+	}
+	delete(k, "")
+}
+
+// kinds notes what of the past a case is about.
+func (h history) kinds(k seen, moved int) {
+	k.note("new", h.had == 0)
+	k.note("ran where it may not be", h.gone > 0)
+	k.note("shrinks", h.less > 0)
+	k.note("changes", h.changed && h.had > h.gone+h.less+h.out)
+	k.note("changes without room beside", h.out > 0)
+	k.note("one that runs has to move", moved > 0)
 }

@@ -60,15 +60,25 @@ func (k *look) over(t *tier, want int64, grows bool) bool {
 }
 
 // toEmpty finds moves that bring an instance into a rack or zone without one and leave
-// none empty: the cheapest single one, else the shortest chain; nil: there is none.
+// none empty: the cheapest single one, else the shortest chain; nil: there is none. What
+// runs moves only where new instances alone do not do.
 func (k *look) toEmpty(t *tier) []move {
+	for _, fromNew := range [...]bool{true, false} {
+		if moves := k.intoEmpty(t, fromNew); moves != nil {
+			return moves
+		}
+	}
+	return nil
+}
+
+func (k *look) intoEmpty(t *tier, fromNew bool) []move {
 	var best []move
 	var cost int64
 	for i := range k.spots {
 		if k.in(t, k.spots[i].room) > 0 || k.space(i) == 0 {
 			continue
 		}
-		from := k.crowded(t, i)
+		from := k.crowded(t, i, fromNew)
 		if from == nil {
 			continue
 		}
@@ -77,15 +87,16 @@ func (k *look) toEmpty(t *tier) []move {
 		}
 	}
 	if best == nil {
-		best = k.chain(t)
+		best = k.chain(t, fromNew)
 	}
 	return best
 }
 
 // chain looks for moves one after another: an instance of the pool that has room in an
 // empty rack or zone comes from where it is alone, another pool fills its place, and so on
-// until an instance comes from where there is more than one.
-func (k *look) chain(t *tier) []move {
+// until an instance comes from where there is more than one. Of new instances only where it
+// is asked so.
+func (k *look) chain(t *tier, fromNew bool) []move {
 	type step struct {
 		at    int
 		moves []move
@@ -106,13 +117,13 @@ func (k *look) chain(t *tier) []move {
 			if t.number(s.room) != now.at || k.space(i) == 0 {
 				continue
 			}
-			if from := k.crowded(t, i); from != nil {
+			if from := k.crowded(t, i, fromNew); from != nil {
 				if all := append(slices.Clone(now.moves), move{from, i}); k.withinQuotas(all) {
 					return all
 				}
 			}
 			for _, c := range k.cells {
-				if c.DCN == k.dcn && len(c.seats) > 0 && k.trades(c, i) && !seen[t.number(c.room)] {
+				if c.DCN == k.dcn && len(c.seats) > 0 && !(fromNew && c.newest() < 0) && k.trades(c, i) && !seen[t.number(c.room)] {
 					seen[t.number(c.room)] = true
 					queue = append(queue, step{at: t.number(c.room), moves: append(slices.Clone(now.moves), move{c, i})})
 				}
@@ -129,11 +140,12 @@ func (k *look) space(i int) int64 {
 }
 
 // crowded is the cell that gives up an instance for one in a spot: of the racks or zones
-// with more than one a cell with new instances first, then the one that saves most.
-func (k *look) crowded(t *tier, spot int) *numbered {
+// with more than one a cell with new instances first, then one whose rack is not left empty
+// where the number of racks matters, then the one that saves most.
+func (k *look) crowded(t *tier, spot int, fromNew bool) *numbered {
 	var worst *numbered
 	for _, c := range k.cells {
-		if c.DCN != k.dcn || len(c.seats) == 0 || k.in(t, c.room) < 2 || !k.trades(c, spot) {
+		if c.DCN != k.dcn || len(c.seats) == 0 || fromNew && c.newest() < 0 || k.in(t, c.room) < 2 || !k.trades(c, spot) {
 			continue
 		}
 		if worst == nil || k.rather(c, worst) {
@@ -145,6 +157,9 @@ func (k *look) crowded(t *tier, spot int) *numbered {
 
 func (k *look) rather(a, b *numbered) bool {
 	if x, y := len(a.seats) > len(a.before), len(b.seats) > len(b.before); x != y {
+		return x
+	}
+	if x, y := k.inRack.at(a.room.domain) > 1, k.inRack.at(b.room.domain) > 1; x != y && k.component.MinRacks > 1 {
 		return x
 	}
 	if x, y := k.saved(a), k.saved(b); x != y {
