@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -19,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
+	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
 	deliveryv1 "github.com/fairway-cloud/fairway/api/delivery/v1alpha1"
 	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
 	releasev1 "github.com/fairway-cloud/fairway/api/release/v1alpha1"
@@ -76,6 +78,15 @@ func TestOnlyThoseOfTheApplication(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	for i := range 3 {
+		rendering := &deliveryv1.Rendering{
+			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: fmt.Sprintf("rendering-%d", i), Labels: map[string]string{appv1.LabelApplication: fmt.Sprintf("app-%d", i)}},
+			Spec:       deliveryv1.RenderingSpec{Content: "[]", Digest: "sha256:" + strings.Repeat("0", 64)},
+		}
+		if err := hub.Client().Create(t.Context(), rendering); err != nil {
+			t.Fatal(err)
+		}
+	}
 	cached, err := cache.New(hub.Config(), cache.Options{Scheme: scheme()})
 	if err != nil {
 		t.Fatal(err)
@@ -89,6 +100,11 @@ func TestOnlyThoseOfTheApplication(t *testing.T) {
 	t.Cleanup(func() { stop(); running.Wait() })
 	if !cached.WaitForCacheSync(ctx) {
 		t.Fatal("the cache did not start")
+	}
+	renderings := &metav1.PartialObjectMetadataList{}
+	renderings.SetGroupVersionKind(deliveryv1.GroupVersion.WithKind("RenderingList"))
+	if err := cached.List(ctx, renderings, client.InNamespace(namespace), client.MatchingFields{fields.LabelledFor: "app-1"}); err != nil || len(renderings.Items) != 1 || renderings.Items[0].Name != "rendering-1" {
+		t.Errorf("the cache finds %v, %v; want rendering-1", renderings.Items, err)
 	}
 	for name, from := range map[string]client.Reader{"the hub": hub.Client(), "a cache": cached} {
 		if got, want := found(t, from, namespace), []string{"r-1", "r-4"}; !slices.Equal(got, want) {

@@ -108,7 +108,7 @@ func (c *Cleanup) candidates(ctx context.Context, a *appv1.Application) ([]clien
 	}
 	renderings := &metav1.PartialObjectMetadataList{}
 	renderings.SetGroupVersionKind(deliveryv1.GroupVersion.WithKind("RenderingList"))
-	if err := c.Hub.List(ctx, renderings, client.MatchingLabels{appv1.LabelApplication: a.Name}); err != nil {
+	if err := fields.List(ctx, c.Hub, renderings, fields.LabelledFor, a.Name, client.MatchingLabels{appv1.LabelApplication: a.Name}); err != nil {
 		return nil, fmt.Errorf("could not list the renderings of application %q: %w", a.Name, err)
 	}
 	var out []client.Object
