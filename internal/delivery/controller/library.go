@@ -25,11 +25,17 @@ const maxShelved = 64 << 20
 // only where nobody in this process has just stored it. The zero value is ready.
 type Library struct {
 	mu      sync.Mutex
-	shelved map[string][]delivery.Object
+	shelved map[string]parsed
 	// size of the content of what is shelved, in bytes.
 	size int
 	// awaited holds the Deliveries that wait for a Rendering, by its key.
 	awaited map[client.ObjectKey][]client.ObjectKey
+}
+
+// parsed are the objects of a rendering whose content has so many bytes.
+type parsed struct {
+	objects []delivery.Object
+	size    int
 }
 
 // arrived returns the Deliveries that waited for a Rendering.
@@ -109,22 +115,31 @@ func (l *Library) Stored(rendering v1alpha1.RenderingSpec) {
 	}
 }
 
-// keep shelves objects that were parsed from so many bytes.
+// keep shelves objects that were parsed from so many bytes, and takes others away where there
+// are too many: whichever. All are looked at again and again in turn, so that the one that was
+// asked for longest ago is the one that is asked for next.
 func (l *Library) keep(digest string, objects []delivery.Object, size int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.shelved == nil || l.size+size > maxShelved {
-		l.shelved, l.size = map[string][]delivery.Object{}, 0
+	if l.shelved == nil {
+		l.shelved = map[string]parsed{}
 	}
-	if _, known := l.shelved[digest]; !known {
-		l.size += size
+	l.size += size - l.shelved[digest].size
+	l.shelved[digest] = parsed{objects, size}
+	for other, p := range l.shelved { // in an order of chance
+		if l.size <= maxShelved {
+			break
+		}
+		if other != digest {
+			delete(l.shelved, other)
+			l.size -= p.size
+		}
 	}
-	l.shelved[digest] = objects
 }
 
 func (l *Library) shelf(digest string) ([]delivery.Object, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	objects, known := l.shelved[digest]
-	return objects, known
+	p, known := l.shelved[digest]
+	return p.objects, known
 }
