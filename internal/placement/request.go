@@ -21,6 +21,9 @@ type Request struct {
 	Previous []Assignment
 	// Full are cells in whose rooms instances wait: they take nothing new of the Request.
 	Full []Cell
+	// Sits says on which hosts its instances were seen last. Only what follows of lost hosts asks
+	// (Simulate): Place leaves the choice of a host to the cluster.
+	Sits []Sits
 	// Quotas of the tenant.
 	Quotas []tenancyv1.Quota
 	// HostKind asks for real or simulated hosts. Empty: real ones.

@@ -39,7 +39,7 @@ type stage struct {
 func (s *stage) do(verb string, w []string) []string {
 	switch verb {
 	case "cluster": // cluster NAME DATACENTER ENVIRONMENT
-		s.snapshot.Clusters = append(s.snapshot.Clusters, placement.Cluster{Name: w[0], DataCenter: w[1], Environment: w[2], GuardsPools: true, Volumes: []string{"Shared"}})
+		s.snapshot.Clusters = append(s.snapshot.Clusters, placement.Cluster{Name: w[0], DataCenter: w[1], Environment: w[2], GuardsPools: true, Volumes: []string{"Shared", "Local"}})
 	case "away": // away CLUSTER WHY…
 		s.cluster(w[0]).Away = strings.Join(w[1:], " ")
 	case "unguarded": // unguarded CLUSTER
@@ -140,6 +140,18 @@ func (s *stage) do(verb string, w []string) []string {
 			wait.Seats = append(wait.Seats, int32(n))
 		}
 		s.waits[w[0]] = append(s.waits[w[0]], wait)
+	case "sits": // sits TENANT/APP COMPONENT CLUSTER SEAT=HOST…: where its instances were seen last
+		for _, word := range w[3:] {
+			seat, host, _ := strings.Cut(word, "=")
+			n, _ := strconv.ParseInt(seat, 10, 32)
+			s.request(w[0]).Sits = append(s.request(w[0]).Sits, placement.Sits{Component: w[1], Seat: int32(n), Cluster: w[2], Host: host})
+		}
+	case "volumes": // volumes TENANT/APP COMPONENT KIND…
+		for i := range s.request(w[0]).Components {
+			if c := &s.request(w[0]).Components[i]; c.Name == w[1] {
+				c.Volumes = w[2:]
+			}
+		}
 	case "hosted": // hosted TENANT/APP: nothing of it waits any more
 		delete(s.waits, w[0])
 	case "resize": // resize HOST CPU MEMORY

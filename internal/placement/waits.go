@@ -44,10 +44,11 @@ func (c Component) movable() bool {
 }
 
 // Anchored is the kind of volume for which a component's instances cannot leave their place;
-// empty: they can.
+// empty: they can. Without an identity an instance has a new volume wherever it comes: its data can
+// be made again.
 func (c Component) Anchored() string {
 	for _, v := range c.Volumes {
-		if v != "Shared" {
+		if v != "Shared" && c.InPlace {
 			return v
 		}
 	}

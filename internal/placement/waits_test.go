@@ -20,7 +20,8 @@ func TestElsewhere(t *testing.T) {
 	}{
 		"a service":        {placement.Component{Name: "a"}, true},
 		"a shared volume":  {placement.Component{Name: "a", Volumes: []string{"Shared"}}, true},
-		"a local volume":   {placement.Component{Name: "a", Volumes: []string{"Local"}}, false},
+		"a local volume":   {placement.Component{Name: "a", Volumes: []string{"Local"}, InPlace: true}, false},
+		"a local cache":    {placement.Component{Name: "a", Volumes: []string{"Local"}}, true},
 		"an identity":      {placement.Component{Name: "a", InPlace: true}, false},
 		"a job":            {placement.Component{Name: "a", OneCell: true}, false},
 		"a component gone": {placement.Component{Name: "b"}, false},

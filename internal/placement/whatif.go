@@ -52,7 +52,8 @@ type Outcome struct {
 	// Unplaced are the instances that would find no place.
 	Unplaced []Unplaced
 	// Taken says where the instances of a DCN would count that is lost, what of virtual
-	// machines is lost besides, and which hosts come.
+	// machines is lost besides, which hosts come, and of which instances nobody knows whether
+	// they are on a lost host.
 	Taken []string
 }
 
@@ -102,6 +103,7 @@ func Simulate(s Snapshot, requests []Request, w WhatIf, p Policy) (Outcome, erro
 	short := gone.crowd(after, moved)
 	for i := range requests {
 		lost[i] = append(lost[i], short[i].stay...)
+		out.Taken = append(out.Taken, short[i].unseen...)
 		for _, a := range moved[i].Previous {
 			after.Reserved = append(after.Reserved, Reservation{Application: requests[i].Application, Tenant: requests[i].Tenant, Environment: requests[i].Environment, Assignment: a})
 		}

@@ -35,11 +35,14 @@ func (l losses) emptied(s Snapshot) {
 type crowded struct {
 	// move are those that are placed elsewhere, stay those that are not.
 	move, stay []Reason
+	// unseen says of which nobody knows whether their host is lost.
+	unseen []string
 }
 
 // crowd has the rooms that have lost hosts hold what they have room for in any order, what
 // cannot move and the more important first. The rest waits for room there, as it would in
-// the member, and is to be placed elsewhere.
+// the member, and is to be placed elsewhere. What keeps to its host for its volumes stays with
+// it: it comes back with a host that is lost, and is not touched on one that is left.
 func (l losses) crowd(after Snapshot, requests []Request) []crowded {
 	out := make([]crowded, len(requests))
 	if len(l.thinned) == 0 {
@@ -49,6 +52,9 @@ func (l losses) crowd(after Snapshot, requests []Request) []crowded {
 		request    int
 		assignment Assignment
 		component  *Component
+		// on are the hosts that are left and that instances keep to; those are none of the
+		// assignment's seats here.
+		on []string
 	}
 	var parts []part
 	f := Open(after)
@@ -64,6 +70,9 @@ func (l losses) crowd(after Snapshot, requests []Request) []crowded {
 			if j := slices.IndexFunc(r.Components, func(c Component) bool { return c.Name == a.Component }); j >= 0 {
 				one.component = &r.Components[j]
 			}
+			if one.component != nil && one.component.KeepsToHost() {
+				one.assignment.Seats, one.on = l.keepTo(r, a, &out[i])
+			}
 			parts = append(parts, one)
 		}
 	}
@@ -78,13 +87,28 @@ func (l losses) crowd(after Snapshot, requests []Request) []crowded {
 		return cmp.Or(cmp.Compare(stays(a), stays(b)), cmp.Compare(y.Priority, x.Priority), cmp.Compare(x.Application, y.Application),
 			cmp.Compare(a.assignment.Component, b.assignment.Component), a.assignment.Cell.compare(b.assignment.Cell), cmp.Compare(a.assignment.Template, b.assignment.Template))
 	})
+	taken := map[roomKey]map[string]Amount{}
+	for _, p := range parts {
+		key, lot := p.assignment.Cell.room(), f.lotOf(requests[p.request].Application, p.assignment)
+		if lot.party != nil {
+			f.room(key).take(lot, int64(len(p.on))) // wherever they are, they shut their hosts to others
+			continue
+		}
+		for _, host := range p.on {
+			if taken[key] == nil {
+				taken[key] = map[string]Amount{}
+			}
+			taken[key][host] = taken[key][host].Plus(p.assignment.Size)
+		}
+	}
+	f.settled(after, taken)
 	waits := make([][]Wait, len(requests))
 	for _, p := range parts {
 		r, a, room := &requests[p.request], p.assignment, f.room(p.assignment.Cell.room())
 		lot, n := f.lotOf(r.Application, a), int64(len(a.Seats))
 		upTo := n
 		if p.component != nil && p.component.MaxPerHost > 0 {
-			upTo = min(upTo, int64(p.component.MaxPerHost)*int64(len(room.names)))
+			upTo = max(min(upTo, int64(p.component.MaxPerHost)*int64(len(room.names))-int64(len(p.on))), 0)
 		}
 		holds := room.most(lot, upTo, Policy{}, &f.scratch.held)
 		room.take(lot, holds)

@@ -69,7 +69,7 @@ const (
 	// ReasonWouldNotFit: the places that may take the instances have too little room or
 	// quota; the message says how much lacks.
 	ReasonWouldNotFit = "WouldNotFit"
-	// ReasonNowhereElse: no other place may take the instances: their volumes do not move, or
-	// their DCN has no partner.
+	// ReasonNowhereElse: no other place may take the instances: their volumes do not move, what
+	// keeps an identity waits for a host, or their DCN has no partner.
 	ReasonNowhereElse = "NowhereElse"
 )

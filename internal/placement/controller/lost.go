@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -328,13 +329,17 @@ func (l *Lost) SetupWithManager(mgr ctrl.Manager) error {
 		}
 		return []reconcile.Request{{NamespacedName: client.ObjectKey{Name: "fleet"}}}
 	})
-	waiting := func(o client.Object) bool { return len(o.(*deliveryv1.Delivery).Status.Waiting) > 0 }
+	unhosted := func(o client.Object) bool {
+		d := o.(*deliveryv1.Delivery)
+		return len(d.Status.Waiting)+len(observed.SilentIn(d)) > 0
+	}
 	rooms := predicate.Funcs{
-		CreateFunc: func(e event.CreateEvent) bool { return waiting(e.Object) },
+		CreateFunc: func(e event.CreateEvent) bool { return unhosted(e.Object) },
 		UpdateFunc: func(e event.UpdateEvent) bool {
-			return !equality.Semantic.DeepEqual(e.ObjectOld.(*deliveryv1.Delivery).Status.Waiting, e.ObjectNew.(*deliveryv1.Delivery).Status.Waiting)
+			was, is := e.ObjectOld.(*deliveryv1.Delivery), e.ObjectNew.(*deliveryv1.Delivery)
+			return !equality.Semantic.DeepEqual(was.Status.Waiting, is.Status.Waiting) || !slices.Equal(observed.SilentIn(was), observed.SilentIn(is))
 		},
-		DeleteFunc: func(e event.DeleteEvent) bool { return waiting(e.Object) },
+		DeleteFunc: func(e event.DeleteEvent) bool { return unhosted(e.Object) },
 	}
 	// What a Release held back can be proposed once it has handed its application back.
 	handedBack := predicate.Funcs{

@@ -67,7 +67,7 @@ func (l *Lost) fits(ctx context.Context, d lost.Decision, left []string) error {
 
 // reasonOf is the reason of the condition, and of the event.
 func reasonOf(u lost.Unplaced) string {
-	if u.Lack == lost.LackPlace {
+	if u.Lack == lost.LackPlace || u.Lack == lost.LackHost {
 		return appv1.ReasonNowhereElse
 	}
 	return appv1.ReasonWouldNotFit

@@ -4,6 +4,7 @@
 package controller_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -13,9 +14,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
+	deliveryv1 "github.com/fairway-cloud/fairway/api/delivery/v1alpha1"
 	fleetv1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
 	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/placement/controller"
+	"github.com/fairway-cloud/fairway/internal/placement/placementtest"
 )
 
 // fits is the condition of an application; nil: it says nothing.
@@ -87,5 +90,45 @@ func TestAnApplicationSaysThatItWouldNotFit(t *testing.T) {
 		if p.Spec.Application == "pay" && p.Spec.Cause != nil {
 			t.Errorf("%s was proposed for pay, which does not fit", p.Name)
 		}
+	}
+}
+
+// What keeps to a host that does not answer, for its volumes, finds no other one: its application
+// says so while the rest of the rack is well, and nothing is proposed. What may move is the member's
+// matter. When the host answers again it is taken back.
+func TestAnApplicationSaysWhatKeepsToASilentHost(t *testing.T) {
+	s := newSite(t, nil)
+	for name, options := range map[string][]func(*appv1.Component){"pay": {placementtest.LocalVolume}, "card": nil} {
+		if err := s.Create(t.Context(), &appv1.Application{ObjectMeta: metav1.ObjectMeta{Namespace: "retail-prod", Name: name}}); err != nil {
+			t.Fatal(err)
+		}
+		placed, _ := s.run(name, 4, options...)
+		d := &deliveryv1.Delivery{ObjectMeta: metav1.ObjectMeta{Namespace: "fairway-cluster-east-1", Name: "retail-prod-" + name}, Spec: deliveryv1.DeliverySpec{Application: "retail-prod/" + name, Intent: "Run"}}
+		d.Status.Troubled = []deliveryv1.TroubledInstance{
+			{Seat: fmt.Sprintf("account-%d", placed.Spec.Assignments[0].Seats[0]), Host: "east-a-3", State: "Lost"},
+			{Seat: fmt.Sprintf("account-%d", placed.Spec.Assignments[0].Seats[1]), Host: "east-a-2", State: "Starting"},
+			{Seat: "x-account-0", Host: "east-a-3", State: "Lost"},
+		}
+		if err := s.Create(t.Context(), d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.racks(3, 4)
+	s.pass(time.Minute)
+	c := s.fits("pay")
+	want := "1 instance finds no place elsewhere: component account: 1 instance with Local volumes on host east-a-3 of cluster east-1, which does not answer: it comes back with the host, or is restored"
+	if c == nil || c.Reason != appv1.ReasonNowhereElse || c.Message != want {
+		t.Errorf("%+v: want %q", c, want)
+	}
+	if c := s.fits("card"); c != nil || len(s.proposals()) > 0 {
+		t.Errorf("card: %+v, and %d proposals", c, len(s.proposals()))
+	}
+	s.change(&deliveryv1.Delivery{ObjectMeta: metav1.ObjectMeta{Namespace: "fairway-cluster-east-1", Name: "retail-prod-pay"}}, func(o client.Object) {
+		o.(*deliveryv1.Delivery).Status.Troubled = nil
+	})
+	s.racks(4, 4)
+	s.pass(time.Minute)
+	if c := s.fits("pay"); c != nil {
+		t.Errorf("%+v: the host is back", c)
 	}
 }

@@ -151,9 +151,9 @@ func (s *site) racks(a, b int) {
 }
 
 // run has an application run with n instances.
-func (s *site) run(application string, n int32) (*placementv1.Placement, *appv1.Revision) {
+func (s *site) run(application string, n int32, options ...func(*appv1.Component)) (*placementv1.Placement, *appv1.Revision) {
 	s.t.Helper()
-	revision := placementtest.Revision(s.t, application, n)
+	revision := placementtest.Revision(s.t, application, n, options...)
 	if err := s.Create(s.t.Context(), revision); err != nil {
 		s.t.Fatal(err)
 	}

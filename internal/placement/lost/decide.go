@@ -209,6 +209,7 @@ func (d *deciding) application(a Application) {
 		d.unplaced(a, hit.stayed, hit.staying, LackPlace, strings.Join(hit.stays, "; "))
 	}
 	d.nowhere(a)
+	d.keptToHosts(a)
 	d.heldAnew(a)
 	var kept *Proposal
 	for i, p := range open {
@@ -227,7 +228,7 @@ func (d *deciding) application(a Application) {
 	case kept != nil:
 	case len(hit.places) > 0:
 		d.want(a, hit)
-	case a.Busy != "" && len(d.waits(a)) > 0:
+	case a.Busy != "" && len(a.Waits)+len(a.Anew) > 0:
 		d.Undecided = append(d.Undecided, a.Request.Application) // the Release may be what they wait for
 	case len(d.waits(a)) > 0:
 		d.anew(a)

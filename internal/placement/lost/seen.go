@@ -75,6 +75,8 @@ type Application struct {
 	// Waits are the seats that wait for room and that a person has placed elsewhere: where
 	// automation does, they are Anew.
 	Waits, Anew []placement.Wait
+	// Silent are the seats on hosts that do not answer.
+	Silent []placement.Sits
 }
 
 // Proposal is a Placement that no Release uses.

@@ -121,6 +121,99 @@ func TestSimulateAgrees(t *testing.T) {
 	}
 }
 
+// TestSimulateAgreesOnHosts loses hosts of a rack in a thought and then in earnest, where instances
+// keep to their hosts for their volumes: the same instances are without a place, the others of them
+// are not touched, and nothing is proposed.
+func TestSimulateAgreesOnHosts(t *testing.T) {
+	named := 0
+	rapid.Check(t, func(r *rapid.T) {
+		s := newStage(t)
+		s.do("cluster", strings.Fields("east-1 dc-east sit"))
+		s.do("dcn", strings.Fields("east dc-east sit"))
+		hosts := rapid.IntRange(2, 4).Draw(r, "hosts")
+		s.do("rack", []string{"east-1", "a", fmt.Sprint(hosts), "8"})
+		s.do("rack", []string{"east-1", "b", "2", "8"})
+		for i := range rapid.IntRange(1, 4).Draw(r, "applications") {
+			w := []string{fmt.Sprintf("retail-sit/app-%d", i), "web", fmt.Sprintf("east=%d", rapid.IntRange(1, 8).Draw(r, "east"))}
+			w = append(w, rapid.SampledFrom([][]string{nil, {"identity", "volume=Local"}, {"volume=Local"}, {"volume=Shared"}, {"identity", "volume=Block"}}).Draw(r, "sort")...)
+			if s.fits(w) {
+				s.do("run", w)
+			}
+		}
+		down := rapid.IntRange(1, hosts-1).Draw(r, "lost")
+		var change placement.WhatIf
+		for i := range down {
+			change.Lose = append(change.Lose, placement.Loss{Kind: "Host", Name: fmt.Sprintf("east-1/east-1-a-%d", i)})
+		}
+		// Each instance sits on some host of its rack, of which it had room for one.
+		var requests []placement.Request
+		want := map[string]int{}
+		room := map[string]int64{}
+		for i := range s.seen.Applications {
+			a := &s.seen.Applications[i]
+			local := a.Request.Components[0].KeepsToHost()
+			for _, x := range a.Request.Previous {
+				n := map[string]int{"a": hosts, "b": 2}[x.Cell.Rack]
+				for _, seat := range x.Seats {
+					k := rapid.IntRange(0, n-1).Draw(r, "host")
+					for room[fmt.Sprint(x.Cell.Rack, k)] == 8 {
+						k = (k + 1) % n
+					}
+					room[fmt.Sprint(x.Cell.Rack, k)]++
+					at := placement.Sits{Component: "web", Seat: seat, Cluster: "east-1", Host: fmt.Sprintf("east-1-%s-%d", x.Cell.Rack, k)}
+					a.Request.Sits = append(a.Request.Sits, at)
+					if x.Cell.Rack == "a" && k < down {
+						a.Silent = append(a.Silent, at)
+						if local {
+							want[a.Request.Application]++
+							named++
+						}
+					}
+				}
+			}
+			requests = append(requests, a.Request)
+		}
+		s.look()
+		thought, err := placement.Simulate(s.seen.Fleet, requests, change, placement.DefaultPolicy())
+		if err != nil {
+			r.Fatal(err)
+		}
+		s.do("lose", []string{"hosts", "east-1/a", fmt.Sprint(down)})
+		s.now = s.now.Add(time.Hour)
+		s.look()
+		earnest := lost.Decide(s.seen, s.now)
+		got := map[string]int{}
+		for _, u := range earnest.Unplaced {
+			got[u.Application] = u.Instances
+		}
+		if diff := cmp.Diff(want, got); diff != "" || len(earnest.Actions) > 0 {
+			r.Fatalf("-on lost hosts +without a place in earnest; %v is done:\n%s", earnest.Actions, diff)
+		}
+		for _, a := range s.seen.Applications {
+			name := a.Request.Application
+			if !a.Request.Components[0].KeepsToHost() {
+				continue
+			}
+			text := ""
+			for _, u := range thought.Unplaced {
+				if u.Application == name {
+					text = fmt.Sprint(u.Reasons)
+				}
+			}
+			counted := strings.Contains(text, fmt.Sprintf("%d instance", want[name])) && strings.Contains(text, "comes back with") || strings.Contains(text, fmt.Sprintf("%d instances with Local", want[name]))
+			if (want[name] > 0) != (text != "") || want[name] > 0 && !counted {
+				r.Fatalf("%d of %s are on lost hosts, and the thought says %q", want[name], name, text)
+			}
+			if slices.ContainsFunc(thought.Moves, func(m placement.Move) bool { return m.Application == name }) {
+				r.Fatalf("%s keeps to its hosts, and moves: %v", name, thought.Moves)
+			}
+		}
+	})
+	if named < 50 {
+		t.Errorf("%d instances were on lost hosts: that says little", named)
+	}
+}
+
 // fits reports whether an application finds room, as run takes it.
 func (s *stage) fits(w []string) bool {
 	trial := newStage(s.t)

@@ -83,8 +83,16 @@ func (s *stage) do(verb string, w []string) []string {
 		a.Waits, a.Anew = nil, a.Waits
 	case "room": // room NAMESPACE/APP: automation has placed anew what waits, if it may
 		return s.room(w[0])
-	case "hosted": // hosted NAMESPACE/APP: every instance has a host
-		s.application(w[0]).Waits, s.application(w[0]).Anew = nil, nil
+	case "hosted": // hosted NAMESPACE/APP: every instance has a host, and that answers
+		a := s.application(w[0])
+		a.Waits, a.Anew, a.Silent = nil, nil, nil
+	case "silent": // silent NAMESPACE/APP COMPONENT SEAT=CLUSTER/HOST…: the hosts do not answer on which these were seen
+		a := s.application(w[0])
+		for _, word := range w[2:] {
+			seat, at, _ := strings.Cut(word, "=")
+			cluster, host, _ := strings.Cut(at, "/")
+			a.Silent = append(a.Silent, placement.Sits{Component: w[1], Seat: int32(s.number(seat)), Cluster: cluster, Host: host})
+		}
 	case "brake": // brake NAME ENVIRONMENT REASON…
 		s.seen.Brakes = append(s.seen.Brakes, lost.Brake{Name: w[0], Environments: []string{w[1]}, By: "li.na", Reason: strings.Join(w[2:], " ")})
 	case "release": // release BRAKE

@@ -20,6 +20,8 @@ const (
 	LackRoom Lack = "Room"
 	// LackPlace: no other place may take them at all.
 	LackPlace Lack = "Place"
+	// LackHost: they keep to where they are, and their host does not answer, or none takes them.
+	LackHost Lack = "Host"
 	// LackReturn: they run, and the place that they would go back to has no room for them.
 	LackReturn Lack = "Return"
 )
@@ -58,6 +60,8 @@ func (u Unplaced) String() string {
 	switch u.Lack {
 	case LackRoom:
 		told += "; add hosts, have the quota raised, or take something less important out of service: once they fit it is proposed by itself (fairway placement proposals)"
+	case LackHost:
+		return fmt.Sprintf("%s %s no place elsewhere: %s", instances(u.Instances), find, u.Why)
 	case LackReturn:
 		return fmt.Sprintf("%s would go back to where they were, and find no room there: %s", instances(u.Instances), u.Why)
 	}
@@ -84,7 +88,7 @@ func (d *deciding) unplaced(a Application, lost []string, n int, lack Lack, why 
 	slices.Sort(u.Lost)
 	u.Instances += n
 	u.Why += "; " + why
-	if lack == LackRoom {
+	if lack == LackRoom || u.Lack == LackHost {
 		u.Lack = lack
 	}
 }

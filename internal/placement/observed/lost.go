@@ -72,6 +72,10 @@ func (w World) Lost(ctx context.Context, cached, direct client.Reader, now time.
 	if err != nil {
 		return seen, nil, err
 	}
+	silent, err := Silent(ctx, cached)
+	if err != nil {
+		return seen, nil, err
+	}
 	if seen, err = w.Automation(ctx, cached, direct, waits); err != nil {
 		return seen, nil, err
 	}
@@ -109,7 +113,7 @@ func (w World) Lost(ctx context.Context, cached, direct client.Reader, now time.
 		policy.Explain = true
 		r.Policy = &policy
 		inForce := InForce(held[r.Application])
-		a := lost.Application{Request: r, Revision: inForce.Spec.Revision, Placement: inForce.Name, Cause: inForce.Spec.Cause, Busy: busy[r.Application]}
+		a := lost.Application{Request: r, Revision: inForce.Spec.Revision, Placement: inForce.Name, Cause: inForce.Spec.Cause, Busy: busy[r.Application], Silent: silent[r.Application]}
 		if w.AnewByItself(r.Environment) {
 			a.Anew = waits[r.Application]
 		} else {

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
@@ -54,7 +55,7 @@ func Fleet() []client.Object {
 	return []client.Object{
 		pool,
 		&fleetv1.Cluster{
-			ObjectMeta: metav1.ObjectMeta{Name: "east-1"}, Spec: fleetv1.ClusterSpec{DataCenter: "dc-east", Environment: "prod"},
+			ObjectMeta: metav1.ObjectMeta{Name: "east-1"}, Spec: fleetv1.ClusterSpec{DataCenter: "dc-east", Environment: "prod", StorageClasses: []fleetv1.StorageClass{{Kind: "Local", ClassName: "local"}}},
 			Status: fleetv1.ClusterStatus{PodAdmission: "Policy", Conditions: []metav1.Condition{{Type: fleetv1.ConditionReachable, Status: metav1.ConditionTrue, Reason: "Answers", LastTransitionTime: metav1.NewTime(apptest.Now)}}},
 		},
 		&fleetv1.DCN{ObjectMeta: metav1.ObjectMeta{Name: "dcn-east-1"}, Spec: fleetv1.DCNSpec{DataCenter: "dc-east", Environment: "prod"}},
@@ -68,11 +69,14 @@ func Fleet() []client.Object {
 	}
 }
 
-// Revision of an application with n instances of 250m CPU in dcn-east-1.
-func Revision(t testing.TB, application string, n int32) *appv1.Revision {
+// Revision of an application with n instances of 250m CPU in dcn-east-1, changed as options say.
+func Revision(t testing.TB, application string, n int32, options ...func(*appv1.Component)) *appv1.Revision {
 	t.Helper()
 	a := apptest.MobileBank(apptest.With("account", func(c *appv1.Component) {
 		c.Instances, c.DependsOn = []appv1.InstanceCount{{DCN: "dcn-east-1", Count: n}}, nil
+		for _, option := range options {
+			option(c)
+		}
 	}))
 	a.Name, a.Spec.Components, a.Spec.Exposure = application, a.Spec.Components[1:2], nil
 	a.Spec.AvailabilityClass = "class-b" // one data centre will do
@@ -84,6 +88,12 @@ func Revision(t testing.TB, application string, n int32) *appv1.Revision {
 		ObjectMeta: metav1.ObjectMeta{Namespace: "retail-prod", Name: app.RevisionName(application, frozen.Digest)},
 		Spec:       appv1.RevisionSpec{Application: application, Content: frozen.Text, Digest: frozen.Digest},
 	}
+}
+
+// LocalVolume has a component's instances keep to their hosts.
+func LocalVolume(c *appv1.Component) {
+	c.Identity = appv1.IdentityFixed
+	c.Volumes = []appv1.Volume{{Name: "cache", Kind: appv1.VolumeLocal, Size: ptr.To(resource.MustParse("2Gi")), MountPath: "/var/cache/account", Data: appv1.DataRegenerable}}
 }
 
 // Run places a Revision for a Release and has the Release take its first step: what was placed

@@ -61,6 +61,9 @@ func (d *Desk) Simulate(ctx context.Context, change placement.WhatIf, drafts []a
 		if err != nil {
 			return Outcome{}, err
 		}
+		if err := d.seat(ctx, running, change); err != nil {
+			return Outcome{}, err
+		}
 		requests, out.Notes = running, append(out.Notes, left...)
 	}
 	trials := map[string]int{}
