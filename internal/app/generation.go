@@ -16,8 +16,10 @@ const (
 	firstGeneration = 1
 	// hostsApartGeneration renders those of scope Host (R48).
 	hostsApartGeneration = 2
+	// hostBoundGeneration renders maxPerHost from 2 on, and that of jobs (R48).
+	hostBoundGeneration = 3
 
-	latestGeneration = hostsApartGeneration
+	latestGeneration = hostBoundGeneration
 )
 
 // generationOf is the one that a Revision of an application is frozen for.
@@ -32,7 +34,11 @@ func generationOf(spec appv1.ApplicationSpec, application string) int32 {
 // generationOfComponent is the oldest that renders the pods of one component as the latest
 // does.
 func generationOfComponent(spec appv1.ApplicationSpec, application string, component appv1.ComponentName) int32 {
-	if len(keptOffHosts(spec, application, component)) > 0 {
+	c, _ := named(spec.Components, string(component), func(c appv1.Component) string { return string(c.Name) })
+	switch {
+	case boundSaidLate(c):
+		return hostBoundGeneration
+	case len(keptOffHosts(spec, application, component)) > 0:
 		return hostsApartGeneration
 	}
 	return firstGeneration

@@ -306,6 +306,8 @@ func TestServed(t *testing.T) {
 		"Ordinals22": {"v1.22.17", [3]string{"apps/v1", "StatefulSet", "spec.ordinals.start"}, false},
 		"Ordinals29": {"v1.29.15", [3]string{"apps/v1", "StatefulSet", "spec.ordinals.start"}, true},
 		"Startup16":  {"v1.16.15", [3]string{"apps/v1", "Deployment", "spec.template.spec.containers.startupProbe"}, false}, // alpha
+		"Bound22":    {"v1.22.17", [3]string{"apps/v1", "Deployment", "spec.template.spec.topologySpreadConstraints.minDomains"}, false},
+		"Bound29":    {"v1.29.15", [3]string{"apps/v1", "Deployment", "spec.template.spec.topologySpreadConstraints.minDomains"}, true},
 		"NotAsked":   {"v1.36.3", [3]string{"apps/v1", "Deployment", "spec.replicas"}, false},
 	}
 	for name, tc := range cases {

@@ -72,6 +72,7 @@ func (r *rendering) pod(c component, a Assignment, name, about string) (corev1.P
 	} else {
 		spec.RestartPolicy = corev1.RestartPolicyNever
 	}
+	r.boundHosts(c, a, about, &spec)
 	r.keepApart(c, &spec)
 	if err := harden(&spec, c.frozen.Rules()); err != nil {
 		return corev1.PodTemplateSpec{}, err
@@ -317,26 +318,16 @@ func (r *rendering) shutdown(c component, about string, spec *corev1.PodSpec) {
 // lost host must not keep its instances from coming back elsewhere.
 func (r *rendering) spread(c component, a Assignment, about string, spec *corev1.PodSpec) {
 	selects := &metav1.LabelSelector{MatchLabels: workloadSelector(c, a)}
-	anti := &corev1.PodAntiAffinity{}
-	if c.MaxPerHost != nil && *c.MaxPerHost == 1 {
-		anti.RequiredDuringSchedulingIgnoredDuringExecution = []corev1.PodAffinityTerm{{LabelSelector: selects, TopologyKey: corev1.LabelHostname}}
-		spec.Affinity.PodAntiAffinity = anti
-	}
 	if r.served.has(fieldTopologySpread) {
 		spec.TopologySpreadConstraints = []corev1.TopologySpreadConstraint{{
 			MaxSkew: 1, TopologyKey: corev1.LabelHostname, WhenUnsatisfiable: corev1.ScheduleAnyway, LabelSelector: selects,
 		}}
-	} else if len(anti.RequiredDuringSchedulingIgnoredDuringExecution) == 0 {
-		anti.PreferredDuringSchedulingIgnoredDuringExecution = []corev1.WeightedPodAffinityTerm{{
+	} else if c.MaxPerHost == nil || *c.MaxPerHost != 1 {
+		spec.Affinity.PodAntiAffinity = &corev1.PodAntiAffinity{PreferredDuringSchedulingIgnoredDuringExecution: []corev1.WeightedPodAffinityTerm{{
 			Weight: 100, PodAffinityTerm: corev1.PodAffinityTerm{LabelSelector: selects, TopologyKey: corev1.LabelHostname},
-		}}
-		spec.Affinity.PodAntiAffinity = anti
+		}}}
 		r.reason(string(c.Name), about, "spec.template.spec.topologySpreadConstraints", Adapted,
 			"version %s cannot spread evenly; instances prefer hosts without one of their kind", r.served.Version)
-	}
-	if c.MaxPerHost != nil && *c.MaxPerHost > 1 {
-		r.reason(string(c.Name), about, "maxPerHost", Missing,
-			"no version of Kubernetes bounds instances per host at %d; they are spread evenly instead, and the Placement counts hosts", *c.MaxPerHost)
 	}
 }
 

@@ -48,6 +48,7 @@ var (
 	fieldSleep           = field{deployment, "spec.template.spec.containers.lifecycle.preStop.sleep", 30}
 	fieldSeccomp         = field{deployment, "spec.template.spec.securityContext.seccompProfile", 19}
 	fieldTopologySpread  = field{deployment, "spec.template.spec.topologySpreadConstraints", 18}
+	fieldMinDomains      = field{deployment, "spec.template.spec.topologySpreadConstraints.minDomains", 27}
 	fieldEphemeralVolume = field{deployment, "spec.template.spec.volumes.ephemeral", 21}
 	fieldOrdinalsStart   = field{statefulSet, "spec.ordinals.start", 27}
 	fieldUnhealthyEvict  = field{"policy/v1/PodDisruptionBudget", "spec.unhealthyPodEvictionPolicy", 27}
@@ -58,7 +59,7 @@ var (
 )
 
 var watchedFields = []field{
-	fieldStartupProbe, fieldSleep, fieldSeccomp, fieldTopologySpread, fieldEphemeralVolume, fieldOrdinalsStart,
+	fieldStartupProbe, fieldSleep, fieldSeccomp, fieldTopologySpread, fieldMinDomains, fieldEphemeralVolume, fieldOrdinalsStart,
 	fieldUnhealthyEvict, fieldCronTimeZone, fieldImmutable, fieldHPABehavior, fieldHPAv2b2Behavior,
 }
 

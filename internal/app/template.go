@@ -172,9 +172,6 @@ func podPart(in appv1.Component) appv1.Component {
 	if HasIdentity(in) {
 		c.Identity = appv1.IdentityFixed
 	}
-	if c.MaxPerHost != nil && *c.MaxPerHost != 1 {
-		c.MaxPerHost = nil
-	}
 	if c.DNS != nil {
 		c.DNS.Record = ""
 	}

@@ -78,9 +78,16 @@ func (h hosts) closes(x held, all []held) bool {
 	return c.from(first)
 }
 
-// shut reports whether an instance of another lot on a host keeps the lot off it.
-func (l lot) shut(o lot) bool {
-	return l.owner != 0 && l.owner == o.owner || l.party != nil && o.party != nil && l.party.shuts(o.party)
+// shutBy is how many instances of another lot on a host keep the lot off it, whatever room
+// they leave; 0: none do.
+func (l lot) shutBy(o lot) int64 {
+	switch {
+	case l.party != nil && o.party != nil && l.party.shuts(o.party):
+		return 1
+	case l.owner != 0 && l.owner == o.owner:
+		return int64(l.bound)
+	}
+	return 0
 }
 
 // from tries to close the hosts that are not closed yet.
@@ -112,15 +119,15 @@ func (c *closing) lay(s closingState, from int, room Amount) bool {
 	if !o.archs.onto(c.hosts[s.closed].arch) {
 		most = 0
 	}
-	if most > 0 && c.shut(o.lot) {
-		if c.close(c.less(s, from)) {
+	if shut := c.shutBy(o.lot); shut > 0 && most >= shut {
+		if c.close(c.less(s, from, shut)) {
 			return true
 		}
-		most = 0
+		most = shut - 1
 	}
 	for n := int64(0); n <= most; n++ {
 		if n > 0 {
-			s = c.less(s, from)
+			s = c.less(s, from, 1)
 			room = room.Plus(o.size.Times(-1))
 		}
 		if c.lay(s, from+1, room) {
@@ -136,9 +143,9 @@ func (c *closing) close(s closingState) bool {
 	return c.from(s)
 }
 
-// less is a state with one of the others less.
-func (c *closing) less(s closingState, i int) closingState {
-	s.left[i]--
-	s.number -= c.steps[i]
+// less is a state with so many of one of the others less.
+func (c *closing) less(s closingState, i int, n int64) closingState {
+	s.left[i] -= uint8(n) //nolint:gosec // of those that are left
+	s.number -= c.steps[i] * int(n)
 	return s
 }

@@ -20,18 +20,52 @@ import "math"
 //     the dual of the linear program over all covers, and so above every solution of that.)
 //     Each way to part the classes into cheap and dear ones, by size, gives a bound.
 //
+// Where a host may hold k of the lot's own owner only, k of them cover any host. In the first
+// bound each number of hosts that they cover so is tried, and at most k-1 of them count on
+// each of the rest, as what they take. By prices each of them costs 1/k at least, so that
+// those covers, too, cost 1 or more.
+//
 // What covers a host is a multiple of the grain, the largest amount of which all sizes are
 // multiples: a host of 8 cores is too full for 4 more with 8, not with 4.001, where all
 // others have 4 or 8.
 
 // leaves reports that the others, which come to an amount, cannot cover so many of the
-// hosts that a lot may use. The others are all but so many (less) of the lot itself.
-func (h hosts) leaves(x held, less int64, others Amount, hosts int64, all []held) bool {
-	if h.filled(x.lot, others, Amount{}) < hosts {
+// hosts that a lot may use. Where hosts hold a number of the lot's owner only, its own are
+// not in the amount.
+func (h hosts) leaves(x held, others Amount, hosts int64, all []held) bool {
+	own := x.beside()
+	if h.filled(x.lot, others.Plus(x.size.Times(own)), Amount{})+own/max(int64(x.bound), 1) < hosts {
 		return true // as almost always
 	}
 	g := grain(all)
-	return h.filled(x.lot, others, g) < hosts || h.priced(x, less, g, all) < hosts
+	return h.closed(x, others, g, hosts) < hosts || h.priced(x, g, all) < hosts
+}
+
+// beside is how many of its own owner, of which a host may hold several, lie beside an
+// instance of the lot.
+func (x *held) beside() int64 {
+	if x.bound < 2 {
+		return 0
+	}
+	return x.n - 1
+}
+
+// closed is how many hosts, of so many, others that come to an amount and those of its own
+// owner close to an instance of a lot at most.
+func (h hosts) closed(x held, others, grain Amount, hosts int64) int64 {
+	own := x.beside()
+	if own == 0 {
+		return h.filled(x.lot, others, grain)
+	}
+	var most int64
+	bound := int64(x.bound)
+	for full := range min(own/bound, hosts) + 1 {
+		lying := min(own-full*bound, (hosts-full)*(bound-1))
+		if most = max(most, full+h.filled(x.lot, others.Plus(x.size.Times(lying)), grain)); most >= hosts {
+			break
+		}
+	}
+	return most
 }
 
 // grain is the largest amount of which all sizes are multiples.
@@ -92,9 +126,10 @@ func (h hosts) filled(l lot, load, grain Amount) int64 {
 
 // kind is a size of the others and how many have it, at a price.
 type kind struct {
-	size  [respects]float64
-	n     float64
-	price float64
+	size [respects]float64
+	n    float64
+	// price is least at least, which is not 0 for those of which a number covers any host.
+	price, least float64
 }
 
 // step is a class of hosts, and what covers one of them.
@@ -104,25 +139,29 @@ type step struct {
 }
 
 // priced bounds how many hosts the others can cover by prices.
-func (h hosts) priced(x held, less int64, grain Amount, all []held) int64 {
+func (h hosts) priced(x held, grain Amount, all []held) int64 {
 	var ofKind [16]kind
 	kinds := ofKind[:0]
 	for i := range all {
 		o := &all[i]
-		n := o.n
-		if o.lot == x.lot {
-			n -= less
+		n, least := o.n, 0.0
+		switch {
+		case o.lot != x.lot:
+		case x.owner == 0:
+			n--
+		default:
+			n, least = x.beside(), 1/float64(x.bound)
 		}
 		if n <= 0 || !x.archs.meets(o.archs) {
 			continue
 		}
 		size := [respects]float64{float64(o.size.CPU), float64(o.size.Memory), float64(o.size.Instances)}
 		k := 0
-		for k < len(kinds) && kinds[k].size != size {
+		for k < len(kinds) && (kinds[k].size != size || kinds[k].least != least) {
 			k++
 		}
 		if k == len(kinds) {
-			kinds = append(kinds, kind{size: size})
+			kinds = append(kinds, kind{size: size, least: least})
 		}
 		kinds[k].n += float64(n)
 	}
@@ -168,7 +207,7 @@ func bound(kinds []kind, steps []step, dear int) float64 {
 		for j := range respects {
 			share = max(share, k.size[j]/steps[dear].need[j])
 		}
-		k.price = max(k.price, min(share, 1))
+		k.price = max(k.price, min(share, 1), k.least)
 		sum += k.n * k.price
 	}
 	for i := range steps[:dear] {

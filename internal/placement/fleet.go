@@ -49,8 +49,11 @@ type Fleet struct {
 // instanceOf names a component of an application.
 type instanceOf struct{ application, component string }
 
-// ownerKey names the instances of which no host may hold two.
-type ownerKey struct{ application, component, template, dcn string }
+// ownerKey names the instances of which a host may hold so many only.
+type ownerKey struct {
+	application, component, template, dcn string
+	bound                                 int32
+}
 
 // Open makes a Fleet of a Snapshot.
 func Open(s Snapshot) *Fleet {

@@ -141,7 +141,7 @@ func drawHistory(t *rapid.T, s *placement.Snapshot, r *placement.Request, w *twi
 	}
 	before := *c
 	if rapid.IntRange(0, 3).Draw(t, "changes") == 0 {
-		h.changed, before.Template = true, "t0"
+		h.changed, before.Template, before.MaxPerHost = true, "t0", 0 // those of before are not bound
 		before.Size = rapid.SampledFrom([]placement.Amount{c.Size, {CPU: 500, Memory: 1 << 30, Instances: 1}, {CPU: 1000, Memory: 2 << 30, Instances: 1}}).Draw(t, "size before")
 	}
 	if rapid.IntRange(0, 3).Draw(t, "away") == 0 {

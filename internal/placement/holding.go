@@ -49,7 +49,9 @@ func (k *kin) both(o *kin) *kin {
 	}
 	all := *k
 	all.lot.size = Amount{CPU: max(k.lot.size.CPU, o.lot.size.CPU), Memory: max(k.lot.size.Memory, o.lot.size.Memory), Instances: 1}
-	all.lot.owner = max(k.lot.owner, o.lot.owner)
+	if o.lot.owner > k.lot.owner {
+		all.lot.owner, all.lot.bound = o.lot.owner, o.lot.bound
+	}
 	for _, from := range o.keepsFrom {
 		if !slices.Contains(all.keepsFrom, from) {
 			all.keepsFrom = append(slices.Clip(all.keepsFrom), from)
@@ -201,12 +203,12 @@ func (f *Fleet) tag(r *room, p *Profile, n int64) {
 
 func (f *Fleet) lotOf(application string, a Assignment) lot {
 	l := lot{size: a.Size, archs: archsOf(a.Archs), party: f.parties[instanceOf{application, a.Component}]}
-	if a.OnePerHost {
-		k := ownerKey{application, a.Component, a.Template, a.Cell.DCN}
+	if a.MaxPerHost > 0 {
+		k := ownerKey{application, a.Component, a.Template, a.Cell.DCN, a.MaxPerHost}
 		if f.owners[k] == 0 {
 			f.owners[k] = int32(len(f.owners) + 1) //nolint:gosec // bounded by the fleet's components
 		}
-		l.owner = f.owners[k]
+		l.owner, l.bound = f.owners[k], a.MaxPerHost
 	}
 	return l
 }

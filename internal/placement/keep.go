@@ -68,8 +68,8 @@ func (n *numbers) takes(c *numbered) bool {
 // number, whatever its room: seat numbers and the bound per host.
 func (n *numbers) allowed(c *numbered, upTo int64) int64 {
 	upTo = min(upTo, SeatsPerBlock-int64(len(c.seats))-n.machinesIn(c))
-	if most := n.component.MaxPerHost; most > 0 {
-		upTo = min(upTo, int64(most)*int64(len(c.room.names))-int64(len(c.seats)))
+	if most := n.component.mostPerHost(); most > 0 {
+		upTo = min(upTo, most*int64(len(c.room.names))-int64(len(c.seats)))
 	}
 	return max(upTo, 0)
 }

@@ -136,21 +136,22 @@ func (n *numbers) lack(dcn string, rooms []*room, missing int64) string {
 	if len(racks) > 1 {
 		where = fmt.Sprintf("%d racks", len(racks))
 	}
+	tooFew := bound == len(rooms) || near[0].unbound(l, missing, n)
 	lacks := c.Size.Times(missing).Plus(free.Times(-1)).words()
 	var what string
 	switch {
 	case full == len(rooms):
 		return fmt.Sprintf("has %s free on %s, but a component has at most %d seats in each cell, too few are left there for %s, and no host more there helps: hosts on another rack would do, or fewer instances in %s",
 			cmp.Or(free.sizeWords(), "nothing"), where, SeatsPerBlock, instances(missing), dcn)
-	case bound == len(rooms):
-		what = fmt.Sprintf("has %s free on %s, but no host may hold more than %d of the component (maxPerHost), and its %s too few for %s", cmp.Or(free.sizeWords(), "nothing"), where, c.MaxPerHost, hostsAre(all.number(l.archs)), instances(missing))
+	case tooFew:
+		what = fmt.Sprintf("has %s free on %s, but no host may hold more than %d of the component (maxPerHost), and its %s too few for %s", cmp.Or(free.sizeWords(), "nothing"), where, c.mostPerHost(), hostsAre(all.number(l.archs)), instances(missing))
 	case lacks != "":
 		what = fmt.Sprintf("lacks %s on %s for %s", lacks, where, instances(missing))
 	default:
 		what = fmt.Sprintf("has %s free on %s, but no host is certain to have %s in one piece for %s", free.sizeWords(), where, c.Size.sizeWords(), instances(missing))
 	}
 	what += others + all.others(c)
-	if bound < len(rooms) {
+	if !tooFew {
 		what += n.shutIn(near[0], len(racks) > 1)
 	}
 	near = slices.DeleteFunc(near, func(r *room) bool {
@@ -192,10 +193,27 @@ func (n *numbers) mayAdd(dcn string, r *room, more int64) (seats, hosts int64) {
 		have, machines = int64(len(c.seats)), n.machinesIn(c)
 	}
 	seats, hosts = SeatsPerBlock-have-machines, SeatsPerBlock
-	if most := n.component.MaxPerHost; most > 0 {
-		hosts = int64(most)*(int64(len(r.names))+more) - have
+	if most := n.component.mostPerHost(); most > 0 {
+		hosts = most*(int64(len(r.names))+more) - have
 	}
 	return seats, hosts
+}
+
+// unbound reports whether a room would take the missing instances if a host could hold any
+// number of them.
+func (r *room) unbound(l lot, missing int64, n *numbers) bool {
+	if l.owner == 0 {
+		return false
+	}
+	free := *r
+	free.held = slices.Clone(r.held)
+	for i := range free.held {
+		if x := &free.held[i]; x.owner == l.owner {
+			x.owner, x.bound = 0, 0
+		}
+	}
+	l.owner, l.bound = 0, 0
+	return free.fits(l, missing, n.policy, &n.fleet.scratch.held)
 }
 
 // hostsMore is how many hosts more, like the largest that is there, a room needs for the missing

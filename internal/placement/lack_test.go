@@ -64,6 +64,19 @@ func TestRefusalNamesItsCause(t *testing.T) {
 			racks: 1, hosts: 4, cpu: 64000, count: 16, change: func(_ *placement.Snapshot, c *placement.Component) { c.MaxPerHost = 2 },
 			rule: "RoomHostByHost", want: "pool p in east has 248 CPU and 248 GiB free on rack r000, but no host may hold more than 2 of the component (maxPerHost), and its 4 hosts are too few for 8 instances; 4 hosts more would do",
 		},
+		"two for each host of a cell, as pods that do not say it have it": {
+			racks: 1, hosts: 4, cpu: 64000, count: 9, change: func(_ *placement.Snapshot, c *placement.Component) { c.MaxOfCell = 2 },
+			rule: "RoomHostByHost", want: "pool p in east has 248 CPU and 248 GiB free on rack r000, but no host may hold more than 2 of the component (maxPerHost), and its 4 hosts are too few for 1 instance; one host more would do",
+		},
+		"three a host, where others fill some": {
+			racks: 1, hosts: 3, cpu: 4000, count: 9, change: func(s *placement.Snapshot, c *placement.Component) {
+				c.MaxPerHost = 3
+				s.Reserved = []placement.Reservation{{Application: "retail-prod/other", Tenant: "retail", Environment: "prod", Assignment: placement.Assignment{
+					Component: "app", Template: "t", Cell: placement.Cell{Cluster: "east-1", Pool: "p", Zone: "business", Rack: "r000", DCN: "dcn"}, Size: c.Size, Seats: []int32{0, 1},
+				}}}
+			},
+			rule: "RoomHostByHost", want: "pool p in east has 2 CPU and 182 GiB free on rack r000, but no host may hold more than 3 of the component (maxPerHost), and its 3 hosts are too few for 1 instance; one host more would do",
+		},
 		"one a host": {
 			racks: 1, hosts: 1, cpu: 64000, count: 2, change: func(_ *placement.Snapshot, c *placement.Component) { c.MaxPerHost = 1 },
 			rule: "RoomHostByHost", want: "pool p in east has 63 CPU and 63 GiB free on rack r000, but no host may hold more than 1 of the component (maxPerHost), and its one host is too few for 1 instance; one host more would do",

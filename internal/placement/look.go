@@ -283,8 +283,8 @@ func (k *look) roomFor(i int, missing int64) int64 {
 		upTo := missing
 		if s.cell != nil {
 			upTo = k.allowed(s.cell, missing)
-		} else if most := k.component.MaxPerHost; most > 0 {
-			upTo = min(upTo, int64(most)*int64(len(s.room.names)))
+		} else if most := k.component.mostPerHost(); most > 0 {
+			upTo = min(upTo, most*int64(len(s.room.names)))
 		}
 		s.left = s.room.most(k.lot, min(upTo, SeatsPerBlock), k.policy, &k.held)
 	}

@@ -23,7 +23,7 @@ func TestSeparate(t *testing.T) {
 		rapid.Check(t, func(r *rapid.T) {
 			a := drawAdversary(r)
 			for i := range a.lots {
-				a.lots[i].apart, a.lots[i].archs = false, nil
+				a.lots[i].most, a.lots[i].archs = 0, nil
 			}
 			a.archs = nil
 			a.lots[0].n = 0 // it is asked for, and none is there

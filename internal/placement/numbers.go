@@ -96,12 +96,12 @@ func (n *numbers) open(r *room, c Cell) *numbered {
 }
 
 func (n *numbers) lot(dcn string) lot {
-	if n.component.MaxPerHost != 1 {
+	if n.component.MaxPerHost == 0 {
 		return lot{size: n.component.Size, archs: n.archs, party: n.party}
 	}
 	return n.fleet.lotOf(n.request.Application, Assignment{
 		Component: n.component.Name, Template: n.component.Template, Cell: Cell{DCN: dcn}, Size: n.component.Size,
-		OnePerHost: n.component.MaxPerHost == 1, Archs: n.component.Archs,
+		MaxPerHost: n.component.MaxPerHost, Archs: n.component.Archs,
 	})
 }
 
@@ -210,7 +210,7 @@ func (n *numbers) assigned(out []Assignment) []Assignment {
 		}
 		a := Assignment{
 			Component: n.component.Name, Template: n.component.Template, Cell: c.Cell, Block: c.block, Seats: c.seats,
-			Size: n.component.Size, OnePerHost: n.component.MaxPerHost == 1, Archs: n.component.Archs,
+			Size: n.component.Size, MaxPerHost: n.component.MaxPerHost, Archs: n.component.Archs,
 			KeepsFrom: n.component.KeepsFrom,
 		}
 		if len(c.seats) > 0 {

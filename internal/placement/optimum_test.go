@@ -96,6 +96,8 @@ func TestOptimum(t *testing.T) {
 	kinds := seen{}
 	often(t, 50, func(t *rapid.T) { // a share of so few cases as rapid takes at once says nothing
 		s, r, w := small(t)
+		w.most = rapid.SampledFrom([]int{0, 0, 1, 2, 3}).Draw(t, "most of a host")
+		r.Components[0].MaxPerHost = int32(w.most)
 		drawWeights(t, &w)
 		drawWays(t, &s, &r, &w)
 		drawCallee(t, &s, &r, &w)

@@ -18,8 +18,9 @@ type lot struct {
 	size Amount
 	// archs that they run on. 0: any.
 	archs archs
-	// owner is not 0 for instances of which no host may hold two: those of one owner.
-	owner int32
+	// owner is not 0 for instances of which a host may hold so many only (bound): those of
+	// one owner.
+	owner, bound int32
 	// party is not nil for instances that keep apart from others, or others from them.
 	party *party
 }
@@ -161,7 +162,7 @@ func (h hosts) capacity(l lot) int64 {
 		if l.archs.onto(c.arch) {
 			each := perHost(c.room, l.size)
 			if l.owner != 0 {
-				each = min(each, 1)
+				each = min(each, int64(l.bound))
 			}
 			n += c.count * each
 		}
@@ -215,12 +216,15 @@ func (h hosts) anyOrder(all []held) bool {
 // finds reports whether an instance of a lot finds a host however all others lie.
 func (h hosts) finds(x held, total Amount, all []held) bool {
 	// Others of its kind keep one host each from it where no host may hold two, and
-	// take no room of a second.
-	kept, less := int64(0), int64(1)
+	// take no room of a second. Where it may hold more, cover.go counts them.
+	kept, own := int64(0), int64(1)
 	if x.owner != 0 {
-		kept, less = x.n-1, x.n
+		own = x.n
 	}
-	others := total.Plus(x.size.Times(-less))
+	if x.bound == 1 {
+		kept = x.n - 1
+	}
+	others := total.Plus(x.size.Times(-own))
 	if x.archs != 0 {
 		for i := range all {
 			if !x.archs.meets(all[i].archs) {
@@ -232,5 +236,5 @@ func (h hosts) finds(x held, total Amount, all []held) bool {
 	if x.party != nil {
 		rest, others, kept = x.apartFrom(all, others, kept)
 	}
-	return h.leaves(x, less, others, h.number(x.archs)-kept, rest) || !h.closes(x, all)
+	return h.leaves(x, others, h.number(x.archs)-kept, rest) || !h.closes(x, all)
 }

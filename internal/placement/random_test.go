@@ -116,10 +116,13 @@ func drawFleet(t *rapid.T) (placement.Snapshot, []placement.Component) {
 		components = append(components, placement.Component{
 			Name: fmt.Sprintf("c%d", i), Template: "t0", Zone: rapid.SampledFrom([]string{"business", "core"}).Draw(t, "zone"),
 			Level: rapid.SampledFrom([]string{"basic", "basic", "basic", "high"}).Draw(t, "level"), Size: drawSize(t), Counts: drawCounts(t),
-			InPlace: rapid.Bool().Draw(t, "in place"), MaxPerHost: int32(rapid.IntRange(0, 2).Draw(t, "per host")),
+			InPlace: rapid.Bool().Draw(t, "in place"), MaxPerHost: int32(rapid.SampledFrom([]int{0, 0, 1, 2, 3}).Draw(t, "per host")),
 			MinRacks: int32(rapid.IntRange(0, 3).Draw(t, "racks")), MinZones: int32(rapid.SampledFrom([]int{0, 0, 2}).Draw(t, "zones")),
 			MinDataCenters: int32(rapid.SampledFrom([]int{0, 0, 0, 2}).Draw(t, "data centres")), Archs: rapid.SampledFrom([][]string{nil, nil, {"amd64"}, {"arm64", "amd64"}}).Draw(t, "archs"),
 		})
+		if c := &components[i]; c.MaxPerHost == 0 {
+			c.MaxOfCell = int32(rapid.SampledFrom([]int{0, 0, 2}).Draw(t, "of a cell"))
+		}
 		if sizes := s.Pools[0].Sizes; len(sizes) > 0 && rapid.Bool().Draw(t, "size of the pool") {
 			components[i].Size = sizes[0].Size
 		}
@@ -298,22 +301,23 @@ func holds(t *rapid.T, s placement.Snapshot, r placement.Request, d placement.De
 	// spares are rooms in which something is new of what may use the reserve for successors.
 	spares := map[room]bool{}
 	open := unkept(s, "prod", int(policy.Surge))
-	add := func(a placement.Assignment, alone bool) {
+	add := func(a placement.Assignment) {
 		k := room{a.Cell.Cluster, a.Cell.Pool, a.Cell.Rack}
 		w := wish{size: a.Size, archs: a.Archs, who: r.Application + "/" + a.Component, off: offHosts(s, r, k, r.Application, a.Component)}
-		if alone {
-			w.alone = a.Component + a.Template + a.Cell.DCN
-		}
+		w.kin, w.most = a.Component+a.Template+a.Cell.DCN, int(a.MaxPerHost)
 		for range a.Seats {
 			wanted[k] = append(wanted[k], w)
 		}
 	}
 	for _, a := range d.Assignments {
 		c := r.Components[slices.IndexFunc(r.Components, func(c placement.Component) bool { return c.Name == a.Component })]
-		if a.OnePerHost != (c.MaxPerHost == 1) || !slices.Equal(a.Archs, c.Archs) {
+		if a.MaxPerHost != c.MaxPerHost || !slices.Equal(a.Archs, c.Archs) {
 			t.Fatalf("the assignment of %s does not say what it may use: %+v", c.Name, a)
 		}
-		add(a, c.MaxPerHost == 1)
+		if most := int(c.MaxOfCell) * len(a.Hosts); most > 0 && len(a.Seats) > most && len(a.Seats) > before(r, a) {
+			t.Fatalf("%s grows to %d on %d hosts, and a cell may have %d for each", c.Name, len(a.Seats), len(a.Hosts), c.MaxOfCell)
+		}
+		add(a)
 		var p placement.Assignment
 		for _, x := range r.Previous {
 			if x.Component == a.Component && x.Cell == a.Cell {
@@ -321,7 +325,7 @@ func holds(t *rapid.T, s placement.Snapshot, r placement.Request, d placement.De
 			}
 		}
 		if p.Template != a.Template && !c.InPlace {
-			add(p, p.OnePerHost)
+			add(p)
 		}
 		if len(a.Seats) > 0 && (p.Template != a.Template || len(a.Seats) > len(p.Seats)) {
 			grown[room{a.Cell.Cluster, a.Cell.Pool, a.Cell.Rack}] = true
@@ -333,7 +337,10 @@ func holds(t *rapid.T, s placement.Snapshot, r placement.Request, d placement.De
 	for _, h := range s.Reserved {
 		if h.Application != r.Application {
 			k := room{h.Cell.Cluster, h.Cell.Pool, h.Cell.Rack}
-			wanted[k] = append(wanted[k], slices.Repeat([]wish{{size: h.Size, archs: h.Archs, who: h.Application + "/" + h.Component, off: offHosts(s, r, k, h.Application, h.Component)}}, len(h.Seats))...)
+			wanted[k] = append(wanted[k], slices.Repeat([]wish{{
+				size: h.Size, archs: h.Archs, who: h.Application + "/" + h.Component, off: offHosts(s, r, k, h.Application, h.Component),
+				kin: h.Application + h.Component + h.Template + h.Cell.DCN, most: int(h.MaxPerHost),
+			}}, len(h.Seats))...)
 		}
 	}
 	for _, p := range s.Pools {
@@ -388,8 +395,9 @@ func grows(s placement.Snapshot, r placement.Request, c placement.Component, dcn
 type wish struct {
 	size  placement.Amount
 	archs []string
-	// alone names those of which no host may hold two.
-	alone string
+	// kin names those of which a host may hold so many only. 0: any number.
+	kin  string
+	most int
 	// who it is, and those that share no host with it.
 	who string
 	off []string
@@ -397,15 +405,15 @@ type wish struct {
 
 func fill(random *rand.Rand, hosts []placement.Host, wanted []wish) bool {
 	left := slices.Clone(hosts)
-	there := make([]map[string]bool, len(hosts))
+	there, kin := make([]map[string]bool, len(hosts)), make([]map[string]int, len(hosts))
 	for i := range there {
-		there[i] = map[string]bool{}
+		there[i], kin[i] = map[string]bool{}, map[string]int{}
 	}
 	for _, i := range random.Perm(len(wanted)) {
 		w := wanted[i]
 		var fitting []int
 		for j := range left {
-			if w.size.Within(left[j].Room) && (len(w.archs) == 0 || slices.Contains(w.archs, left[j].Arch)) && (w.alone == "" || !there[j][w.alone]) && !slices.ContainsFunc(w.off, func(o string) bool { return there[j][o] }) {
+			if w.size.Within(left[j].Room) && (len(w.archs) == 0 || slices.Contains(w.archs, left[j].Arch)) && (w.most == 0 || kin[j][w.kin] < w.most) && !slices.ContainsFunc(w.off, func(o string) bool { return there[j][o] }) {
 				fitting = append(fitting, j)
 			}
 		}
@@ -414,7 +422,8 @@ func fill(random *rand.Rand, hosts []placement.Host, wanted []wish) bool {
 		}
 		j := fitting[random.Intn(len(fitting))]
 		left[j].Room = left[j].Room.Plus(w.size.Times(-1))
-		there[j][w.alone], there[j][w.who] = true, true
+		there[j][w.who] = true
+		kin[j][w.kin]++
 	}
 	return true
 }

@@ -52,8 +52,12 @@ type Component struct {
 	InPlace bool
 	// OneCell says that all instances run in one cell of the fleet (jobs).
 	OneCell bool
-	// MaxPerHost bounds the instances on one host. 0: no bound.
+	// MaxPerHost is how many instances one host may hold, as their pods say and the member's
+	// scheduler obeys. 0: no bound.
 	MaxPerHost int32
+	// MaxOfCell bounds a cell to so many for each of its hosts, where a bound is asked for and
+	// pods do not say it. 0: no bound.
+	MaxOfCell int32
 	// Volumes lists the kinds of volume that it needs.
 	Volumes []string
 	// Pools are preferred pools, best first.
@@ -80,6 +84,9 @@ type Component struct {
 	// the policy weighs them.
 	Spread []Scope
 }
+
+// mostPerHost is how many a cell may have for each of its hosts. 0: no bound.
+func (c *Component) mostPerHost() int64 { return int64(max(c.MaxPerHost, c.MaxOfCell)) }
 
 // Callee is a component of another application.
 type Callee struct {

@@ -182,8 +182,9 @@ type Assignment struct {
 	Hosts     []string
 	// Size is what one instance reserves.
 	Size Amount
-	// OnePerHost says that no host may hold two of these.
-	OnePerHost bool
+	// MaxPerHost is how many of these one host may hold, as their pods say and the member's
+	// scheduler obeys. 0: no bound.
+	MaxPerHost int32
 	// Archs are the processors that they run on. None: any.
 	Archs []string
 	// KeepsFrom are the components that they share no failure domain with.

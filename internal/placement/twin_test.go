@@ -31,6 +31,7 @@ type twin struct {
 	minRacks int64
 	minZones int64
 	clusters map[string]int // exact numbers; nil: clusters do not matter
+	most     int            // of the component on one host; 0: any number
 
 	weights map[string]int64 // of the policy, by score
 	steps   []placement.Scope
@@ -75,7 +76,7 @@ func often(t *testing.T, times int, prop func(*rapid.T)) {
 // to lay the instances so that one of them has no host.
 func (w twin) fitsAny(r twinRoom, more []placement.Amount) bool {
 	lots := map[placement.Amount]int{}
-	for _, a := range slices.Concat(r.held, more) {
+	for _, a := range r.held {
 		lots[a]++
 	}
 	try := func(hosts []placement.Host) bool {
@@ -83,6 +84,7 @@ func (w twin) fitsAny(r twinRoom, more []placement.Amount) bool {
 		for size, n := range lots {
 			a.lots = append(a.lots, adverse{size: size, n: n})
 		}
+		a.lots = append(a.lots, adverse{size: more[0], n: len(more), most: w.most})
 		for _, h := range hosts {
 			a.hosts = append(a.hosts, h.Room)
 		}

@@ -90,8 +90,8 @@ func (l losses) crowd(after Snapshot, requests []Request) []crowded {
 	taken := map[roomKey]map[string]Amount{}
 	for _, p := range parts {
 		key, lot := p.assignment.Cell.room(), f.lotOf(requests[p.request].Application, p.assignment)
-		if lot.party != nil {
-			f.room(key).take(lot, int64(len(p.on))) // wherever they are, they shut their hosts to others
+		if lot.party != nil || lot.owner != 0 {
+			f.room(key).take(lot, int64(len(p.on))) // wherever they are, they shut their hosts to others, or to more of their kind
 			continue
 		}
 		for _, host := range p.on {
@@ -107,8 +107,8 @@ func (l losses) crowd(after Snapshot, requests []Request) []crowded {
 		r, a, room := &requests[p.request], p.assignment, f.room(p.assignment.Cell.room())
 		lot, n := f.lotOf(r.Application, a), int64(len(a.Seats))
 		upTo := n
-		if p.component != nil && p.component.MaxPerHost > 0 {
-			upTo = max(min(upTo, int64(p.component.MaxPerHost)*int64(len(room.names))-int64(len(p.on))), 0)
+		if p.component != nil && p.component.mostPerHost() > 0 {
+			upTo = max(min(upTo, p.component.mostPerHost()*int64(len(room.names))-int64(len(p.on))), 0)
 		}
 		holds := room.most(lot, upTo, Policy{}, &f.scratch.held)
 		room.take(lot, holds)

@@ -309,10 +309,8 @@ func (s *scene) apply(a *appv1.Application, request placement.Request, decision 
 			made.Spec.Assignments = append(made.Spec.Assignments, placementv1.Assignment{
 				Component: x.Component, Template: x.Template, Cell: cell, Block: x.Block, Seats: x.Seats, Hosts: x.Hosts,
 				CPU: *resource.NewMilliQuantity(x.Size.CPU, resource.DecimalSI), Memory: *resource.NewQuantity(x.Size.Memory, resource.BinarySI),
+				MaxPerHost: x.MaxPerHost,
 			})
-			if x.OnePerHost {
-				made.Spec.Assignments[len(made.Spec.Assignments)-1].MaxPerHost = 1
-			}
 		}
 		if len(in.Assignments) == 0 {
 			continue

@@ -220,10 +220,12 @@ type Component struct {
 	// +optional
 	DNS *DNS `json:"dns,omitempty"`
 
-	// maxPerHost is the most instances of this component on one host. Default: no limit;
-	// instances are still spread. 1 is exact: no host ever holds two. From 2 to 100 it bounds
-	// each cell to so many for each of its hosts, and the cluster's scheduler spreads them
-	// evenly; a single host may hold more, since Kubernetes has no rule for such a number.
+	// maxPerHost is the most instances of this component on one host, in each cell. Default: no
+	// limit; instances are still spread. The cluster's scheduler puts no more on a host, and
+	// the Placement grants only what finds hosts in any order with that bound. While a Release
+	// replaces instances, the new ones are counted for themselves. From 2 on, those that are
+	// shutting down do not count, and clusters before Kubernetes 1.27 do not keep the bound:
+	// the Placement leaves room for it there, and the Release says so.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=100
 	// +optional

@@ -114,8 +114,9 @@ type Assignment struct {
 	// memory that each instance reserves, in bytes.
 	// +required
 	Memory resource.Quantity `json:"memory"`
-	// maxPerHost is 1 where no host may hold two of these instances. Left out: hosts are not
-	// bound one by one. A bound of 2 or more is one of each cell, and counted when it is placed.
+	// maxPerHost is how many of these instances one host may hold, as their pods say it to the
+	// cluster's scheduler. Left out: any number, or as many for each host of the cell as the
+	// Revision says, where it is from before pods said a bound of 2 or more.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	MaxPerHost int32 `json:"maxPerHost,omitempty"`

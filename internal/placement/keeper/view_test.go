@@ -238,7 +238,7 @@ func (h *hub) ask(w observed.World, application string) placement.Request {
 			Name: "c", Template: rapid.SampledFrom([]string{"t0", "t1"}).Draw(h.t, "template"), Zone: "business", Level: "basic",
 			Size:       placement.Amount{CPU: int64(rapid.IntRange(1, 4).Draw(h.t, "cpu")) * 500, Memory: 1 << 30, Instances: 1},
 			Counts:     []placement.Count{{DCN: "d0", Count: int32(rapid.IntRange(0, 5).Draw(h.t, "d0"))}, {DCN: "d1", Count: int32(rapid.IntRange(0, 5).Draw(h.t, "d1"))}},
-			MaxPerHost: int32(rapid.IntRange(0, 1).Draw(h.t, "per host")),
+			MaxPerHost: int32(rapid.IntRange(0, 2).Draw(h.t, "per host")),
 		}},
 	}
 	for _, p := range w.Of("retail-prod", application, h.now) {
@@ -265,9 +265,7 @@ func (h *hub) stored(application string, d placement.Decision) *placementv1.Plac
 		one := placementv1.Assignment{
 			Component: a.Component, Template: a.Template, Cell: placementv1.Cell(a.Cell), Block: a.Block, Seats: a.Seats, Hosts: a.Hosts,
 			CPU: *resource.NewMilliQuantity(a.Size.CPU, resource.DecimalSI), Memory: *resource.NewQuantity(a.Size.Memory, resource.BinarySI),
-		}
-		if a.OnePerHost {
-			one.MaxPerHost = 1
+			MaxPerHost: a.MaxPerHost,
 		}
 		p.Spec.Assignments = append(p.Spec.Assignments, one)
 	}

@@ -23,10 +23,7 @@ func SpecOf(application, revision string, d placement.Decision, by placementv1.D
 			Component: a.Component, Template: a.Template, Cell: placementv1.Cell(a.Cell), Block: a.Block,
 			Seats: append([]int32{}, a.Seats...), Hosts: append([]string{}, a.Hosts...),
 			CPU:    *resource.NewMilliQuantity(a.Size.CPU, resource.DecimalSI),
-			Memory: *resource.NewQuantity(a.Size.Memory, resource.BinarySI), Architectures: a.Archs,
-		}
-		if a.OnePerHost {
-			one.MaxPerHost = 1
+			Memory: *resource.NewQuantity(a.Size.Memory, resource.BinarySI), MaxPerHost: a.MaxPerHost, Architectures: a.Archs,
 		}
 		for _, k := range a.KeepsFrom {
 			_, name, _ := strings.Cut(k.Application, "/")

@@ -60,9 +60,7 @@ func componentOf(content app.Content, c appv1.Component, frozen app.FrozenCompon
 	for _, a := range app.KeptApart(content, c.Name) {
 		out.KeepsFrom = append(out.KeepsFrom, placement.KeepsFrom{Application: namespace + "/" + a.Application, Component: string(a.From), Scope: placement.Scope(a.Scope)})
 	}
-	if c.MaxPerHost != nil {
-		out.MaxPerHost = *c.MaxPerHost
-	}
+	out.MaxPerHost, out.MaxOfCell = app.MaxPerHost(content, c)
 	for _, v := range c.Volumes {
 		if kind := string(v.Kind); v.Kind != appv1.VolumeEphemeral && v.NFS == nil && !slices.Contains(out.Volumes, kind) {
 			out.Volumes = append(out.Volumes, kind)

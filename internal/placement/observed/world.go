@@ -238,7 +238,7 @@ func assignmentOf(namespace string, a placementv1.Assignment) placement.Assignme
 		Component: a.Component, Template: a.Template, Cell: placement.Cell(a.Cell), Block: a.Block,
 		Seats: a.Seats, Hosts: a.Hosts,
 		Size:       placement.Amount{CPU: a.CPU.MilliValue(), Memory: a.Memory.Value(), Instances: 1},
-		OnePerHost: a.MaxPerHost == 1, Archs: a.Architectures,
+		MaxPerHost: a.MaxPerHost, Archs: a.Architectures,
 	}
 	for _, k := range a.AntiAffinity {
 		out.KeepsFrom = append(out.KeepsFrom, placement.KeepsFrom{Application: namespace + "/" + k.Application, Component: k.Component, Scope: placement.Scope(k.Scope)})
