@@ -136,7 +136,7 @@ func (n *numbers) lack(dcn string, rooms []*room, missing int64) string {
 	if len(racks) > 1 {
 		where = fmt.Sprintf("%d racks", len(racks))
 	}
-	tooFew := bound == len(rooms) || near[0].unbound(l, missing, n)
+	tooFew := bound == len(rooms) || n.wouldFit(near[0], l, missing, func(x lot) bool { return x.owner == l.owner })
 	lacks := c.Size.Times(missing).Plus(free.Times(-1)).words()
 	var what string
 	switch {
@@ -152,7 +152,7 @@ func (n *numbers) lack(dcn string, rooms []*room, missing int64) string {
 	}
 	what += others + all.others(c)
 	if !tooFew {
-		what += n.shutIn(near[0], len(racks) > 1)
+		what += n.shutIn(near[0], len(racks) > 1) + n.boundIn(near[0], l, missing)
 	}
 	near = slices.DeleteFunc(near, func(r *room) bool {
 		host, ok := r.largest(l.archs)
@@ -176,44 +176,6 @@ func (n *numbers) lack(dcn string, rooms []*room, missing int64) string {
 		what += ", on rack " + rack
 	}
 	return what
-}
-
-func hostsAre(n int64) string {
-	if n == 1 {
-		return "one host is"
-	}
-	return fmt.Sprintf("%d hosts are", n)
-}
-
-// mayAdd is how many instances more the component may have in a room for its seats, and how
-// many for what each host may hold of it, with so many hosts more.
-func (n *numbers) mayAdd(dcn string, r *room, more int64) (seats, hosts int64) {
-	have, machines := int64(0), int64(0)
-	if c, ok := find(n.cells, func(c *numbered) bool { return c.room == r && c.DCN == dcn && c.Zone == n.component.Zone }); ok {
-		have, machines = int64(len(c.seats)), n.machinesIn(c)
-	}
-	seats, hosts = SeatsPerBlock-have-machines, SeatsPerBlock
-	if most := n.component.mostPerHost(); most > 0 {
-		hosts = most*(int64(len(r.names))+more) - have
-	}
-	return seats, hosts
-}
-
-// unbound reports whether a room would take the missing instances if a host could hold any
-// number of them.
-func (r *room) unbound(l lot, missing int64, n *numbers) bool {
-	if l.owner == 0 {
-		return false
-	}
-	free := *r
-	free.held = slices.Clone(r.held)
-	for i := range free.held {
-		if x := &free.held[i]; x.owner == l.owner {
-			x.owner, x.bound = 0, 0
-		}
-	}
-	l.owner, l.bound = 0, 0
-	return free.fits(l, missing, n.policy, &n.fleet.scratch.held)
 }
 
 // hostsMore is how many hosts more, like the largest that is there, a room needs for the missing

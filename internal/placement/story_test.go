@@ -112,6 +112,15 @@ func (s *stage) do(verb string, w []string) []string {
 				}
 			}
 		}
+	case "most": // most TENANT/APP COMPONENT N [cell]: N on one host, or for each host of a cell where its pods do not say it
+		for i := range s.request(w[0]).Components {
+			if c := &s.request(w[0]).Components[i]; c.Name == w[1] {
+				n, _ := strconv.ParseInt(w[2], 10, 32)
+				if c.MaxPerHost, c.MaxOfCell = int32(n), 0; len(w) > 3 {
+					c.MaxPerHost, c.MaxOfCell = 0, int32(n)
+				}
+			}
+		}
 	case "over": // over TENANT/APP COMPONENT STEP…: what its instances spread over, most important first
 		for i := range s.request(w[0]).Components {
 			if c := &s.request(w[0]).Components[i]; c.Name == w[1] {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/utils/ptr"
 
 	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
 	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
@@ -82,5 +83,50 @@ func TestRequestCarriesWishes(t *testing.T) {
 	again := observed.RequestOf(frozen.Content, "retail-prod/mobile-bank", &tenancyv1.Tenant{}, nil, []placementv1.Placement{stored})
 	if diff := cmp.Diff(want, again.Previous[0].KeepsFrom); diff != "" {
 		t.Errorf("a Placement that is read again says otherwise (-want +got):\n%s", diff)
+	}
+}
+
+// TestRequestCarriesBounds has a request ask for the bound of each host that a Revision's pods
+// say, and a Placement remember it; where they say none, it bounds the cell, and the Placement
+// promises nothing of hosts (R48).
+func TestRequestCarriesBounds(t *testing.T) {
+	a := apptest.MobileBank()
+	for name, most := range map[string]int32{"account": 1, "channel": 3} {
+		apptest.With(name, func(c *appv1.Component) { c.MaxPerHost = ptr.To(most) })(a)
+	}
+	frozen, err := app.Freeze(a, apptest.Images(a), apptest.Bank())
+	if err != nil {
+		t.Fatal(err)
+	}
+	older := frozen.Content
+	older.Renderer = 2
+	for name, c := range map[string]struct {
+		content app.Content
+		want    map[string][2]int32
+	}{
+		"a Revision of now":    {frozen.Content, map[string][2]int32{"account": {1, 0}, "channel": {3, 0}, "ledger": {0, 0}}},
+		"a Revision of before": {older, map[string][2]int32{"account": {1, 0}, "channel": {0, 3}, "ledger": {0, 0}}},
+	} {
+		r := observed.RequestOf(c.content, "retail-prod/mobile-bank", &tenancyv1.Tenant{}, nil, nil)
+		got := map[string][2]int32{}
+		var decided []placement.Assignment
+		for _, x := range r.Components {
+			got[x.Name] = [2]int32{x.MaxPerHost, x.MaxOfCell}
+			decided = append(decided, placement.Assignment{Component: x.Name, MaxPerHost: x.MaxPerHost})
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s: hosts and cells are bound (-want +got):\n%s", name, diff)
+		}
+		spec, err := observed.SpecOf("mobile-bank", "r", placement.Decision{Assignments: decided}, placementv1.DecidedBy{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		stored := placementv1.Placement{Spec: spec}
+		stored.Namespace, stored.Status.Release = "retail-prod", "r-1"
+		for _, x := range observed.RequestOf(c.content, "retail-prod/mobile-bank", &tenancyv1.Tenant{}, nil, []placementv1.Placement{stored}).Previous {
+			if x.MaxPerHost != c.want[x.Component][0] {
+				t.Errorf("%s: a Placement that is read again has %s with %d on a host, want %d", name, x.Component, x.MaxPerHost, c.want[x.Component][0])
+			}
+		}
 	}
 }
