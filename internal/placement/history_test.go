@@ -118,7 +118,7 @@ func drawCallee(t *rapid.T, s *placement.Snapshot, r *placement.Request, w *twin
 
 // run is an Assignment of a component that runs in a room.
 func run(c placement.Component, room *twinRoom, block int32, n int) placement.Assignment {
-	a := placement.Assignment{Component: c.Name, Template: c.Template, Size: c.Size, Block: block, Cell: placement.Cell{Cluster: room.cluster, Pool: room.pool, Zone: "business", Rack: room.rack, DCN: "dcn"}}
+	a := placement.Assignment{Component: c.Name, Template: c.Template, Size: c.Size, MaxPerHost: c.MaxPerHost, Block: block, Cell: placement.Cell{Cluster: room.cluster, Pool: room.pool, Zone: "business", Rack: room.rack, DCN: "dcn"}}
 	for i := range n {
 		a.Seats = append(a.Seats, block+int32(i)) //nolint:gosec // small
 	}
