@@ -151,7 +151,11 @@ func tellProposals(out io.Writer, found []placementv1.Placement) error {
 		for _, check := range p.Spec.Cause.Check {
 			fmt.Fprintf(&text, "  make sure: %s\n", cli.Plain(check))
 		}
-		fmt.Fprintf(&text, "  carry it out: fairway release start %s -n %s --placement %s --reason … --ticket …\n", p.Spec.Application, p.Namespace, p.Name)
+		fenced := ""
+		if len(p.Spec.Cause.Fence) > 0 {
+			fenced = " --fenced …"
+		}
+		fmt.Fprintf(&text, "  carry it out: fairway release start %s -n %s --placement %s%s --reason … --ticket …\n", p.Spec.Application, p.Namespace, p.Name, fenced)
 	}
 	_, err := io.WriteString(out, text.String())
 	return err

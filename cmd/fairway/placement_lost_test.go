@@ -87,6 +87,11 @@ func TestTellProposals(t *testing.T) {
 	if diff := cmp.Diff(want, told(t, func(out *strings.Builder) error { return tellProposals(out, []placementv1.Placement{*p}) })); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
+	p.Spec.Cause.Fence = []string{"account"}
+	want[3] = "  carry it out: fairway release start pay -n retail-prod --placement pay-0123456789 --fenced … --reason … --ticket …"
+	if diff := cmp.Diff(want, told(t, func(out *strings.Builder) error { return tellProposals(out, []placementv1.Placement{*p}) })); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
 	if diff := cmp.Diff([]string{"nothing is proposed"}, told(t, func(out *strings.Builder) error { return tellProposals(out, nil) })); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}

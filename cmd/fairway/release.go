@@ -72,14 +72,15 @@ func (ch *change) into(spec cli.Object) error {
 
 func newReleaseStart() *cobra.Command {
 	c, w, ch := &caller{}, &why{}, &change{}
-	var revision, kind, placement, output string
+	var revision, kind, placement, fenced, output string
 	var wait bool
 	command := &cobra.Command{
 		Use:   "start APPLICATION",
 		Short: "Brings a Revision of the application into service",
 		Example: `  fairway release start mobile-bank -n retail-prod --reason "account 2.1" --wait
   fairway release start mobile-bank -n retail-prod --kind Rollback --revision mobile-bank-0a1b2c3d4e
-  fairway release start mobile-bank -n retail-prod --placement mobile-bank-4c9e2b7f01 --reason "rack east-a is lost" --ticket INC-4711`,
+  fairway release start mobile-bank -n retail-prod --placement mobile-bank-4c9e2b7f01 --reason "rack east-a is lost" --ticket INC-4711
+  fairway release start ledger -n retail-prod --placement ledger-7d20b1c9aa --fenced "power of rack east-a cut at the PDU, CHG-9" --ticket INC-4711`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: c.completeApplications,
 		RunE: c.run(func(ctx context.Context, api *cli.Client, cmd *cobra.Command, given []string) error {
@@ -99,6 +100,12 @@ func newReleaseStart() *cobra.Command {
 					}
 					revision = proposed.Spec.Revision
 				}
+			}
+			if fenced != "" {
+				if kind != "Deploy" && kind != "Rollback" {
+					return cli.Usage("only a Deploy or a Rollback says how hosts were fenced: others start nothing elsewhere")
+				}
+				spec["fenced"] = fenced
 			}
 			switch kind {
 			case "Deploy", "Rollback":
@@ -127,6 +134,7 @@ func newReleaseStart() *cobra.Command {
 	f := command.Flags()
 	f.StringVar(&revision, "revision", "", "revision to bring in (default: the application's latest)")
 	f.StringVar(&placement, "placement", "", "proposal to carry out, see \"fairway placement proposals\" (default: the scheduler decides)")
+	f.StringVar(&fenced, "fenced", "", "how the lost hosts were cut off: asked for where what keeps an identity, or runs once only, starts elsewhere")
 	f.StringVar(&kind, "kind", "Deploy", "Deploy, Rollback, or Retire to take the application out of service")
 	f.BoolVar(&wait, "wait", false, "wait until the release is complete")
 	f.StringVarP(&output, "output", "o", "", "name, json or yaml (default: a line)")

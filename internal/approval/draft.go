@@ -191,6 +191,9 @@ func (d Draft) summary() []string {
 	default:
 		out = append(out, fmt.Sprintf("Bring application %s to revision %s.", r.Spec.Application, r.Spec.Revision))
 	}
+	if d.Plan.Fenced != "" {
+		out = append(out, fmt.Sprintf("Instances that run once or keep an identity may start elsewhere. By the word of %s their old hosts are cut off: %q.", r.Spec.Requester, d.Plan.Fenced))
+	}
 	for _, c := range d.Plan.Clusters {
 		var total int32
 		for _, w := range c.Workloads {

@@ -63,7 +63,7 @@ func DescribeRelease(w io.Writer, o Object, now time.Time) error {
 	meta, _ := o["metadata"].(map[string]any)
 	rows := [][]string{{"Release:", NameOf(o)}, {"Namespace:", NamespaceOf(o)}}
 	for _, line := range [][2]string{{"Application:", "application"}, {"Kind:", "kind"}, {"Revision:", "revision"}, {"Requester:", "requester"},
-		{"Reason:", "reason"}, {"Ticket:", "ticket"}, {"Desired:", "desired"}} {
+		{"Reason:", "reason"}, {"Ticket:", "ticket"}, {"Placement:", "placement"}, {"Fenced:", "fenced"}, {"Desired:", "desired"}} {
 		if v := str(spec[line[1]]); v != "" {
 			rows = append(rows, []string{line[0], Plain(v)})
 		}

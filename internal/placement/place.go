@@ -111,6 +111,7 @@ func (f *Fleet) try(r Request, p Policy, first []string, divided, again bool) (d
 			}
 		}
 	}
+	b.fence()
 	b.end()
 	return b.decision, late
 }

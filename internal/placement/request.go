@@ -33,6 +33,9 @@ type Request struct {
 	// Priority decides who goes first when several are decided together and room is
 	// short: the higher one. Default: 0.
 	Priority int32
+	// Unfenced says that nobody has cut off what does not answer: what keeps an identity or
+	// runs once only then leaves no cell that is silent for another (R86). Otherwise it may.
+	Unfenced bool
 }
 
 // Component is one component of the Revision.

@@ -27,6 +27,8 @@ type Document struct {
 	// Placement that is carried out, with its digest.
 	Placement       string `json:"placement,omitempty"`
 	PlacementDigest string `json:"placementDigest,omitempty"`
+	// Fenced is how the requester says that lost hosts were cut off.
+	Fenced string `json:"fenced,omitempty"`
 	// WayBack is the revision that was in service when this was planned. A Rollback
 	// to it is part of what is approved here.
 	WayBack string `json:"wayBack,omitempty"`

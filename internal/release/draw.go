@@ -100,7 +100,7 @@ func Draw(in Drawing) (Drawn, error) {
 		Document: Document{
 			Application: in.Application, Release: in.Release.Name, Kind: in.Release.Spec.Kind,
 			Sequence: in.Sequence, Revision: in.Release.Spec.Revision, RevisionDigest: in.RevisionDigest,
-			WayBack: in.InService, Back: in.Back, Clusters: []ClusterPlan{},
+			WayBack: in.InService, Back: in.Back, Fenced: in.Release.Spec.Fenced, Clusters: []ClusterPlan{},
 		},
 		Renderings: map[string]map[string]deliveryv1.RenderingSpec{},
 	}

@@ -219,6 +219,43 @@ func TestJobs(t *testing.T) {
 	}
 }
 
+// TestFencedJobs: a job whose cluster is away comes elsewhere only if somebody said that it
+// was cut off. A cluster that answers says itself when the old one is gone.
+func TestFencedJobs(t *testing.T) {
+	at0 := func(cluster string) deliveryv1.Workload {
+		return deliveryv1.Workload{Name: "nightly-" + cluster, Kind: "Job", Component: "nightly", Cell: placementv1.Cell{Cluster: cluster, DCN: "d"}, Replicas: 1}
+	}
+	for name, c := range map[string]struct {
+		fenced string
+		away   map[string]string
+		comes  bool
+	}{
+		"fenced":                   {"power cut, CHG-9", map[string]string{"east-1": "it does not answer"}, true},
+		"nobody said so":           {"", map[string]string{"east-1": "it does not answer"}, false},
+		"fenced, and answers":      {"power cut, CHG-9", nil, false},
+		"fenced, and away is west": {"power cut, CHG-9", map[string]string{"west-1": "it does not answer"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			plan := &release.Document{
+				Application: "retail-prod/pay", Release: "new", Kind: releasev1.KindDeploy, Sequence: 2, Fenced: c.fenced,
+				Clusters: []release.ClusterPlan{{Cluster: "west-1", Namespace: "n", Workloads: []deliveryv1.Workload{at0("west-1")}}},
+			}
+			east := &deliveryv1.Delivery{Spec: deliveryv1.DeliverySpec{Release: "old", ReleaseSequence: 1, Workloads: []deliveryv1.Workload{at0("east-1")}}}
+			rel := releasetest.New("new", "pay-2", func(r *releasev1.Release) { r.Status.Sequence, r.Status.StartedAt = 2, at(0) })
+			d := release.Plan(release.Seen{Release: rel, Application: held("new", 2), Plan: plan, Away: c.away, Deliveries: map[string]*deliveryv1.Delivery{"east-1": east}}, noon)
+			comes := false
+			for _, a := range d.Actions {
+				if step, is := a.(release.Step); is && len(step.Spec.Workloads) > 0 {
+					comes = true
+				}
+			}
+			if comes != c.comes {
+				t.Errorf("the job comes: %v, want %v", comes, c.comes)
+			}
+		})
+	}
+}
+
 func TestStaleStatusCompletesNothing(t *testing.T) {
 	target := deliveryv1.Workload{Name: "web-2", Kind: "Deployment", Component: "web", Template: "t2", Replicas: 2, Cell: placementv1.Cell{DCN: "d"}}
 	plan := &release.Document{

@@ -84,9 +84,13 @@ func (v view) mayLeave(w deliveryv1.Workload) bool {
 }
 
 // elsewhere reports whether a job's component still runs under another name or
-// in another cluster.
+// in another cluster. What was fenced runs no more, also where the cluster cannot say so
+// since it is away.
 func (v view) elsewhere(cluster string, t deliveryv1.Workload) bool {
 	for name, d := range v.seen.Deliveries {
+		if _, away := v.seen.Away[name]; away && v.plan.Fenced != "" && name != cluster {
+			continue
+		}
 		for _, w := range d.Spec.Workloads {
 			if w.Component == t.Component && oneCell(w) && (name != cluster || w.Name != t.Name) {
 				return true

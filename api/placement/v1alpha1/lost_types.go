@@ -147,6 +147,14 @@ type Cause struct {
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MaxLength=512
 	Check []string `json:"check,omitempty"`
+	// fence names the components that keep an identity, or run once only, and start elsewhere:
+	// a Release with the proposal says how their old hosts were cut off (spec.fenced), or is
+	// refused.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=16
+	Fence []string `json:"fence,omitempty"`
 	// proposedAt is when it was proposed.
 	// +required
 	ProposedAt metav1.Time `json:"proposedAt"`

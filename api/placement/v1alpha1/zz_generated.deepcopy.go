@@ -192,6 +192,11 @@ func (in *Cause) DeepCopyInto(out *Cause) {
 		*out = make([]string, len(*in))
 		copy(*out, *in)
 	}
+	if in.Fence != nil {
+		in, out := &in.Fence, &out.Fence
+		*out = make([]string, len(*in))
+		copy(*out, *in)
+	}
 	in.ProposedAt.DeepCopyInto(&out.ProposedAt)
 }
 

@@ -23,10 +23,11 @@ const (
 
 // ReleaseSpec asks for one change. Only "desired" may change afterwards.
 //
-// +kubebuilder:validation:XValidation:rule="self.application == oldSelf.application && self.kind == oldSelf.kind && has(self.revision) == has(oldSelf.revision) && (!has(self.revision) || self.revision == oldSelf.revision) && has(self.seats) == has(oldSelf.seats) && (!has(self.seats) || self.seats == oldSelf.seats) && self.reason == oldSelf.reason && self.ticket == oldSelf.ticket && self.requester == oldSelf.requester && self.changeClass == oldSelf.changeClass && self.risk == oldSelf.risk && has(self.placement) == has(oldSelf.placement) && (!has(self.placement) || self.placement == oldSelf.placement) && has(self.attachments) == has(oldSelf.attachments) && (!has(self.attachments) || self.attachments == oldSelf.attachments)",message="a Release does not change once made, except that it may be stopped (desired): make another one"
+// +kubebuilder:validation:XValidation:rule="self.application == oldSelf.application && self.kind == oldSelf.kind && has(self.revision) == has(oldSelf.revision) && (!has(self.revision) || self.revision == oldSelf.revision) && has(self.seats) == has(oldSelf.seats) && (!has(self.seats) || self.seats == oldSelf.seats) && self.reason == oldSelf.reason && self.ticket == oldSelf.ticket && self.requester == oldSelf.requester && self.changeClass == oldSelf.changeClass && self.risk == oldSelf.risk && has(self.placement) == has(oldSelf.placement) && (!has(self.placement) || self.placement == oldSelf.placement) && has(self.fenced) == has(oldSelf.fenced) && (!has(self.fenced) || self.fenced == oldSelf.fenced) && has(self.attachments) == has(oldSelf.attachments) && (!has(self.attachments) || self.attachments == oldSelf.attachments)",message="a Release does not change once made, except that it may be stopped (desired): make another one"
 // +kubebuilder:validation:XValidation:rule="(self.kind == 'Deploy' || self.kind == 'Rollback') == has(self.revision)",message="Deploy and Rollback name a revision; Restart and Retire do not"
 // +kubebuilder:validation:XValidation:rule="(self.kind == 'Restart') == (has(self.seats) && self.seats.size() > 0)",message="Restart names the seats to restart, for example account-1; other kinds name none"
 // +kubebuilder:validation:XValidation:rule="!has(self.placement) || self.kind == 'Deploy'",message="only a Deploy names a placement: it brings the placement's revision to where it was proposed"
+// +kubebuilder:validation:XValidation:rule="!has(self.fenced) || self.kind == 'Deploy' || self.kind == 'Rollback'",message="only a Deploy or a Rollback says how hosts were fenced: others start nothing elsewhere"
 type ReleaseSpec struct {
 	// application that is changed.
 	// +required
@@ -47,6 +48,15 @@ type ReleaseSpec struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=63
 	Placement string `json:"placement,omitempty"`
+	// fenced says how the hosts that are lost were cut off, such as "power of rack r7 cut at
+	// the PDU, CHG-9" (R86). Without it a Deploy is refused that starts elsewhere what keeps an
+	// identity, or runs once only, in a place that was lost or does not answer: it may still
+	// run there. It is part of what is approved and recorded. A Rollback is never refused for
+	// lack of it.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	Fenced string `json:"fenced,omitempty"`
 	// seats to restart, for Restart, such as "account-1".
 	// +optional
 	// +listType=set

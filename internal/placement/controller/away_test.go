@@ -18,6 +18,7 @@ import (
 	releasev1 "github.com/fairway-cloud/fairway/api/release/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/app"
 	"github.com/fairway-cloud/fairway/internal/app/apptest"
+	"github.com/fairway-cloud/fairway/internal/placement/placementtest"
 	"github.com/fairway-cloud/fairway/internal/release"
 	"github.com/fairway-cloud/fairway/internal/release/releasetest"
 )
@@ -50,27 +51,45 @@ func inCluster(p *placementv1.Placement) map[string]int {
 	return out
 }
 
-// While a cluster does not answer a person's Release that names it is refused, and says what
-// to do: numbers are exact. A Rollback is not: the way back never fails closed.
-func TestAReleaseThatNamesALostCluster(t *testing.T) {
-	h := newSite(t, nil)
+// second adds cluster east-2, which has rack east-b.
+func (s *site) second() (*fleetv1.Cluster, *fleetv1.Pool) {
+	s.t.Helper()
 	second := &fleetv1.Cluster{}
-	if err := h.Get(t.Context(), client.ObjectKey{Name: "east-1"}, second); err != nil {
-		t.Fatal(err)
+	if err := s.Get(s.t.Context(), client.ObjectKey{Name: "east-1"}, second); err != nil {
+		s.t.Fatal(err)
 	}
 	second = second.DeepCopy()
 	second.Name, second.ResourceVersion = "east-2", ""
-	if err := h.Create(t.Context(), second); err != nil {
-		t.Fatal(err)
+	if err := s.Create(s.t.Context(), second); err != nil {
+		s.t.Fatal(err)
 	}
 	pool := &fleetv1.Pool{ObjectMeta: metav1.ObjectMeta{Name: "retail-business"}}
-	h.change(pool, func(client.Object) {
+	s.change(pool, func(client.Object) {
 		for i := range pool.Status.Racks {
 			if r := &pool.Status.Racks[i]; r.Rack == "east-b" {
 				r.Cluster = "east-2"
 			}
 		}
 	})
+	return second, pool
+}
+
+// gone has that cluster not answer.
+func (s *site) gone(second *fleetv1.Cluster, pool *fleetv1.Pool) {
+	s.t.Helper()
+	s.change(second, func(client.Object) {
+		second.Status.Conditions = []metav1.Condition{{Type: fleetv1.ConditionReachable, Status: metav1.ConditionFalse, Message: "nobody answers"}}
+	})
+	s.change(pool, func(client.Object) {
+		pool.Status.Racks = slices.DeleteFunc(pool.Status.Racks, func(r fleetv1.PoolRack) bool { return r.Cluster == "east-2" })
+	})
+}
+
+// While a cluster does not answer a person's Release that names it is refused, and says what
+// to do: numbers are exact. A Rollback is not: the way back never fails closed.
+func TestAReleaseThatNamesALostCluster(t *testing.T) {
+	h := newSite(t, nil)
+	second, pool := h.second()
 	old, fresh := inBoth(t, "registry.bank.example/bank/account:a"), inBoth(t, "registry.bank.example/bank/account:b")
 	place := func(name string, kind releasev1.Kind, revision *appv1.Revision) (*placementv1.Placement, error) {
 		r := releasetest.New(name, revision.Name, func(r *releasev1.Release) { r.Spec.Application, r.Spec.Kind = "pay", kind })
@@ -88,12 +107,7 @@ func TestAReleaseThatNamesALostCluster(t *testing.T) {
 	if in := inCluster(first); in["east-1"] != 3 || in["east-2"] != 3 {
 		t.Fatalf("%v: want three in each", in)
 	}
-	h.change(second, func(client.Object) {
-		second.Status.Conditions = []metav1.Condition{{Type: fleetv1.ConditionReachable, Status: metav1.ConditionFalse, Message: "nobody answers"}}
-	})
-	h.change(pool, func(client.Object) {
-		pool.Status.Racks = slices.DeleteFunc(pool.Status.Racks, func(r fleetv1.PoolRack) bool { return r.Cluster == "east-2" })
-	})
+	h.gone(second, pool)
 
 	again, err := place("pay-2", releasev1.KindDeploy, old)
 	h.clock.SetTime(h.clock.Now().Add(time.Minute))
@@ -121,5 +135,37 @@ func TestAReleaseThatNamesALostCluster(t *testing.T) {
 		return r.Rule == "Away" && strings.Contains(r.Message, "cluster east-2 does not answer")
 	}) {
 		t.Errorf("%+v: want the reason why nothing is in east-2", back.Spec.Reasons)
+	}
+}
+
+// An application that is edited so that what keeps an identity leaves a cluster that does not
+// answer is placed once somebody said how that was cut off; a Rollback is not asked (R86).
+func TestNumbersThatMoveAnIdentityAskForFencing(t *testing.T) {
+	h := newSite(t, nil)
+	second, pool := h.second()
+	in := func(east1, east2 int32) *appv1.Revision {
+		return placementtest.Revision(t, "pay", east1+east2, func(c *appv1.Component) {
+			c.Kind, c.Identity = appv1.KindStateful, appv1.IdentityFixed
+			c.Instances[0].Clusters = []appv1.ClusterCount{{Cluster: "east-1", Count: east1}, {Cluster: "east-2", Count: east2}}
+		})
+	}
+	both, one := in(1, 1), in(2, 0)
+	release1 := releasetest.New("pay-1", both.Name, func(r *releasev1.Release) { r.Spec.Application = "pay" })
+	placementtest.Run(t, h.placer, release1, both)
+	h.gone(second, pool)
+	place := func(name string, how ...func(*releasev1.Release)) (*placementv1.Placement, error) {
+		return h.placer.Place(t.Context(), releasetest.New(name, one.Name, append(how, func(r *releasev1.Release) { r.Spec.Application = "pay" })...), one)
+	}
+	_, err := place("pay-2")
+	if refusal := release.Refused(err); refusal == nil || !strings.Contains(refusal.Message, "of component account, which keeps an identity, leave rack east-b of pool retail-business in cluster east-2") || !strings.Contains(refusal.Message, "--fenced") {
+		t.Fatalf("%v: want a refusal that says who leaves what, and what to do", err)
+	}
+	for name, how := range map[string]func(*releasev1.Release){
+		"pay-3": func(r *releasev1.Release) { r.Spec.Fenced = "the cluster has no power, CHG-9" },
+		"pay-4": releasetest.Rollback,
+	} {
+		if made, err := place(name, how); err != nil || inCluster(made)["east-1"] != 2 {
+			t.Errorf("%s: %v, %v: want both in east-1", name, made, err)
+		}
 	}
 }

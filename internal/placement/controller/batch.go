@@ -72,6 +72,8 @@ func (a *question) request(v *keeper.View) (request placement.Request, ask bool)
 	policy.Explain = true
 	request = observed.RequestOf(a.content, a.application.String(), &a.tenant, v.Pools(), held).Elsewhere(a.waits)
 	request.Policy, a.by = &policy, by
+	// The way back is never refused: what keeps an identity it leaves where it is.
+	request.Unfenced = a.release.Spec.Fenced == "" && a.release.Spec.Kind != releasev1.KindRollback
 	return request, true
 }
 

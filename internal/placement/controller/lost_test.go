@@ -497,3 +497,80 @@ func TestTheSameDecisionAgainMovesNothing(t *testing.T) {
 		t.Errorf("%s with %v, want %s with %v as before", again.Name, seatsIn(again), first.Name, seatsIn(first))
 	}
 }
+
+// What keeps an identity, or runs once only, starts elsewhere only if the Release says how its
+// old hosts were cut off, also where the rack answers again meanwhile. Automation says no such
+// thing, and the way back, between places that answer, asks for none (R86).
+func TestMovingAnIdentityAsksHowItWasFenced(t *testing.T) {
+	for name, sole := range map[string]func(*appv1.Component){
+		"keeps an identity": func(c *appv1.Component) { c.Kind, c.Identity = appv1.KindStateful, appv1.IdentityFixed },
+		"runs once only": func(c *appv1.Component) {
+			c.Kind, c.Schedule = appv1.KindCron, &appv1.Schedule{Cron: "30 1 * * *"}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, &placementv1.LostPolicy{Action: placementv1.LostRelease, Ticket: "CHG-7"})
+			revision := placementtest.Revision(t, "pay", 1, sole)
+			if err := s.Create(t.Context(), revision); err != nil {
+				t.Fatal(err)
+			}
+			deploy := func(name string, how ...func(*releasev1.Release)) *releasev1.Release {
+				return releasetest.New(name, revision.Name, append(how, func(r *releasev1.Release) { r.Spec.Application = "pay" })...)
+			}
+			first := placementtest.Run(t, s.placer, deploy("pay-1"), revision)
+			from, to := "east-a", "east-b"
+			if seatsIn(first)[from] == 0 {
+				from, to = to, from
+			}
+			down := func() {
+				if from == "east-a" {
+					s.racks(0, 4)
+					return
+				}
+				s.racks(4, 0)
+			}
+			down()
+			s.pass(5 * time.Minute)
+			all := s.proposals()
+			if len(all) != 1 || len(s.releases()) != 0 {
+				t.Fatalf("%d proposals and %d releases: want one proposal, and no automation", len(all), len(s.releases()))
+			}
+			if fence := all[0].Spec.Cause.Fence; !slices.Equal(fence, []string{"account"}) {
+				t.Errorf("fence %v: want what has to be cut off", fence)
+			}
+			named := func(r *releasev1.Release) { r.Spec.Placement = all[0].Name }
+			refused := func(r *releasev1.Release, when string) {
+				t.Helper()
+				_, err := s.placer.Place(t.Context(), r, revision)
+				refusal := release.Refused(err)
+				if refusal == nil || refusal.Reason != releasev1.ReasonNotPlaced {
+					t.Fatalf("%v: %s, want a refusal", err, when)
+				}
+				for _, want := range []string{"of component account, which " + name + ", leave rack " + from + " of pool retail-business in cluster east-1", "Cut their old hosts off first", "--fenced"} {
+					if !strings.Contains(refusal.Message, want) {
+						t.Errorf("%s: %q does not say %q", when, refusal.Message, want)
+					}
+				}
+			}
+			refused(deploy("pay-2", named), "nobody said how it was cut off")
+			refused(deploy("pay-3", named, func(r *releasev1.Release) { r.Spec.Requester = "fairway" }), "automation cannot say so")
+			s.racks(4, 4)
+			refused(deploy("pay-4", named), "the rack answers again, and may run it still")
+			down()
+			moved := placementtest.Run(t, s.placer, deploy("pay-5", named, func(r *releasev1.Release) { r.Spec.Fenced = "power cut at the PDU, CHG-9" }), revision)
+			if moved.Name != all[0].Name || seatsIn(moved)[to] != 1 || seatsIn(moved)[from] != 0 {
+				t.Fatalf("%s with %v: want the proposal, all in %s", moved.Name, seatsIn(moved), to)
+			}
+			s.racks(4, 4)
+			s.pass(30 * time.Minute)
+			s.pass(time.Minute)
+			if all = s.proposals(); len(all) != 1 || all[0].Spec.Cause.Kind != placementv1.CauseRecovered || all[0].Spec.Cause.Fence != nil {
+				t.Fatalf("%+v: want the way back, for which nothing is cut off", all)
+			}
+			back := placementtest.Run(t, s.placer, deploy("pay-6", named), revision)
+			if seatsIn(back)[from] != 1 {
+				t.Errorf("%v: want it back in %s", seatsIn(back), from)
+			}
+		})
+	}
+}

@@ -12,18 +12,20 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
 	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
 	releasev1 "github.com/fairway-cloud/fairway/api/release/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/placement"
+	"github.com/fairway-cloud/fairway/internal/placement/lost"
 	"github.com/fairway-cloud/fairway/internal/placement/observed"
 	"github.com/fairway-cloud/fairway/internal/platform/canonical"
 	"github.com/fairway-cloud/fairway/internal/release"
 )
 
 // named takes the Placement that a Release names, if it may still be used: made for the
-// same Revision, not expired, from what is in force, whole, and with its hosts there.
-func (p *Placer) named(ctx context.Context, r *releasev1.Release, revision *appv1.Revision) (*placementv1.Placement, error) {
+// same Revision, not expired, from what is in force, whole, and with its hosts there, and if
+// the Release says how was cut off what must not run twice.
+func (p *Placer) named(ctx context.Context, a *question) (*placementv1.Placement, error) {
+	r, revision := a.release, a.revision
 	refuse := func(format string, args ...any) (*placementv1.Placement, error) {
 		why := fmt.Sprintf(format, args...)
 		return nil, &release.Refusal{Reason: releasev1.ReasonNotPlaced, Message: fmt.Sprintf("placement %q cannot be used: %s; see what is proposed with \"fairway placement proposals -n %s\"", r.Spec.Placement, why, r.Namespace)}
@@ -60,10 +62,34 @@ func (p *Placer) named(ctx context.Context, r *releasev1.Release, revision *appv
 	if inForce == nil || inForce.Name != found.Spec.Cause.From {
 		return refuse("it starts from placement %s, which is not in force any more", found.Spec.Cause.From)
 	}
-	if why := gone(w.Snapshot(now), inForce, found); why != "" {
+	fleet := w.Snapshot(now)
+	if why := gone(fleet, inForce, found); why != "" {
 		return refuse("%s", why)
 	}
+	if why := a.unfenced(fleet, inForce, found); why != "" {
+		return nil, &release.Refusal{Reason: releasev1.ReasonNotPlaced, Message: fmt.Sprintf("placement %q cannot be used: %s", found.Name, why)}
+	}
 	return found, p.take(ctx, found, r.Name)
+}
+
+// unfenced says what a proposal starts elsewhere that may still run in places that were lost,
+// or do not answer now, where the Release does not say how they were cut off; empty: nothing.
+// A place that was lost and answers again is not safe either: what runs there has not been
+// taken down.
+func (a *question) unfenced(fleet placement.Snapshot, inForce, found *placementv1.Placement) string {
+	if a.release.Spec.Fenced != "" {
+		return ""
+	}
+	var places []placementv1.LostPlace
+	if found.Spec.Cause.Kind == placementv1.CauseLost {
+		places = found.Spec.Cause.Places
+	}
+	silent := func(c placement.Cell) bool {
+		i := slices.IndexFunc(fleet.Clusters, func(x placement.Cluster) bool { return x.Name == c.Cluster })
+		return i < 0 || lost.Took(places, c, fleet.Clusters[i].DataCenter) || fleet.Silent(c)
+	}
+	components := observed.RequestOf(a.content, a.application.String(), &a.tenant, fleet.Pools, nil).Components
+	return placement.Unfenced(placement.Cuts(components, observed.Assignments(inForce), observed.Assignments(found), silent))
 }
 
 // gone says what of a proposal's room is not there any more; empty: nothing. What runs there

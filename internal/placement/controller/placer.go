@@ -78,7 +78,7 @@ func (p *Placer) Place(ctx context.Context, r *releasev1.Release, revision *appv
 	defer leave()
 
 	if r.Spec.Placement != "" {
-		return p.named(ctx, r, revision)
+		return p.named(ctx, a)
 	}
 	clash := ""
 	for range tries {

@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/fairway-cloud/fairway/internal/placement"
 )
 
 // Guard names what holds something back.
@@ -184,15 +182,4 @@ func overBudget(n int, cluster string, moved int, p Policy) string {
 		return fmt.Sprintf("%s, and nobody knows how many automation brought there within %s, of at most %d", come, p.Per, p.Budget)
 	}
 	return fmt.Sprintf("%s, and automation brought %d of at most %d there within %s", come, moved, p.Budget, p.Per)
-}
-
-// bound says whether a component keeps an identity or runs once only.
-func bound(c placement.Component) string {
-	switch {
-	case c.InPlace:
-		return "keeps an identity"
-	case c.OneCell:
-		return "runs once only"
-	}
-	return ""
 }

@@ -92,5 +92,5 @@ func roots(c placement.Component) string {
 	if kind := c.Anchored(); kind != "" {
 		return fmt.Sprintf("has %s volumes, which do not move", kind)
 	}
-	return bound(c)
+	return c.Sole()
 }

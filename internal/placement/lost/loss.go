@@ -155,6 +155,16 @@ func (g gone) of(c placement.Cell) *Loss {
 	return nil
 }
 
+// Took reports whether places that were lost are where a cell lies; site is the data centre of
+// its cluster.
+func Took(places []placementv1.LostPlace, c placement.Cell, site string) bool {
+	g := gone{site: map[string]string{c.Cluster: site}}
+	for _, p := range places {
+		g.losses = append(g.losses, Loss{Kind: p.Kind, Name: p.Name})
+	}
+	return g.of(c) != nil
+}
+
 // sites that are lost.
 func (g gone) sites() map[string]bool {
 	out := map[string]bool{}

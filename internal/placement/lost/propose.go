@@ -114,6 +114,12 @@ func (d *deciding) want(a Application, h hit) {
 		Kind: placementv1.CauseLost, Places: h.places, From: a.Placement, Policy: d.seen.policy(a.Request.Environment).Name,
 		Check: append(checks(h), notes...), ProposedAt: metav1.NewTime(d.now.UTC().Truncate(time.Second)),
 	}
+	for _, c := range h.moves {
+		if c.Sole() != "" {
+			cause.Fence = append(cause.Fence, c.Name)
+		}
+	}
+	slices.Sort(cause.Fence)
 	d.wanted = append(d.wanted, wanted{Propose: Propose{Application: a, Cause: cause}, lost: h.words(), instances: n})
 	d.requests = append(d.requests, r)
 }
@@ -161,11 +167,11 @@ func checks(h hit) []string {
 		out = append(out, fmt.Sprintf("%s %s since %s: its %s may still run, and would run twice", what, silent, clock(p.Since.Time), instances(h.seats[what])))
 	}
 	for _, c := range h.moves {
-		switch why := bound(c); {
+		switch why := c.Sole(); {
 		case why != "" && len(c.Volumes) > 0:
-			out = append(out, fmt.Sprintf("component %s %s: cut its old hosts off first (power or network), and see that nothing writes to its shared volumes", c.Name, why))
+			out = append(out, fmt.Sprintf("component %s %s: cut its old hosts off first (power or network), see that nothing writes to its shared volumes, and say in the release how that was done (--fenced)", c.Name, why))
 		case why != "":
-			out = append(out, fmt.Sprintf("component %s %s: cut its old hosts off first (power or network)", c.Name, why))
+			out = append(out, fmt.Sprintf("component %s %s: cut its old hosts off first (power or network), and say in the release how that was done (--fenced)", c.Name, why))
 		}
 	}
 	return append(out, h.stays...)
@@ -308,7 +314,7 @@ func (d *deciding) start(a Application, p Proposal, h hit) {
 		return
 	}
 	for _, c := range h.moves {
-		if why := bound(c); why != "" {
+		if why := c.Sole(); why != "" {
 			hold(GuardIdentity, "component %s %s: a person makes sure first that it does not run any more where it was", c.Name, why)
 			return
 		}

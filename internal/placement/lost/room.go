@@ -26,7 +26,7 @@ func (d *deciding) movable(a Application, waits []placement.Wait) []placement.Wa
 	var out []placement.Wait
 	for _, w := range waits {
 		i := slices.IndexFunc(a.Request.Components, func(c placement.Component) bool { return c.Name == w.Component })
-		if i < 0 || len(w.Seats) == 0 || d.away(w.Cell) || bound(a.Request.Components[i]) != "" || a.Request.Components[i].Anchored() != "" {
+		if i < 0 || len(w.Seats) == 0 || d.away(w.Cell) || a.Request.Components[i].Sole() != "" || a.Request.Components[i].Anchored() != "" {
 			continue
 		}
 		w.Seats = slices.Sorted(slices.Values(w.Seats))

@@ -102,7 +102,7 @@ func (w World) Lost(ctx context.Context, cached, direct client.Reader, now time.
 		name := p.Namespace + "/" + p.Spec.Application
 		held[name] = append(held[name], *p)
 		if p.Spec.Cause != nil && p.Status.Release == "" {
-			seen.Proposals = append(seen.Proposals, lost.Proposal{Application: name, Name: p.Name, Revision: p.Spec.Revision, Cause: *p.Spec.Cause, Assignments: assignmentsOf(p)})
+			seen.Proposals = append(seen.Proposals, lost.Proposal{Application: name, Name: p.Name, Revision: p.Spec.Revision, Cause: *p.Spec.Cause, Assignments: Assignments(p)})
 		}
 	}
 	for _, r := range requests {
@@ -123,7 +123,7 @@ func (w World) Lost(ctx context.Context, cached, direct client.Reader, now time.
 			namespace, _, _ := strings.Cut(r.Application, "/")
 			for i := range w.Placements.Items {
 				if p := &w.Placements.Items[i]; p.Namespace == namespace && p.Name == a.Cause.From {
-					a.Before = assignmentsOf(p)
+					a.Before = Assignments(p)
 				}
 			}
 		}
@@ -178,7 +178,8 @@ func absence(a *fleetv1.Absence, away bool) lost.Absence {
 	return out
 }
 
-func assignmentsOf(p *placementv1.Placement) []placement.Assignment {
+// Assignments are those of a Placement as the scheduler reads them.
+func Assignments(p *placementv1.Placement) []placement.Assignment {
 	var out []placement.Assignment
 	for _, a := range p.Spec.Assignments {
 		out = append(out, assignmentOf(p.Namespace, a))
@@ -262,7 +263,7 @@ func (w World) roomGains(r *releasev1.Release, takers []string, waits []placemen
 	if now == nil || before == nil {
 		return nil
 	}
-	return append([]placementv1.ClusterGain{{}}, lost.Gains(assignmentsOf(before), assignmentsOf(now))...)
+	return append([]placementv1.ClusterGain{{}}, lost.Gains(Assignments(before), Assignments(now))...)
 }
 
 func superseded(r *releasev1.Release) bool {

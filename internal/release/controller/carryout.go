@@ -64,7 +64,11 @@ func (r *Reconciler) act(ctx context.Context, rel *releasev1.Release, s release.
 
 // start asks the Gate for the whole plan.
 func (r *Reconciler) start(ctx context.Context, rel *releasev1.Release, s release.Seen) error {
-	return r.guarded(ctx, rel, s, approval.Act{Verb: "release.start", Subject: subject("Release", rel)}, audit.Act{After: rel.Status.PlanDigest}, func(context.Context) error {
+	evidence := audit.Act{After: rel.Status.PlanDigest}
+	if rel.Spec.Fenced != "" {
+		evidence.Details = []string{"old hosts are cut off, as the requester says: " + rel.Spec.Fenced}
+	}
+	return r.guarded(ctx, rel, s, approval.Act{Verb: "release.start", Subject: subject("Release", rel)}, evidence, func(context.Context) error {
 		now := metav1.NewTime(r.Clock.Now())
 		rel.Status.StartedAt, rel.Status.ProgressedAt = &now, &now
 		return nil
