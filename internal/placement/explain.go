@@ -111,7 +111,21 @@ func (k *look) chosen(c *numbered) string {
 	k.undo(c)
 	mine := k.prices(i)
 	k.redo(c)
+	if k.plan != nil {
+		if more := k.dearer(mine, next); more > 0 {
+			return fmt.Sprintf("costs %d more than cell %s, and leaves that to another component: together they cost less", more, cellOf(k.spots[next].room, k.component.Zone, k.dcn).Key())
+		}
+	}
 	return k.lead(mine, next)
+}
+
+// dearer is how much more a cell with such prices costs than the next best spot.
+func (k *look) dearer(mine []int64, next int) int64 {
+	var sum int64
+	for j, other := range k.prices(next) {
+		sum += k.scores[j].Weight * (mine[j] - other)
+	}
+	return sum
 }
 
 // lead says by which score a cell with such prices was better than the next best spot.

@@ -44,7 +44,7 @@ func (n *numbers) fillDCN(count Count) {
 			n.nowhere(n.component, count.DCN, missing)
 			return
 		}
-		if lacking := k.makeWay(k.spread(missing)); lacking > 0 && len(count.Clusters) > 0 {
+		if lacking := k.makeWay(k.spread(k.follow(missing))); lacking > 0 && len(count.Clusters) > 0 {
 			k.lacking(count)
 			return
 		} else if lacking > 0 {
@@ -56,7 +56,7 @@ func (n *numbers) fillDCN(count Count) {
 			return
 		}
 		kept -= k.displaced
-		if k.moved || len(k.pools) > 1 || k.shared() {
+		if k.plan == nil && (k.moved || len(k.pools) > 1 || k.shared()) {
 			k.improve(racks, zones)
 		}
 		defer n.tellApart(count.DCN)

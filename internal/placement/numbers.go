@@ -41,8 +41,8 @@ type numbered struct {
 	seats []int32
 	// before are the seats of the Placement in force, and stay those of them that may.
 	before, stay []int32
-	// same says that the instances do not change.
-	same bool
+	// same says that the instances do not change, and fresh that the component never was there.
+	same, fresh bool
 	// hosts of the cell as they were.
 	hosts []string
 }
@@ -143,7 +143,7 @@ func (n *numbers) take(c *numbered, by int64) {
 // add puts the lowest free number of a cell to use.
 func (n *numbers) add(c *numbered) {
 	if c.block < 0 {
-		c.block = n.freeBlock()
+		c.block, c.fresh = n.freeBlock(), true
 	}
 	seat := c.block
 	for _, s := range c.seats {

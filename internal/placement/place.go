@@ -52,40 +52,91 @@ type board struct {
 	all []*numbers
 	// again says that this is another try, whose reasons nobody reads if it is refused.
 	again bool
+	// contended says that a component stood in another one's way, plan where new instances
+	// go because of that (nil: where it is cheapest for each), and weighed how many spots
+	// were looked at to find it.
+	contended bool
+	plan      plan
+	weighed   int
 }
 
 // decide decides about one Request. A component that finds no room after the others goes
 // before them in another try, as often as that brings one to the front that was not
 // there yet. If no try does, and components keep apart from each other, racks and zones are
-// divided among them. If that does not help, the first try's reasons tell what lacks.
+// divided among them; then those that stood in the way make room. If that does not help, the
+// first try's reasons tell what lacks. Where components stood in each other's way, all go to
+// where they cost least together.
 func (f *Fleet) decide(r Request, p Policy) Decision {
-	decision, late := f.try(r, p, nil, false, false)
-	for first := []string{}; late != "" && !slices.Contains(first, late); {
-		first = slices.Insert(first, 0, late)
-		again, next := f.try(r, p, first, false, true)
-		if !again.Refused {
-			return again
+	last := turn{}
+	decision, next := f.try(r, p, last)
+	contended, hopeless := next.contended, next.hopeless
+	again := func(t turn) {
+		t.again = true
+		var d Decision
+		if d, next = f.try(r, p, t); !d.Refused {
+			decision = d
 		}
-		late = next
+		last, contended, hopeless = t, contended || next.contended, hopeless || next.hopeless
+	}
+	for first := []string{}; next.late != "" && !slices.Contains(first, next.late); {
+		first = slices.Insert(first, 0, next.late)
+		again(turn{first: first})
 	}
 	if decision.Refused && parts(r.Components) {
-		if again, _ := f.try(r, p, nil, true, true); !again.Refused {
-			return again
-		}
+		again(turn{divided: true})
 	}
+	if decision.Refused && !hopeless && (contended || parts(r.Components)) {
+		again(turn{makeRoom: true})
+	}
+	if next.plan == nil {
+		return decision
+	}
+	if d, _ := f.try(r, p, turn{plan: next.plan, makeRoom: decision.Refused, again: true}); !d.Refused {
+		return d
+	}
+	if decision.Refused {
+		return decision
+	}
+	last.settled = true
+	decision, _ = f.try(r, p, last)
 	return decision
 }
 
-// try decides once, with new instances of some components before those of the others.
-// late is the component that was refused first; "" if none was, or if it was the first
-// of all. divided says that components that keep apart divide racks and zones beforehand, and
-// again that reasons matter only if it is not refused.
-func (f *Fleet) try(r Request, p Policy, first []string, divided, again bool) (d Decision, late string) {
+// turn is in what way a try places components.
+type turn struct {
+	// first are components whose new instances go before those of the others.
+	first []string
+	// divided says that components that keep apart divide racks and zones beforehand.
+	divided bool
+	// plan says where new instances go.
+	plan plan
+	// makeRoom says that those that found room go elsewhere for others that found none.
+	makeRoom bool
+	// settled says that nothing better is looked for.
+	settled bool
+	// again says that reasons matter only if the try is not refused.
+	again bool
+}
+
+// after is what a try found out.
+type after struct {
+	// late is the component that was refused first; "" if none was, or if it was the first
+	// of all.
+	late string
+	// hopeless says that a component was refused that went first, and contended that one stood
+	// in another one's way.
+	hopeless, contended bool
+	// plan is a better decision; nil: none was found. The fleet then holds nothing of the try.
+	plan plan
+}
+
+// try decides once.
+func (f *Fleet) try(r Request, p Policy, t turn) (Decision, after) {
 	b := f.begin(&r, p)
-	b.again = again
+	b.again, b.plan = t.again, t.plan
 	if !b.namedOnce() {
 		b.end()
-		return b.decision, ""
+		return b.decision, after{}
 	}
 	// What is there goes first, and of it what does not change: nothing new may
 	// take its room.
@@ -96,24 +147,44 @@ func (f *Fleet) try(r Request, p Policy, first []string, divided, again bool) (d
 		n.keepChanged()
 	}
 	refused := b.decision.Refused
-	if divided && b.divide() {
+	var then after
+	stay := b.stay()
+	if t.divided && b.divide() {
 		b.decision.Reasons = append(b.decision.Reasons, Reason{Rule: "Turn", Message: "components that keep apart from each other divided racks and availability zones: one after another they found no room"})
 	}
-	for i, n := range b.inTurn(first) {
-		if i < len(first) {
+	switch {
+	case t.plan != nil && t.makeRoom:
+		b.decision.Reasons = append(b.decision.Reasons, Reason{Rule: "Turn", Message: "one after another components found no room: some go elsewhere than they would alone, so that all find some"})
+	case t.plan != nil:
+		b.decision.Reasons = append(b.decision.Reasons, Reason{Rule: "Turn", Message: "components stood in each other's way: they go where they cost least together, not each where it is cheapest for itself"})
+	}
+	for i, n := range b.inTurn(t.first) {
+		if i < len(t.first) {
 			b.say(n.component, "", "Turn", "went before the other components: after them it found no room")
 		}
 		n.fill()
 		if b.decision.Refused && !refused {
 			refused = true
 			if i > 0 {
-				late = n.component.Name
+				then.late = n.component.Name
+			} else {
+				then.hopeless = true
 			}
 		}
 	}
-	b.fence()
-	b.end()
-	return b.decision, late
+	then.contended = b.contended
+	if t.plan == nil && !t.settled && (refused && t.makeRoom || !refused && b.contended) {
+		decision := b.decision
+		then.plan = b.together(stay)
+		b.decision = decision
+	}
+	if then.plan != nil {
+		b.withdraw()
+	} else {
+		b.fence()
+		b.end()
+	}
+	return b.decision, then
 }
 
 // inTurn are the components' numbers, some components' before those of the others.
@@ -173,8 +244,7 @@ func (b *board) namedOnce() bool {
 func (b *board) end() {
 	f, before := b.fleet, b.fleet.holding[b.request.Application]
 	if b.decision.Refused {
-		b.leave()
-		f.move(before, 1)
+		b.withdraw()
 		return
 	}
 	cells := 0
@@ -198,6 +268,12 @@ func (b *board) end() {
 	if now == nil {
 		delete(f.holding, b.request.Application)
 	}
+}
+
+// withdraw brings the fleet back to what it was.
+func (b *board) withdraw() {
+	b.leave()
+	b.fleet.move(b.fleet.holding[b.request.Application], 1)
 }
 
 // asKnown reports whether all components were placed with the tags by which the fleet

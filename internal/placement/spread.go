@@ -127,6 +127,7 @@ func (k *look) cheapest(z *zoned, missing int64) (priced, bool) {
 		if k.roomFor(top, max(missing, 1)) > 0 {
 			return priced{k.price(top, k.inZone.at(z.zone)), top}, true
 		}
+		k.stoodInTheWay(top)
 		z.spots = z.spots.drop()
 	}
 	return priced{}, false
