@@ -286,53 +286,51 @@ func TestHostsApart(t *testing.T) {
 // lay both over the racks: what is possible and refused is rare.
 func TestRacksApart(t *testing.T) {
 	var possible, wrongly int
-	for range 10 {
-		rapid.Check(t, func(t *rapid.T) {
-			s, r, w := small(t)
-			s.Machines, w.machines = nil, map[string]int64{}
-			w.minRacks, w.minZones = 0, 0
-			c := &r.Components[0]
-			c.MinRacks, c.MinZones = 0, 0
-			c.Counts[0] = placement.Count{DCN: "dcn", Count: min(c.Counts[0].Count, 3)}
-			w.clusters = nil
-			second := *c
-			second.Name, second.Counts = "c1", []placement.Count{{DCN: "dcn", Count: int32(rapid.IntRange(1, 3).Draw(t, "second count"))}}
-			second.KeepsFrom = []placement.KeepsFrom{{Application: r.Application, Component: "c0", Scope: placement.ScopeRack}}
-			r.Components = append(r.Components, second)
-			policy := placement.DefaultPolicy()
-			policy.SpareFrom, policy.Surge = w.spare, w.surge
-			d := placement.Place(s, []placement.Request{r}, policy)[0]
-			can := false
-			w.each(int(c.Counts[0].Count), func(n []int) {
-				if _, ok := w.cost(n, c.Size); !ok || can {
-					return
-				}
-				taken := map[string]bool{}
-				for i, room := range w.rooms {
-					taken[room.rack] = taken[room.rack] || n[i] > 0
-				}
-				then := w.with(n, c.Size)
-				then.each(int(second.Counts[0].Count), func(m []int) {
-					for i, room := range then.rooms {
-						if m[i] > 0 && taken[room.rack] {
-							return
-						}
-					}
-					_, ok := then.cost(m, c.Size)
-					can = can || ok
-				})
-			})
-			switch {
-			case !can && !d.Refused:
-				t.Fatalf("granted what is not possible: %v", d.Assignments)
-			case can:
-				possible++
-				if d.Refused {
-					wrongly++
-				}
+	often(t, 10, func(t *rapid.T) {
+		s, r, w := small(t)
+		s.Machines, w.machines = nil, map[string]int64{}
+		w.minRacks, w.minZones = 0, 0
+		c := &r.Components[0]
+		c.MinRacks, c.MinZones = 0, 0
+		c.Counts[0] = placement.Count{DCN: "dcn", Count: min(c.Counts[0].Count, 3)}
+		w.clusters = nil
+		second := *c
+		second.Name, second.Counts = "c1", []placement.Count{{DCN: "dcn", Count: int32(rapid.IntRange(1, 3).Draw(t, "second count"))}}
+		second.KeepsFrom = []placement.KeepsFrom{{Application: r.Application, Component: "c0", Scope: placement.ScopeRack}}
+		r.Components = append(r.Components, second)
+		policy := placement.DefaultPolicy()
+		policy.SpareFrom, policy.Surge = w.spare, w.surge
+		d := placement.Place(s, []placement.Request{r}, policy)[0]
+		can := false
+		w.each(int(c.Counts[0].Count), func(n []int) {
+			if _, ok := w.cost(n, c.Size); !ok || can {
+				return
 			}
+			taken := map[string]bool{}
+			for i, room := range w.rooms {
+				taken[room.rack] = taken[room.rack] || n[i] > 0
+			}
+			then := w.with(n, c.Size)
+			then.each(int(second.Counts[0].Count), func(m []int) {
+				for i, room := range then.rooms {
+					if m[i] > 0 && taken[room.rack] {
+						return
+					}
+				}
+				_, ok := then.cost(m, c.Size)
+				can = can || ok
+			})
 		})
-	}
+		switch {
+		case !can && !d.Refused:
+			t.Fatalf("granted what is not possible: %v", d.Assignments)
+		case can:
+			possible++
+			if d.Refused {
+				wrongly++
+			}
+		}
+	})
 	t.Logf("%d of %d that were possible were refused", wrongly, possible)
 	if wrongly*8 > possible || possible < 50 {
 		t.Errorf("%d of %d that were possible were refused: more than one in eight", wrongly, possible)
