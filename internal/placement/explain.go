@@ -112,8 +112,12 @@ func (k *look) chosen(c *numbered) string {
 	mine := k.prices(i)
 	k.redo(c)
 	if k.plan != nil {
-		if more := k.dearer(mine, next); more > 0 {
-			return fmt.Sprintf("costs %d more than cell %s, and leaves that to another component: together they cost less", more, cellOf(k.spots[next].room, k.component.Zone, k.dcn).Key())
+		other := cellOf(k.spots[next].room, k.component.Zone, k.dcn)
+		switch more := k.dearer(mine, next); {
+		case more > 0:
+			return fmt.Sprintf("costs %d more than cell %s, and leaves that to another component: together they cost less", more, other.Key())
+		case more == 0 && other.compare(c.Cell) < 0:
+			return fmt.Sprintf("is as good as cell %s, and leaves that to another component: together they cost less", other.Key())
 		}
 	}
 	return k.lead(mine, next)
