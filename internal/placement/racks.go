@@ -239,6 +239,7 @@ func (k *look) improve(racks, zones int64) {
 // better is the best move for an instance of a cell, and what it saves.
 func (k *look) better(c *numbered, racks, zones int64) (move, int64) {
 	from := k.spotOf(c)
+	k.weighed += len(k.spots)
 	was := k.saved(c)
 	k.count(c.room.domain, -1)
 	defer k.count(c.room.domain, 1)
