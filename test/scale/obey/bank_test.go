@@ -59,6 +59,8 @@ var pools = []pool{
 	{"mixed", []string{"east-1"}, 2, []string{"amd64", "amd64", "arm64", "arm64", "arm64", "arm64"}},
 	{"counts", []string{"east-1", "east-2"}, 1, slices.Repeat([]string{"amd64"}, 6)},
 	{"turn", []string{"east-2"}, 1, slices.Repeat([]string{"amd64"}, 10)},
+	{"bound", []string{"east-2"}, 1, slices.Repeat([]string{"amd64"}, 6)},
+	{"few", []string{"east-2"}, 1, slices.Repeat([]string{"amd64"}, 4)},
 }
 
 func (p pool) rack(member string, i int) string {
@@ -92,7 +94,7 @@ func TestMembersObey(t *testing.T) {
 	ctrllog.SetLogger(logr.Discard())
 	b := open(t)
 	t.Run("scenes", func(t *testing.T) {
-		for tenant, play := range map[string]func(*scene){"apart": hostsApart, "turn": ruleComes, "mixed": severalProcessors, "counts": clusterCounts} {
+		for tenant, play := range map[string]func(*scene){"apart": hostsApart, "turn": ruleComes, "mixed": severalProcessors, "counts": clusterCounts, "bound": hostsBounded, "few": tooFewHosts} {
 			t.Run(tenant, func(t *testing.T) {
 				t.Parallel()
 				play(&scene{bank: b, t: t, tenant: tenant})
