@@ -14,6 +14,9 @@ type WhatIf struct {
 	Lose []Loss
 	// Add says which hosts come.
 	Add []Addition
+	// Whole are applications of which all finds room or nothing does, as when they are released.
+	// Of all others those components move that find room.
+	Whole []string
 }
 
 // Loss names something of the fleet.
@@ -108,11 +111,28 @@ func Simulate(s Snapshot, requests []Request, w WhatIf, p Policy) (Outcome, erro
 			after.Reserved = append(after.Reserved, Reservation{Application: requests[i].Application, Tenant: requests[i].Tenant, Environment: requests[i].Environment, Assignment: a})
 		}
 	}
-	out.Decisions = Place(after, moved, p)
-	for i, d := range out.Decisions {
-		if d.Refused {
-			lost[i] = slices.Concat(lost[i], short[i].move, refusals(d))
-			d.Assignments = moved[i].Previous
+	all := make([]Moving, len(requests))
+	for i := range requests {
+		all[i] = Moving{Request: moved[i], Stay: requests[i]}
+		if !slices.Contains(w.Whole, requests[i].Application) {
+			all[i].May = touched(requests[i], moved[i])
+		}
+	}
+	for i, d := range PlaceWhatFits(after, all, p) {
+		out.Decisions = append(out.Decisions, d.Decision)
+		stays := func(component string) bool { return d.Refused || slices.Contains(d.Left, component) }
+		for _, r := range short[i].move {
+			if stays(r.Component) {
+				lost[i] = append(lost[i], r)
+			}
+		}
+		lost[i] = append(lost[i], d.Lacks...)
+		// What finds no place does not run where it was, either.
+		d.Assignments = slices.DeleteFunc(slices.Clone(d.Assignments), func(a Assignment) bool { return stays(a.Component) })
+		for _, a := range moved[i].Previous {
+			if stays(a.Component) {
+				d.Assignments = append(d.Assignments, a)
+			}
 		}
 		if len(lost[i]) > 0 {
 			out.Unplaced = append(out.Unplaced, Unplaced{Application: requests[i].Application, Priority: requests[i].Priority, Reasons: lost[i]})
@@ -123,6 +143,24 @@ func Simulate(s Snapshot, requests []Request, w WhatIf, p Policy) (Outcome, erro
 		return cmp.Or(cmp.Compare(b.Priority, a.Priority), cmp.Compare(a.Application, b.Application))
 	})
 	return out, nil
+}
+
+// touched are the components of a Request of which a change takes seats away.
+func touched(before, after Request) []string {
+	seats := map[string]int{}
+	for _, a := range before.Previous {
+		seats[a.Component] += len(a.Seats)
+	}
+	for _, a := range after.Previous {
+		seats[a.Component] -= len(a.Seats)
+	}
+	var out []string
+	for _, c := range before.Components {
+		if seats[c.Name] > 0 {
+			out = append(out, c.Name)
+		}
+	}
+	return out
 }
 
 func refusals(d Decision) []Reason {

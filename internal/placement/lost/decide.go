@@ -124,9 +124,18 @@ type deciding struct {
 // wanted is a proposal to be made.
 type wanted struct {
 	Propose
-	// lost are the places that are lost, in words, and instances how many it is about.
-	lost      []string
+	// instances are how many it is about.
 	instances int
+	// hit is what is lost, where that is why, and may are the components that move or stay, each as a
+	// whole. moving counts their instances that move, left says of each what numbers of clusters do
+	// without, and notes what else is otherwise than the Application says.
+	hit    hit
+	may    []string
+	moving map[string]int
+	left   map[string][]string
+	notes  []string
+	// kept is a proposal that stands and leaves some of them; nil: there is none.
+	kept *Proposal
 }
 
 func (d *deciding) do(a Action) { d.Actions = append(d.Actions, a) }
@@ -225,9 +234,12 @@ func (d *deciding) application(a Application) {
 	switch {
 	case kept != nil && kept.Cause.Kind == placementv1.CauseLost:
 		d.start(a, *kept, hit)
+		if len(kept.leaves(hit, d.gone(environment))) > 0 {
+			d.want(a, hit, kept)
+		}
 	case kept != nil:
 	case len(hit.places) > 0:
-		d.want(a, hit)
+		d.want(a, hit, nil)
 	case a.Busy != "" && len(a.Waits)+len(a.Anew) > 0:
 		d.Undecided = append(d.Undecided, a.Request.Application) // the Release may be what they wait for
 	case len(d.waits(a)) > 0:

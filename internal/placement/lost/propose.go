@@ -20,8 +20,8 @@ import (
 type hit struct {
 	// places by kind and name, of which something can move.
 	places []placementv1.LostPlace
-	// seats that were in each, by its words.
-	seats map[string]int
+	// seats that were in each, by component and the place's words.
+	seats map[[2]string]int
 	// moves are the components of which instances move.
 	moves []placement.Component
 	// stays says of others why they do not, staying is how many instances these are, and
@@ -34,7 +34,7 @@ type hit struct {
 // hit says what of an application is lost.
 func (d *deciding) hit(a Application) hit {
 	g := d.gone(a.Request.Environment)
-	h := hit{seats: map[string]int{}}
+	h := hit{seats: map[[2]string]int{}}
 	for _, c := range a.Request.Components {
 		by := map[*Loss]int{}
 		for _, x := range a.Request.Previous {
@@ -67,7 +67,7 @@ func (d *deciding) hit(a Application) hit {
 			if by[l] == 0 {
 				continue
 			}
-			h.seats[l.String()] += by[l]
+			h.seats[[2]string{c.Name, l.String()}] += by[l]
 			if !slices.ContainsFunc(h.places, func(p placementv1.LostPlace) bool { return p.Kind == l.Kind && p.Name == l.Name }) {
 				h.places = append(h.places, placementv1.LostPlace{Kind: l.Kind, Name: l.Name, Since: metav1.NewTime(l.Since.UTC().Truncate(time.Second))})
 			}
@@ -80,48 +80,70 @@ func (d *deciding) hit(a Application) hit {
 	return h
 }
 
-// want asks for room for what is lost.
-func (d *deciding) want(a Application, h hit) {
+// want asks for room for what is lost. kept is a proposal that stands and leaves components where
+// they were; nil: there is none.
+func (d *deciding) want(a Application, h hit, kept *Proposal) {
 	g := d.gone(a.Request.Environment)
-	moves := func(component string) bool {
-		return slices.ContainsFunc(h.moves, func(c placement.Component) bool { return c.Name == component })
-	}
 	r := a.Request
 	r.Previous = slices.Clone(r.Previous)
 	heirs, notes := d.heirs(a, g)
-	n := 0
+	w := wanted{hit: h, notes: notes, left: map[string][]string{}, moving: map[string]int{}, kept: kept}
 	for i, x := range r.Previous {
-		if g.of(x.Cell) == nil || !moves(x.Component) {
+		if g.of(x.Cell) == nil || !h.has(x.Component) {
 			continue
 		}
 		if heir, orphan := heirs[x.Cell.DCN]; !orphan || heir != "" {
-			n += len(x.Seats)
+			w.moving[x.Component] += len(x.Seats)
 		}
 		r.Previous[i].Seats = nil
 	}
-	var gone []string
 	r.Components = slices.Clone(r.Components)
-	for i := range r.Components {
-		if moves(r.Components[i].Name) {
-			var left []string
-			r.Components[i].Counts, left = d.leave(g, r.Components[i])
+	for i, c := range r.Components {
+		switch {
+		case h.has(c.Name):
+			r.Components[i].Counts, w.left[c.Name] = d.leave(g, c)
 			r.Components[i] = r.Components[i].Inheriting(heirs)
-			gone = append(gone, left...)
+			w.may = append(w.may, c.Name)
+		case d.went(a, c, g):
+			r.Components[i].Counts, _ = d.leave(g, c)
+			r.Components[i] = r.Components[i].Inheriting(heirs)
 		}
 	}
-	notes = append(notes, few(gone, mostLeft, "numbers of clusters")...)
-	cause := placementv1.Cause{
+	w.Propose = Propose{Application: a, Cause: placementv1.Cause{
 		Kind: placementv1.CauseLost, Places: h.places, From: a.Placement, Policy: d.seen.policy(a.Request.Environment).Name,
-		Check: append(checks(h), notes...), ProposedAt: metav1.NewTime(d.now.UTC().Truncate(time.Second)),
-	}
-	for _, c := range h.moves {
-		if c.Sole() != "" {
-			cause.Fence = append(cause.Fence, c.Name)
-		}
-	}
-	slices.Sort(cause.Fence)
-	d.wanted = append(d.wanted, wanted{Propose: Propose{Application: a, Cause: cause}, lost: h.words(), instances: n})
+		ProposedAt: metav1.NewTime(d.now.UTC().Truncate(time.Second)),
+	}}
+	d.wanted = append(d.wanted, w)
 	d.requests = append(d.requests, r)
+}
+
+// has reports whether instances of a component move.
+func (h hit) has(component string) bool {
+	return slices.ContainsFunc(h.moves, func(c placement.Component) bool { return c.Name == component })
+}
+
+// without is what is hit without components that stay.
+func (h hit) without(left []string) hit {
+	h.moves = slices.DeleteFunc(slices.Clone(h.moves), func(c placement.Component) bool { return slices.Contains(left, c.Name) })
+	return h
+}
+
+// in counts the seats of what moves that were in a place.
+func (h hit) in(place string) (n int) {
+	for _, c := range h.moves {
+		n += h.seats[[2]string{c.Name, place}]
+	}
+	return n
+}
+
+// went reports whether a component has left what is lost already, with a proposal before.
+func (d *deciding) went(a Application, c placement.Component, g gone) bool {
+	runs := func(x placement.Assignment) bool { return x.Component == c.Name && len(x.Seats) > 0 }
+	there := func(x placement.Assignment) bool { return runs(x) && g.of(x.Cell) != nil }
+	machines := slices.ContainsFunc(d.seen.Fleet.Machines, func(m placement.Machine) bool {
+		return m.Application == a.Request.Application && m.Component == c.Name
+	})
+	return slices.ContainsFunc(a.Request.Previous, runs) && !slices.ContainsFunc(a.Request.Previous, there) && !machines && a.Cause != nil && a.Cause.Kind == placementv1.CauseLost
 }
 
 // heirs says to which DCN the instances of DCNs go whose data centre is lost; empty: to
@@ -157,14 +179,14 @@ func checks(h hit) []string {
 	var out []string
 	for _, p := range h.places {
 		what := fmt.Sprintf("%s %s", word(p.Kind), p.Name)
-		if h.seats[what] == 0 {
-			continue // its instances have gone elsewhere before
+		if h.in(what) == 0 {
+			continue // its instances have gone elsewhere before, or stay
 		}
 		silent := "has not answered"
 		if p.Kind == placementv1.LostRack {
 			silent = "has had no host that answers"
 		}
-		out = append(out, fmt.Sprintf("%s %s since %s: its %s may still run, and would run twice", what, silent, clock(p.Since.Time), instances(h.seats[what])))
+		out = append(out, fmt.Sprintf("%s %s since %s: its %s may still run, and would run twice", what, silent, clock(p.Since.Time), instances(h.in(what))))
 	}
 	for _, c := range h.moves {
 		switch why := c.Sole(); {
@@ -231,19 +253,27 @@ func (d *deciding) comeBack(a Application) {
 
 // propose decides together about all that asks for room.
 func (d *deciding) propose() {
-	for i, decided := range placement.Place(d.seen.Fleet, d.requests, placement.DefaultPolicy()) {
+	all := make([]placement.Moving, len(d.requests))
+	for i, r := range d.requests {
+		all[i] = placement.Moving{Request: r, Stay: d.wanted[i].Application.Request, May: d.wanted[i].may}
+	}
+	for i, decided := range placement.PlaceWhatFits(d.seen.Fleet, all, placement.DefaultPolicy()) {
 		p := d.wanted[i]
 		a := p.Application
 		p.Cause.Gains = Gains(a.Request.Previous, decided.Assignments)
+		if p.Cause.Kind == placementv1.CauseLost {
+			d.proposeLost(p, decided)
+			continue
+		}
 		switch {
 		case decided.Refused && p.Cause.Kind == placementv1.CauseRecovered:
-			d.unplaced(a, nil, p.instances, LackReturn, lacks(decided))
+			d.unplaced(a, nil, p.instances, LackReturn, lacks(decided.Lacks))
 		case decided.Refused:
-			d.unplaced(a, p.lost, p.instances, LackRoom, lacks(decided))
+			d.unplaced(a, nil, p.instances, LackRoom, lacks(decided.Lacks))
 		case len(p.Cause.Gains) == 0 && p.Cause.Kind == placementv1.CauseNoRoom:
 			d.unplaced(a, nil, p.instances, LackRoom, toldWaits(p.Cause.Waits)+", and no room elsewhere")
 		case len(p.Cause.Gains) > 0:
-			p.Decision = decided
+			p.Decision = decided.Decision
 			d.do(p.Propose)
 		}
 	}
@@ -281,14 +311,12 @@ func Gains(before, after []placement.Assignment) []placementv1.ClusterGain {
 // racks, each of which lacks something.
 const mostLacks = 4
 
-// lacks says what a refused decision lacks: the first causes, and the last one, which says
+// lacks says what was refused and why: the first causes, and the last one, which says
 // what is wrong with all of them together where something is.
-func lacks(d placement.Decision) string {
+func lacks(refusals []placement.Reason) string {
 	var parts []string
-	for _, r := range d.Reasons {
-		if r.Refusal {
-			parts = append(parts, fmt.Sprintf("component %s in %s: %s", r.Component, r.DCN, r.Message))
-		}
+	for _, r := range refusals {
+		parts = append(parts, fmt.Sprintf("component %s in %s: %s", r.Component, r.DCN, r.Message))
 	}
 	if more := len(parts) - mostLacks; more > 0 {
 		parts = append(append(slices.Clip(parts[:mostLacks-1]), fmt.Sprintf("and %d causes more", more)), parts[len(parts)-1])

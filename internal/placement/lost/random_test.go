@@ -34,7 +34,7 @@ rack east-1 b 3 8
 rack east-2 c 4 8
 rack west-1 d 4 8
 rack west-1 e 4 8
-run retail-sit/pay web east=6 west=4 priority=5
+run retail-sit/pay web east=6 west=4 priority=5 and=batch east=2 cpu=3
 run retail-sit/card web east=4 west=4
 run retail-sit/ledger db east=3 identity volume=Shared
 run retail-sit/fund web east=3`, "\n") {
@@ -242,7 +242,46 @@ func judge(r *rapid.T, s *stage, a lost.Action, budget int) {
 					r.Fatalf("%s: too early", a)
 				}
 			}
+			judgeWhole(r, s, a)
 		}
+	}
+}
+
+// judgeWhole wants of each component all instances to leave what is lost, or none to come or go.
+func judgeWhole(r *rapid.T, s *stage, a lost.Propose) {
+	site := map[string]string{}
+	for _, c := range s.seen.Clusters {
+		site[c.Name] = c.DataCenter
+	}
+	gone := func(c placement.Cell) bool {
+		return slices.ContainsFunc(a.Cause.Places, func(p placementv1.LostPlace) bool {
+			return p.Name == c.Cluster || p.Name == site[c.Cluster] || p.Name == site[c.Cluster]+"/"+c.Rack
+		})
+	}
+	left := 0
+	for _, c := range a.Application.Request.Components {
+		count := func(list []placement.Assignment) (lost int, all string) {
+			for _, x := range list {
+				if x.Component == c.Name && len(x.Seats) > 0 {
+					all += fmt.Sprint(x.Cell.Key(), x.Seats, " ")
+					if gone(x.Cell) {
+						lost += len(x.Seats)
+					}
+				}
+			}
+			return lost, all
+		}
+		before, was := count(a.Application.Request.Previous)
+		after, is := count(a.Decision.Assignments)
+		switch {
+		case after > 0 && is != was:
+			r.Fatalf("%s: of component %s %d of %d instances stay in what is lost: %s becomes %s", a, c.Name, after, before, was, is)
+		case after > 0:
+			left += after
+		}
+	}
+	if said := slices.ContainsFunc(a.Cause.Check, func(c string) bool { return strings.Contains(c, "they are left out") }); said != (left > 0) {
+		r.Fatalf("%s: leaves %d instances, and says %q", a, left, a.Cause.Check)
 	}
 }
 
@@ -254,7 +293,7 @@ func judgeRoom(r *rapid.T, s *stage, a lost.Propose, down map[string]bool) {
 	count := func(application string, list []placement.Assignment) {
 		mine := map[at]int{}
 		for _, x := range list {
-			mine[at{application, x.Cell.Cluster + "/" + x.Cell.Rack}] += len(x.Seats)
+			mine[at{application, x.Cell.Cluster + "/" + x.Cell.Rack}] += len(x.Seats) * int(x.Size.CPU/1000)
 		}
 		for k, n := range mine {
 			held[k] = max(held[k], n)
@@ -288,7 +327,7 @@ func judgeRoom(r *rapid.T, s *stage, a lost.Propose, down map[string]bool) {
 			}
 		}
 		if room := (k.hosts - k.down) * int(k.cpu); sum > room {
-			r.Fatalf("%s: %d instances in rack %s, which holds %d", a, sum, rack, room)
+			r.Fatalf("%s: %d cores in rack %s, which holds %d", a, sum, rack, room)
 		}
 	}
 }

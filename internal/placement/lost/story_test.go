@@ -32,8 +32,10 @@ type stage struct {
 	now   time.Time
 	seen  lost.Seen
 	racks []rack
-	// made counts the proposals, for their names.
+	// made counts the proposals, for their names, and used are the Placements by which applications
+	// ran before.
 	made int
+	used []lost.Proposal
 }
 
 // rack is one of pool p, as it is when its hosts answer.
@@ -65,7 +67,7 @@ func (s *stage) do(verb string, w []string) []string {
 		s.racks = append(s.racks, rack{cluster: w[0], name: w[1], hosts: s.number(w[2]), cpu: int64(s.number(w[3]))})
 	case "policy": // policy ENVIRONMENT WORD=VALUE…
 		s.policy(w[0], w[1:])
-	case "run": // run NAMESPACE/APP COMPONENT DCN=N[/CLUSTER:WEIGHT…] [WORD…]: an application runs
+	case "run": // run NAMESPACE/APP COMPONENT DCN=N[/CLUSTER:WEIGHT…] [WORD…] [and=COMPONENT …]: an application runs
 		return s.run(w)
 	case "lose": // lose RACK|CLUSTER NAME | lose hosts CLUSTER/RACK N
 		s.lose(w, true)
@@ -208,11 +210,18 @@ func (s *stage) room(name string) []string {
 func (s *stage) request(w []string) placement.Request {
 	namespace, _, _ := strings.Cut(w[0], "/")
 	tenant, environment, _ := strings.Cut(namespace, "-")
-	c := placement.Component{Name: w[1], Template: "t1", Zone: "business", Level: "l3", Size: placement.Amount{CPU: 1000, Memory: 1 << 30, Instances: 1}}
-	r := placement.Request{Application: w[0], Tenant: tenant, Environment: environment}
+	component := func(name string) placement.Component {
+		return placement.Component{Name: name, Template: "t1", Zone: "business", Level: "l3", Size: placement.Amount{CPU: 1000, Memory: 1 << 30, Instances: 1}}
+	}
+	r := placement.Request{Application: w[0], Tenant: tenant, Environment: environment, Components: []placement.Component{component(w[1])}}
 	for _, word := range w[2:] {
 		k, v, is := strings.Cut(word, "=")
+		c := &r.Components[len(r.Components)-1]
 		switch {
+		case k == "and":
+			r.Components = append(r.Components, component(v))
+		case k == "cpu":
+			c.Size.CPU = int64(s.number(v)) * 1000
 		case k == "volume":
 			c.Volumes = append(c.Volumes, v)
 		case k == "priority":
@@ -225,7 +234,6 @@ func (s *stage) request(w []string) placement.Request {
 			c.OneCell = true
 		}
 	}
-	r.Components = []placement.Component{c}
 	r.Quotas = []tenancyv1.Quota{{Environment: environment, Pool: "p", Instances: 10000, CPU: resource.MustParse("10000"), Memory: resource.MustParse("100Ti")}}
 	return r
 }
@@ -370,8 +378,19 @@ func (s *stage) reserve() {
 // use has an application run by a proposal.
 func (s *stage) use(p lost.Proposal) {
 	a := s.application(p.Application)
-	a.Before, a.Request.Previous = a.Request.Previous, p.Assignments
+	s.used = append(s.used, lost.Proposal{Application: p.Application, Name: a.Placement, Assignments: a.Request.Previous})
+	if a.Cause != nil {
+		s.used[len(s.used)-1].Cause = *a.Cause
+	}
+	a.Request.Previous = p.Assignments
 	a.Placement, a.Cause = p.Name, &p.Cause
+	*a = a.From(func(name string) *lost.Proposal {
+		i := slices.IndexFunc(s.used, func(u lost.Proposal) bool { return u.Application == p.Application && u.Name == name })
+		if i < 0 {
+			return nil
+		}
+		return &s.used[i]
+	})
 	s.seen.Proposals = slices.DeleteFunc(s.seen.Proposals, func(x lost.Proposal) bool { return x.Name == p.Name })
 }
 

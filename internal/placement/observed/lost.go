@@ -119,17 +119,28 @@ func (w World) Lost(ctx context.Context, cached, direct client.Reader, now time.
 		} else {
 			a.Waits = waits[r.Application]
 		}
-		if a.Cause != nil {
-			namespace, _, _ := strings.Cut(r.Application, "/")
-			for i := range w.Placements.Items {
-				if p := &w.Placements.Items[i]; p.Namespace == namespace && p.Name == a.Cause.From {
-					a.Before = Assignments(p)
-				}
-			}
-		}
-		seen.Applications = append(seen.Applications, a)
+		seen.Applications = append(seen.Applications, a.From(w.proposal(r.Application)))
 	}
 	return seen, left, nil
+}
+
+// proposal finds the Placements of an application by name; nil: there is none.
+func (w World) proposal(application string) func(name string) *lost.Proposal {
+	namespace, _, _ := strings.Cut(application, "/")
+	return func(name string) *lost.Proposal {
+		for i := range w.Placements.Items {
+			p := &w.Placements.Items[i]
+			if p.Namespace != namespace || p.Name != name {
+				continue
+			}
+			out := lost.Proposal{Application: application, Name: name, Revision: p.Spec.Revision, Assignments: Assignments(p)}
+			if p.Spec.Cause != nil {
+				out.Cause = *p.Spec.Cause
+			}
+			return &out
+		}
+		return nil
+	}
 }
 
 // Automation gathers what automation is held back by: the clusters and what holds for them,

@@ -75,6 +75,7 @@ func (d *Desk) Simulate(ctx context.Context, change placement.WhatIf, drafts []a
 		requests = slices.DeleteFunc(requests, func(r placement.Request) bool { return r.Application == request.Application })
 		requests = append(requests, request)
 		trials[request.Application] = len(out.Trials)
+		change.Whole = append(change.Whole, request.Application)
 		out.Trials = append(out.Trials, trial)
 	}
 	used := make([]placementv1.DecidedBy, len(requests))
