@@ -186,13 +186,12 @@ type PlacementStatus struct {
 	Release string `json:"release,omitempty"`
 }
 
-// ConditionReserved says whether a Placement still holds its room.
+// ConditionReserved says whether a Placement that a Release uses, or has used, still holds its
+// room. A proposal that no Release uses yet has no condition: it holds its room until it expires.
 const ConditionReserved = "Reserved"
 
 // Reasons of the condition Reserved.
 const (
-	// ReasonProposed: the room is held until the Placement expires.
-	ReasonProposed = "Proposed"
 	// ReasonPlanned: a Release holds the room and has not taken a step yet: it waits for an
 	// approval, or was stopped before.
 	ReasonPlanned = "Planned"

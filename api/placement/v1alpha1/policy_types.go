@@ -62,9 +62,9 @@ type PlacementPolicySpec struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=32
 	Apart []Apart `json:"apart,omitempty"`
-	// spareFrom is from how many hosts on a cell keeps one host's worth free for new
-	// instances' sake: whichever host is lost, its instances come back on the others.
-	// 0: no cell does. Default: 3.
+	// spareFrom is how many hosts a cell has at least that keeps one host's worth of room
+	// free: whichever host is lost, its instances come back on the others. A cell of fewer
+	// hosts keeps none, and may be filled. 0: no cell does. Default: 3.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=1000
@@ -127,8 +127,9 @@ type Surge struct {
 }
 
 // PlacementPolicy says how the scheduler weighs cells and what room it keeps free (布局策略,
-// R48, R53). It holds for decisions from then on: nothing that runs is moved by it, and
-// every Placement names the policy that it was decided with, and its content.
+// R48, R53), and what follows a loss (R86). Weights and reserves hold for decisions from then
+// on, and move nothing that runs; every Placement names the policy that it was decided with,
+// and its content.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:scope=Cluster

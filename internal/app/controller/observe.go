@@ -128,10 +128,11 @@ func (r *Reconciler) deliveries(ctx context.Context, a *appv1.Application) ([]de
 	return own, nil
 }
 
-// machines are the imports of instances on virtual machines in the application's namespace.
+// machines are the imports of the application's instances on virtual machines, and where the
+// cache knows no better those of its namespace.
 func (r *Reconciler) machines(ctx context.Context, a *appv1.Application) ([]placementv1.MachineImport, error) {
 	var all placementv1.MachineImportList
-	if err := r.Hub.List(ctx, &all, client.InNamespace(a.Namespace), client.UnsafeDisableDeepCopy); err != nil {
+	if err := fields.List(ctx, r.Hub, &all, fields.Application, a.Name, client.InNamespace(a.Namespace), client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("could not read what still runs of application %q on virtual machines: %w", a.Name, err)
 	}
 	return all.Items, nil

@@ -20,6 +20,7 @@ import (
 	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/placement"
 	"github.com/fairway-cloud/fairway/internal/placement/observed"
+	"github.com/fairway-cloud/fairway/internal/platform/fields"
 	"github.com/fairway-cloud/fairway/internal/platform/patch"
 )
 
@@ -36,11 +37,11 @@ func (m *Machines) Reconcile(ctx context.Context, i *placementv1.MachineImport) 
 		return ctrl.Result{}, nil
 	}
 	var imports placementv1.MachineImportList
-	if err := m.Hub.List(ctx, &imports, client.InNamespace(i.Namespace)); err != nil {
+	if err := fields.List(ctx, m.Hub, &imports, fields.Application, i.Spec.Application, client.InNamespace(i.Namespace)); err != nil {
 		return ctrl.Result{}, fmt.Errorf("could not read the machines of application %q: %w", i.Spec.Application, err)
 	}
 	var placements placementv1.PlacementList
-	if err := m.Hub.List(ctx, &placements, client.InNamespace(i.Namespace)); err != nil {
+	if err := fields.List(ctx, m.Hub, &placements, fields.Application, i.Spec.Application, client.InNamespace(i.Namespace)); err != nil {
 		return ctrl.Result{}, fmt.Errorf("could not read the placements of application %q: %w", i.Spec.Application, err)
 	}
 	now := m.Clock.Now()
@@ -93,7 +94,7 @@ func (m *Machines) SetupWithManager(mgr ctrl.Manager) error {
 			application = x.Spec.Application
 		}
 		var all placementv1.MachineImportList
-		if err := m.Hub.List(ctx, &all, client.InNamespace(o.GetNamespace())); err != nil {
+		if err := fields.List(ctx, m.Hub, &all, fields.Application, application, client.InNamespace(o.GetNamespace())); err != nil {
 			return nil // the cache does not fail once it is there
 		}
 		var out []reconcile.Request

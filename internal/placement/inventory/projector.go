@@ -75,7 +75,7 @@ func (p *Projector) see(ctx context.Context, namespace, name string) (Seen, erro
 	var pools fleetv1.PoolList
 	for _, err := range []error{
 		fields.List(ctx, p.Hub, &placements, fields.Application, name, client.InNamespace(namespace)),
-		p.Hub.List(ctx, &imports, client.InNamespace(namespace)), p.Hub.List(ctx, &clusters), p.Hub.List(ctx, &pools, client.UnsafeDisableDeepCopy),
+		fields.List(ctx, p.Hub, &imports, fields.Application, name, client.InNamespace(namespace)), p.Hub.List(ctx, &clusters), p.Hub.List(ctx, &pools, client.UnsafeDisableDeepCopy),
 	} {
 		if err != nil {
 			return s, fmt.Errorf("could not read what is placed of application %q: %w", name, err)

@@ -33,7 +33,13 @@ type Seen struct {
 	Simulated   map[string]bool
 	// Before is what the list holds of it, what is gone aside.
 	Before []Instance
+
+	// sitting is who sits on each seat, once it was looked.
+	sitting map[seated]*delivery.Instance
 }
+
+// seated is a seat in a cluster.
+type seated struct{ seat, cluster string }
 
 // Truth is what the list should hold of the application now: what a Placement that a
 // Release uses gives away, and what imports tell of. What is in the list, and of which
@@ -165,21 +171,25 @@ func (s *Seen) begin(k key) Instance {
 
 // sits is who sits on a seat: the youngest whose host is there.
 func (s *Seen) sits(seat, cluster string) *delivery.Instance {
-	var found *delivery.Instance
-	for n := range s.Instances {
-		i := &s.Instances[n]
-		if i.Seat != seat || i.Cluster != cluster {
-			continue
-		}
-		switch {
-		case found == nil, found.State == delivery.StateLost && i.State != delivery.StateLost:
-			found = i
-		case i.State == delivery.StateLost && found.State != delivery.StateLost:
-		case i.CreatedAt.After(found.CreatedAt), i.CreatedAt.Equal(found.CreatedAt) && i.UID > found.UID:
-			found = i
+	if s.sitting == nil {
+		s.sitting = make(map[seated]*delivery.Instance, len(s.Instances))
+		for n := range s.Instances {
+			i := &s.Instances[n]
+			at := seated{i.Seat, i.Cluster}
+			if found := s.sitting[at]; found == nil || rather(i, found) {
+				s.sitting[at] = i
+			}
 		}
 	}
-	return found
+	return s.sitting[seated{seat, cluster}]
+}
+
+// rather reports whether of two on one seat it is the first that sits there.
+func rather(i, other *delivery.Instance) bool {
+	if lost := other.State == delivery.StateLost; lost != (i.State == delivery.StateLost) {
+		return lost
+	}
+	return i.CreatedAt.After(other.CreatedAt) || i.CreatedAt.Equal(other.CreatedAt) && i.UID > other.UID
 }
 
 // machines adds what imports tell of, each number once; a container's comes first.

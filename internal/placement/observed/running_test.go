@@ -34,7 +34,7 @@ func TestInForce(t *testing.T) {
 	waits := made("waits", "r-2", placementv1.ReasonPlanned, 2, 0, 1)
 	later := made("later", "r-3", placementv1.ReasonPlanned, 1, 0)
 	grown := made("grown", "r-4", placementv1.ReasonInUse, 3, 0, 1, 2)
-	proposal := made("proposal", "", placementv1.ReasonProposed, 0, 0)
+	proposal := made("proposal", "", "", 0, 0)
 	a := apptest.MobileBank()
 	frozen, err := app.Freeze(a, apptest.Images(a), apptest.Bank())
 	if err != nil {

@@ -174,10 +174,11 @@ func create(ctx context.Context, as client.Client, made *placementv1.Brake) erro
 	return as.Create(ctx, made)
 }
 
-// away says whether the hub could not answer: what it refused, it refused.
+// away says whether the hub could not answer: what it refused, it refused. Whatever fails
+// within it (its store has no leader, no space) it answers with 500.
 func away(err error) bool {
 	var status apierrors.APIStatus
-	return !errors.As(err, &status) || apierrors.IsServiceUnavailable(err) || apierrors.IsTimeout(err) || apierrors.IsServerTimeout(err) || apierrors.IsTooManyRequests(err)
+	return !errors.As(err, &status) || status.Status().Code >= http.StatusInternalServerError || apierrors.IsTimeout(err) || apierrors.IsServerTimeout(err) || apierrors.IsTooManyRequests(err)
 }
 
 // keepBrake keeps a brake until the hub takes it: automation does nothing before.

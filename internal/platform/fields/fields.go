@@ -19,8 +19,8 @@ import (
 	releasev1 "github.com/fairway-cloud/fairway/api/release/v1alpha1"
 )
 
-// Application is the field by which a Release and a Placement name their application
-// within its namespace, and a Delivery as "<namespace>/<name>". A cache knows it after
+// Application is the field by which a Release, a Placement and a MachineImport name their
+// application within its namespace, and a Delivery as "<namespace>/<name>". A cache knows it after
 // Add, and the hub by itself from Kubernetes 1.31 on.
 const Application = "spec.application"
 
@@ -37,6 +37,7 @@ func Add(ctx context.Context, indexer client.FieldIndexer) error {
 		indexer.IndexField(ctx, renderings, LabelledFor, func(o client.Object) []string { return []string{o.GetLabels()[appv1.LabelApplication]} }),
 		indexer.IndexField(ctx, &releasev1.Release{}, Application, func(o client.Object) []string { return []string{o.(*releasev1.Release).Spec.Application} }),
 		indexer.IndexField(ctx, &placementv1.Placement{}, Application, func(o client.Object) []string { return []string{o.(*placementv1.Placement).Spec.Application} }),
+		indexer.IndexField(ctx, &placementv1.MachineImport{}, Application, func(o client.Object) []string { return []string{o.(*placementv1.MachineImport).Spec.Application} }),
 		indexer.IndexField(ctx, &deliveryv1.Delivery{}, Application, func(o client.Object) []string { return []string{o.(*deliveryv1.Delivery).Spec.Application} }),
 	)
 }

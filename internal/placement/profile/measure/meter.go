@@ -47,7 +47,7 @@ type Meter struct {
 	changed chan event.GenericEvent
 
 	mu     sync.Mutex
-	tracks map[spot]profile.Track
+	tracks tracks
 	due    map[spot]time.Time
 	shown  map[spot]face
 	good   map[string]time.Time
@@ -58,6 +58,28 @@ type Meter struct {
 type spot struct {
 	application types.NamespacedName
 	profile.Key
+}
+
+// tracks are what rules know, by application: each asks for its own.
+type tracks map[types.NamespacedName]map[profile.Key]profile.Track
+
+func (all tracks) of(at spot) (t profile.Track, known bool) {
+	t, known = all[at.application][at.Key]
+	return t, known
+}
+
+func (all tracks) set(at spot, t profile.Track) {
+	if all[at.application] == nil {
+		all[at.application] = map[profile.Key]profile.Track{}
+	}
+	all[at.application][at.Key] = t
+}
+
+func (all tracks) forget(at spot) {
+	delete(all[at.application], at.Key)
+	if len(all[at.application]) == 0 {
+		delete(all, at.application)
+	}
 }
 
 // face is what of a track is shown.
@@ -71,7 +93,7 @@ type face struct {
 func New(hub client.Client, sources []*Source, c clock.WithTicker, log logr.Logger) *Meter {
 	return &Meter{
 		Hub: hub, Sources: sources, Clock: c, Log: log, changed: make(chan event.GenericEvent, 1024),
-		tracks: map[spot]profile.Track{}, due: map[spot]time.Time{}, shown: map[spot]face{}, good: map[string]time.Time{}, counts: map[string]counts{},
+		tracks: tracks{}, due: map[spot]time.Time{}, shown: map[spot]face{}, good: map[string]time.Time{}, counts: map[string]counts{},
 	}
 }
 
@@ -83,11 +105,7 @@ func (m *Meter) Tracks(application types.NamespacedName) map[profile.Key]profile
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	out := map[profile.Key]profile.Track{}
-	for at, t := range m.tracks {
-		if at.application == application {
-			out[at.Key] = t
-		}
-	}
+	maps.Copy(out, m.tracks[application])
 	return out
 }
 
@@ -208,7 +226,7 @@ func (m *Meter) running(ctx context.Context) ([]place, error) {
 // before are the measured tags as they were last written.
 func (m *Meter) before(ctx context.Context) (map[spot]*placementv1.ProfileTag, error) {
 	var all placementv1.ProfileList
-	if err := m.Hub.List(ctx, &all); err != nil {
+	if err := m.Hub.List(ctx, &all, client.UnsafeDisableDeepCopy); err != nil { // only read
 		return nil, fmt.Errorf("could not read the profiles: %w", err)
 	}
 	out := map[spot]*placementv1.ProfileTag{}
@@ -228,12 +246,13 @@ func (m *Meter) before(ctx context.Context) (map[spot]*placementv1.ProfileTag, e
 func (m *Meter) turn(at spot, rule profile.Rule, before *placementv1.ProfileTag, now time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if _, known := m.tracks[at]; !known {
+	if _, known := m.tracks.of(at); !known {
 		if before != nil && before.Tag != rule.Tag {
 			before = nil
 		}
 		t := profile.Start(before, now)
-		m.tracks[at], m.shown[at] = t, faceOf(t, rule, now)
+		m.tracks.set(at, t)
+		m.shown[at] = faceOf(t, rule, now)
 	}
 	if now.Before(m.due[at]) {
 		return false
@@ -341,16 +360,17 @@ func (m *Meter) take(due []*question, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, q := range due {
-		t, n := m.tracks[q.spot], m.counts[q.rule.Name]
+		t, _ := m.tracks.of(q.spot)
+		n := m.counts[q.rule.Name]
 		if q.err != nil {
 			n.failed++
 			m.counts[q.rule.Name] = n
-			m.tracks[q.spot] = t.Failed(q.err.Error())
+			m.tracks.set(q.spot, t.Failed(q.err.Error()))
 			continue
 		}
 		n.answered++
 		m.counts[q.rule.Name] = n
-		m.tracks[q.spot] = t.Answered(q.rule, q.value, now)
+		m.tracks.set(q.spot, t.Answered(q.rule, q.value, now))
 		m.good[q.rule.Name] = now
 	}
 }
@@ -367,7 +387,8 @@ func (m *Meter) tell(ctx context.Context, there map[spot]profile.Rule, now time.
 	m.mu.Lock()
 	changed := map[types.NamespacedName]bool{}
 	for at, rule := range there {
-		if f := faceOf(m.tracks[at], rule, now); f != m.shown[at] {
+		t, _ := m.tracks.of(at)
+		if f := faceOf(t, rule, now); f != m.shown[at] {
 			m.shown[at] = f
 			changed[at.application] = true
 		}
@@ -392,9 +413,9 @@ func (m *Meter) forget(there map[spot]profile.Rule) {
 	}
 	maps.DeleteFunc(m.counts, func(rule string, _ counts) bool { return !rules[rule] })
 	maps.DeleteFunc(m.good, func(rule string, _ time.Time) bool { return !rules[rule] })
-	for at := range m.tracks {
+	for at := range m.shown {
 		if _, still := there[at]; !still {
-			delete(m.tracks, at)
+			m.tracks.forget(at)
 			delete(m.due, at)
 			delete(m.shown, at)
 		}
