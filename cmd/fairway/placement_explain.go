@@ -117,7 +117,7 @@ func explainGroups(text *strings.Builder, p *placementv1.PlacementSpec) {
 				continue
 			}
 			fmt.Fprintf(text, "  %d × %s CPU, %s: cluster %s, pool %s, zone %s, rack %s; any of the hosts %s\n", len(a.Seats), a.CPU.String(), a.Memory.String(),
-				a.Cell.Cluster, a.Cell.Pool, a.Cell.Zone, a.Cell.Rack, strings.Join(a.Hosts, ", "))
+				a.Cell.Cluster, a.Cell.Pool, a.Cell.Zone, a.Cell.Rack, strings.Join(p.HostsOf(a), ", "))
 		}
 		for _, r := range p.Reasons {
 			if r.Component == g.component && r.DCN == g.dcn {

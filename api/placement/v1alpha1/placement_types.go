@@ -60,6 +60,12 @@ type PlacementSpec struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=4096
 	Assignments []Assignment `json:"assignments"`
+	// hosts are the hosts of each room that was counted on, each room once. In whatever order
+	// the member's scheduler fills them, every instance fits.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=4096
+	Hosts []RoomHosts `json:"hosts,omitempty"`
 	// policy that the decision was made with. Left out by versions before it.
 	// +optional
 	Policy *DecidedBy `json:"policy,omitempty"`
@@ -102,12 +108,12 @@ type Assignment struct {
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=1000
 	Seats []int32 `json:"seats"`
-	// hosts of the cell that were ready. In whatever order the member's scheduler
-	// fills them, every instance fits.
-	// +required
+	// hosts of the cell, as Placements listed them that were stored before spec.hosts was
+	// there. They are read and never written; the field goes with the next version of the kind.
+	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=1000
-	Hosts []string `json:"hosts"`
+	Hosts []string `json:"hosts,omitzero"`
 	// cpu that each instance reserves, in cores.
 	// +required
 	CPU resource.Quantity `json:"cpu"`
@@ -134,6 +140,42 @@ type Assignment struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16
 	AntiAffinity []KeptApart `json:"antiAffinity,omitempty"`
+}
+
+// RoomHosts are the hosts of a room, which is one pool in one rack of a cluster.
+type RoomHosts struct {
+	// cluster of the room.
+	// +required
+	// +kubebuilder:validation:MaxLength=32
+	Cluster string `json:"cluster"`
+	// pool of the room.
+	// +required
+	// +kubebuilder:validation:MaxLength=40
+	Pool string `json:"pool"`
+	// rack of the room.
+	// +required
+	// +kubebuilder:validation:MaxLength=32
+	Rack string `json:"rack"`
+	// names of the hosts that were ready.
+	// +required
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=5000
+	// +kubebuilder:validation:items:MaxLength=253
+	Names []string `json:"names"`
+}
+
+// HostsOf are the hosts that an Assignment of the Placement counts on, wherever they are
+// listed. None for one without seats.
+func (s *PlacementSpec) HostsOf(a Assignment) []string {
+	if len(a.Hosts) > 0 || len(a.Seats) == 0 {
+		return a.Hosts
+	}
+	for i := range s.Hosts {
+		if r := &s.Hosts[i]; r.Cluster == a.Cell.Cluster && r.Pool == a.Cell.Pool && r.Rack == a.Cell.Rack {
+			return r.Names
+		}
+	}
+	return nil
 }
 
 // KeptApart names a component that another one shares no host, rack or availability

@@ -245,8 +245,14 @@ func (l *Lost) propose(ctx context.Context, a lost.Propose) error {
 		return err
 	}
 	spec.Cause = &a.Cause
-	if spec.Digest, err = digestOf(&spec); err != nil {
-		return fmt.Errorf("could not digest the placement of %q: %w", application, err)
+	if spec.Digest, err = observed.DigestOf(&spec); err != nil {
+		return err
+	}
+	switch why, err := observed.TooLarge(spec); {
+	case err != nil:
+		return err
+	case why != "":
+		return fmt.Errorf("could not propose a placement of application %q: %s", application, why)
 	}
 	spec.ExpiresAt = metav1.NewTime(l.Clock.Now().Add(cmp.Or(l.Expiry, DefaultExpiry)).Truncate(time.Second))
 	made := &placementv1.Placement{

@@ -17,7 +17,6 @@ import (
 	"github.com/fairway-cloud/fairway/internal/placement"
 	"github.com/fairway-cloud/fairway/internal/placement/lost"
 	"github.com/fairway-cloud/fairway/internal/placement/observed"
-	"github.com/fairway-cloud/fairway/internal/platform/canonical"
 	"github.com/fairway-cloud/fairway/internal/release"
 )
 
@@ -51,7 +50,7 @@ func (p *Placer) named(ctx context.Context, a *question) (*placementv1.Placement
 	case !observed.Holds(found, now):
 		return refuse("its room is given back: it has expired or was withdrawn")
 	}
-	if digest, err := digestOf(&found.Spec); err != nil || digest != found.Spec.Digest {
+	if digest, err := observed.DigestOf(&found.Spec); err != nil || digest != found.Spec.Digest {
 		return refuse("it is not what its digest says")
 	}
 	w, err := observed.Read(ctx, p.Hub, p.Direct)
@@ -110,21 +109,21 @@ func gone(s placement.Snapshot, inForce, found *placementv1.Placement) string {
 		case s.Clusters[i].Away != "":
 			return fmt.Sprintf("cluster %s takes nothing now: %s", a.Cell.Cluster, s.Clusters[i].Away)
 		}
-		left := 0
+		left, hosts := 0, found.Spec.HostsOf(a)
 		for _, p := range s.Pools {
 			for _, r := range p.Racks {
 				if p.Name != a.Cell.Pool || r.Cluster != a.Cell.Cluster || r.Name != a.Cell.Rack {
 					continue
 				}
 				for _, h := range r.Hosts {
-					if slices.Contains(a.Hosts, h.Name) {
+					if slices.Contains(hosts, h.Name) {
 						left++
 					}
 				}
 			}
 		}
-		if left < len(a.Hosts) {
-			return fmt.Sprintf("of the %d hosts of rack %s in cluster %s that it counts on %d are left", len(a.Hosts), a.Cell.Rack, a.Cell.Cluster, left)
+		if left < len(hosts) {
+			return fmt.Sprintf("of the %d hosts of rack %s in cluster %s that it counts on %d are left", len(hosts), a.Cell.Rack, a.Cell.Cluster, left)
 		}
 	}
 	return ""
@@ -140,9 +139,4 @@ func (p *Placer) take(ctx context.Context, found *placementv1.Placement, by stri
 	}
 	p.fleet().Saw(found.DeepCopy())
 	return nil
-}
-
-// digestOf is the digest of a proposal.
-func digestOf(spec *placementv1.PlacementSpec) (string, error) {
-	return canonical.DigestOf(map[string]any{"application": spec.Application, "revision": spec.Revision, "assignments": spec.Assignments, "policy": spec.Policy, "cause": spec.Cause})
 }

@@ -260,6 +260,12 @@ func (p *Placer) store(ctx context.Context, a *question) (*placementv1.Placement
 	if err != nil {
 		return nil, err
 	}
+	switch why, err := observed.TooLarge(spec); {
+	case err != nil:
+		return nil, err
+	case why != "":
+		return nil, &release.Refusal{Reason: releasev1.ReasonNotPlaced, Message: fmt.Sprintf("application %q is too large for one placement: %s", spec.Application, why)}
+	}
 	spec.ExpiresAt = metav1.NewTime(a.decidedAt.Add(cmp.Or(p.Expiry, DefaultExpiry)).Truncate(time.Second))
 	made := &placementv1.Placement{
 		ObjectMeta: metav1.ObjectMeta{

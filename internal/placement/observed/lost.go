@@ -192,8 +192,9 @@ func absence(a *fleetv1.Absence, away bool) lost.Absence {
 // Assignments are those of a Placement as the scheduler reads them.
 func Assignments(p *placementv1.Placement) []placement.Assignment {
 	var out []placement.Assignment
+	hosts := hostsOf(&p.Spec)
 	for _, a := range p.Spec.Assignments {
-		out = append(out, assignmentOf(p.Namespace, a))
+		out = append(out, assignmentOf(p.Namespace, a, hosts))
 	}
 	return out
 }

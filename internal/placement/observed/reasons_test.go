@@ -76,7 +76,7 @@ func TestReasonsLeaveRoomForAssignments(t *testing.T) {
 	var d placement.Decision
 	for i := range 1000 {
 		d.Reasons = append(d.Reasons, placement.Reason{Component: fmt.Sprintf("c%d", i), Rule: "Count", Message: strings.Repeat("x", 400)})
-		d.Assignments = append(d.Assignments, placement.Assignment{Component: fmt.Sprintf("c%d", i), Hosts: []string{strings.Repeat("h", 800)}})
+		d.Assignments = append(d.Assignments, placement.Assignment{Component: fmt.Sprintf("c%d", i), Cell: placement.Cell{Rack: fmt.Sprintf("r%d", i)}, Seats: []int32{0}, Hosts: []string{strings.Repeat("h", 800)}})
 	}
 	spec, err := observed.SpecOf("pay", "pay-1", d, placementv1.DecidedBy{})
 	if err != nil {

@@ -137,8 +137,9 @@ func previous(held []placementv1.Placement) []placement.Assignment {
 	}
 	known := map[owner]bool{}
 	for i, p := range used {
+		hosts := hostsOf(&p.Spec)
 		for _, a := range p.Spec.Assignments {
-			b := assignmentOf(p.Namespace, a)
+			b := assignmentOf(p.Namespace, a, hosts)
 			if known[owner{b.Component, b.Cell}] {
 				continue
 			}

@@ -173,14 +173,14 @@ func poolOf(p fleetv1.Pool) placement.Pool {
 		}
 	}
 	for _, r := range p.Status.Racks {
-		out.Racks = append(out.Racks, placement.Rack{Cluster: r.Cluster, Name: r.Rack, Hosts: hostsOf(r)})
+		out.Racks = append(out.Racks, placement.Rack{Cluster: r.Cluster, Name: r.Rack, Hosts: readyOf(r)})
 	}
 	return out
 }
 
-// hostsOf returns the ready hosts of a rack with their room. Where the pool does
+// readyOf returns the ready hosts of a rack with their room. Where the pool does
 // not say it host by host, each host counts as an equal part of the rack.
-func hostsOf(r fleetv1.PoolRack) []placement.Host {
+func readyOf(r fleetv1.PoolRack) []placement.Host {
 	var hosts []placement.Host
 	for _, h := range r.Room {
 		if slices.Contains(r.Hosts, h.Host) {
@@ -224,19 +224,20 @@ func (w World) InUse() World {
 func reservations(p placementv1.Placement) []placement.Reservation {
 	tenant, environment, _ := app.SplitNamespace(p.Namespace)
 	var out []placement.Reservation
+	hosts := hostsOf(&p.Spec)
 	for _, a := range p.Spec.Assignments {
 		out = append(out, placement.Reservation{
 			Application: p.Namespace + "/" + p.Spec.Application, Tenant: tenant, Environment: environment,
-			Placement: p.Name, Assignment: assignmentOf(p.Namespace, a),
+			Placement: p.Name, Assignment: assignmentOf(p.Namespace, a, hosts),
 		})
 	}
 	return out
 }
 
-func assignmentOf(namespace string, a placementv1.Assignment) placement.Assignment {
+func assignmentOf(namespace string, a placementv1.Assignment, hosts func(placementv1.Assignment) []string) placement.Assignment {
 	out := placement.Assignment{
 		Component: a.Component, Template: a.Template, Cell: placement.Cell(a.Cell), Block: a.Block,
-		Seats: a.Seats, Hosts: a.Hosts,
+		Seats: a.Seats, Hosts: hosts(a),
 		Size:       placement.Amount{CPU: a.CPU.MilliValue(), Memory: a.Memory.Value(), Instances: 1},
 		MaxPerHost: a.MaxPerHost, Archs: a.Architectures,
 	}

@@ -116,6 +116,13 @@ func (d *Desk) Simulate(ctx context.Context, change placement.WhatIf, drafts []a
 		if decision.Refused {
 			trial.Verdict = verdictRefused
 		}
+		switch why, err := observed.TooLarge(trial.Placement); {
+		case err != nil:
+			return Outcome{}, err
+		case why != "":
+			trial.Verdict = verdictRefused
+			trial.Placement.Reasons = append(trial.Placement.Reasons, placementv1.Reason{Rule: "Size", Message: "too large for one placement: " + why})
+		}
 	}
 	return out, nil
 }

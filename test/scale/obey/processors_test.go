@@ -51,7 +51,8 @@ func severalProcessors(s *scene) {
 			if !slices.Contains(want.on, node.Labels[corev1.LabelArchStable]) {
 				s.t.Errorf("pod %s of %s runs on host %s of %s, want %v", p.Name, name, node.Name, node.Labels[corev1.LabelArchStable], want.on)
 			}
-			if i := slices.IndexFunc(placed[name].Spec.Assignments, func(a placementv1.Assignment) bool { return slices.Contains(a.Hosts, node.Name) }); i < 0 {
+			spec := placed[name].Spec
+			if i := slices.IndexFunc(spec.Assignments, func(a placementv1.Assignment) bool { return slices.Contains(spec.HostsOf(a), node.Name) }); i < 0 {
 				s.t.Errorf("pod %s of %s runs on host %s, which its placement does not name", p.Name, name, node.Name)
 			}
 		}

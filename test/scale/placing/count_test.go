@@ -53,7 +53,7 @@ func (s *scene) count(all []placementv1.Placement) (instances, racks, homeless i
 		for _, a := range all[i].Spec.Assignments {
 			h := held{what: fmt.Sprintf("%s/%s in %s", all[i].Namespace, all[i].Spec.Application, a.Cell.Key()), size: room{a.CPU.MilliValue(), a.Memory.Value(), 1}}
 			rack := a.Cell.Cluster + "/" + a.Cell.Pool + "/" + a.Cell.Rack
-			for _, host := range a.Hosts {
+			for _, host := range all[i].Spec.HostsOf(a) {
 				name := a.Cell.Cluster + "/" + host
 				if before, known := rackOf[name]; known && before != rack {
 					s.t.Errorf("host %q is counted in %q and in %q", name, before, rack)
