@@ -161,7 +161,7 @@ func TestPlacementsOfBeforeAreRead(t *testing.T) {
 		t.Errorf("hosts %v and %v: want those that it lists", all[0].Hosts, all[1].Hosts)
 	}
 	before := found.DeepCopy()
-	meta.SetStatusCondition(&found.Status.Conditions, metav1.Condition{Type: placementv1.ConditionReserved, Status: metav1.ConditionTrue, Reason: placementv1.ReasonProposed, Message: "held"})
+	meta.SetStatusCondition(&found.Status.Conditions, metav1.Condition{Type: placementv1.ConditionReserved, Status: metav1.ConditionTrue, Reason: placementv1.ReasonPlanned, Message: "held"})
 	if err := hub.Status().Patch(t.Context(), found, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
 		t.Errorf("could not write its status: %v", err)
 	}
