@@ -16,6 +16,7 @@ import (
 // with is the twin after n instances of a size went into its rooms.
 func (w twin) with(n []int, size placement.Amount) twin {
 	w.rooms, w.quota, w.machines, w.beside = slices.Clone(w.rooms), maps.Clone(w.quota), map[string]int64{}, maps.Clone(w.beside)
+	w.known = map[fitting]bool{} // others are there now
 	if w.beside == nil {
 		w.beside = map[string][][]string{}
 	}

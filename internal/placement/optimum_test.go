@@ -24,7 +24,7 @@ func small(t *rapid.T) (placement.Snapshot, placement.Request, twin) {
 		Levels:      []placement.Level{{Name: "basic"}},
 		Clusters:    []placement.Cluster{{Name: "c0", DataCenter: "east", Environment: "prod"}, {Name: "c1", DataCenter: "east", Environment: "prod"}},
 	}
-	w := twin{quota: map[string]int64{}, machines: map[string]int64{}, zones: map[string]string{}, spare: rapid.SampledFrom([]int{0, 0, 2}).Draw(t, "spare"), surge: rapid.SampledFrom([]int32{0, 0, 20, 50}).Draw(t, "surge"), weights: builtIn()}
+	w := twin{quota: map[string]int64{}, machines: map[string]int64{}, zones: map[string]string{}, spare: rapid.SampledFrom([]int{0, 0, 2}).Draw(t, "spare"), surge: rapid.SampledFrom([]int32{0, 0, 20, 50}).Draw(t, "surge"), weights: builtIn(), known: map[fitting]bool{}}
 	r := placement.Request{Application: "retail-prod/pay", Tenant: "retail", Environment: "prod"}
 	racks := rapid.IntRange(1, 3).Draw(t, "racks")
 	for i := range racks {

@@ -39,6 +39,14 @@ type twin struct {
 	tags    []string
 	beside  map[string][][]string // by rack, the tags of each instance of others
 	near    map[string]bool       // racks in which somebody is that it calls; empty: nobody is
+
+	known map[fitting]bool // what the adversary found out
+}
+
+// fitting is the question whether so many of a size find hosts in a room.
+type fitting struct {
+	room, n int
+	size    placement.Amount
 }
 
 type twinRoom struct {
@@ -227,7 +235,7 @@ func (w twin) permitted(n []int, size placement.Amount) bool {
 			continue
 		}
 		grown[r.pool] = true
-		if r.shut || !w.fitsAny(r, slices.Repeat([]placement.Amount{size}, r.kept+n[i])) {
+		if r.shut {
 			return false
 		}
 	}
@@ -246,7 +254,25 @@ func (w twin) permitted(n []int, size placement.Amount) bool {
 			return false
 		}
 	}
-	return int64(len(racks)) >= min(w.minRacks, w.count) && int64(len(zones)) >= min(w.minZones, w.count)
+	if int64(len(racks)) < min(w.minRacks, w.count) || int64(len(zones)) < min(w.minZones, w.count) {
+		return false
+	}
+	for i := range w.rooms {
+		if n[i] > 0 && !w.fits(i, w.rooms[i].kept+n[i], size) {
+			return false
+		}
+	}
+	return true
+}
+
+// fits has the adversary answer each question once.
+func (w twin) fits(room, n int, size placement.Amount) bool {
+	key := fitting{room, n, size}
+	if known, ok := w.known[key]; ok {
+		return known
+	}
+	w.known[key] = w.fitsAny(w.rooms[room], slices.Repeat([]placement.Amount{size}, n))
+	return w.known[key]
 }
 
 func filled(r twinRoom, size placement.Amount, n int64) int64 {
