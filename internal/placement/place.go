@@ -63,7 +63,8 @@ type board struct {
 // decide decides about one Request. A component that finds no room after the others goes
 // before them in another try, as often as that brings one to the front that was not
 // there yet. If no try does, and components keep apart from each other, racks and zones are
-// divided among them; then those that stood in the way make room. If that does not help, the
+// divided among them, in every way where they are few; then those that stood in the way make
+// room. If that does not help, the
 // first try's reasons tell what lacks. Where components stood in each other's way, all go to
 // where they cost least together.
 func (f *Fleet) decide(r Request, p Policy) Decision {
@@ -76,7 +77,7 @@ func (f *Fleet) decide(r Request, p Policy) Decision {
 		if d, next = f.try(r, p, t); !d.Refused {
 			decision = d
 		}
-		last, contended, hopeless = t, contended || next.contended, hopeless || next.hopeless
+		last, contended, hopeless = t, contended || next.contended, hopeless || next.hopeless && !t.divided
 	}
 	for first := []string{}; next.late != "" && !slices.Contains(first, next.late); {
 		first = slices.Insert(first, 0, next.late)
@@ -84,6 +85,9 @@ func (f *Fleet) decide(r Request, p Policy) Decision {
 	}
 	if decision.Refused && parts(r.Components) {
 		again(turn{divided: true})
+		for way := 1; decision.Refused && !hopeless && way <= next.ways && next.ways > 1; way++ {
+			again(turn{divided: true, way: way})
+		}
 	}
 	if decision.Refused && !hopeless && (contended || parts(r.Components)) {
 		again(turn{makeRoom: true})
@@ -106,8 +110,10 @@ func (f *Fleet) decide(r Request, p Policy) Decision {
 type turn struct {
 	// first are components whose new instances go before those of the others.
 	first []string
-	// divided says that components that keep apart divide racks and zones beforehand.
+	// divided says that components that keep apart divide racks and zones beforehand, and way
+	// in which way: see divide.
 	divided bool
+	way     int
 	// plan says where new instances go.
 	plan plan
 	// makeRoom says that those that found room go elsewhere for others that found none.
@@ -123,6 +129,8 @@ type after struct {
 	// late is the component that was refused first; "" if none was, or if it was the first
 	// of all.
 	late string
+	// ways is in how many ways components divide racks and zones.
+	ways int
 	// hopeless says that a component was refused that went first, and contended that one stood
 	// in another one's way.
 	hopeless, contended bool
@@ -149,7 +157,10 @@ func (f *Fleet) try(r Request, p Policy, t turn) (Decision, after) {
 	refused := b.decision.Refused
 	var then after
 	stay := b.stay()
-	if t.divided && b.divide() {
+	if t.divided {
+		then.ways = b.divide(t.way)
+	}
+	if then.ways > 0 {
 		b.decision.Reasons = append(b.decision.Reasons, Reason{Rule: "Turn", Message: "components that keep apart from each other divided racks and availability zones: one after another they found no room"})
 	}
 	switch {

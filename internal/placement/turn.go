@@ -79,14 +79,19 @@ func (g *ground) most() int64 {
 	return most
 }
 
+// mostGrounds is how many racks or zones are divided in every way. More are divided in one.
+const mostGrounds = 4
+
 // divide divides the racks, or the availability zones where the rule is about them, among
 // the components of the Request that keep apart from each other, so that none takes all:
 // what one is in already is its own, the rest goes to whoever has the least room for its
-// number of instances, in the order of names; the largest first. It reports whether there is anything to divide.
-func (b *board) divide() bool {
+// number of instances, in the order of names; the largest first. It reports in how many ways
+// two components can divide them where they are few: way says which of them to take instead,
+// from 1 on. 0: there is nothing to divide; 1: no more than this one.
+func (b *board) divide(way int) (ways int) {
 	scope, parted := b.parted()
 	if len(parted) < 2 {
-		return false
+		return 0
 	}
 	all := b.grounds(scope, parted)
 	type at struct {
@@ -97,7 +102,7 @@ func (b *board) divide() bool {
 	for _, n := range parted {
 		n.ownRacks = map[int]bool{}
 	}
-	for _, g := range all {
+	for i, g := range all {
 		var owners []*numbers
 		give := func(n *numbers) {
 			owners = append(owners, n)
@@ -111,8 +116,14 @@ func (b *board) divide() bool {
 		}
 		for {
 			var next *numbers
-			for _, n := range g.mine {
+			for j, n := range g.mine {
 				if slices.ContainsFunc(owners, func(o *numbers) bool { return o == n || n.partsFrom(o) }) {
+					continue
+				}
+				if way > 0 && len(g.mine) == 2 {
+					if j == (way-1)>>i&1 {
+						next = n
+					}
 					continue
 				}
 				if next == nil || got[at{n, g.site}]*next.asked() < got[at{next, g.site}]*n.asked() {
@@ -125,7 +136,10 @@ func (b *board) divide() bool {
 			give(next)
 		}
 	}
-	return true
+	if len(parted) > 2 || len(all) > mostGrounds {
+		return 1
+	}
+	return 1 << len(all)
 }
 
 // parted are the components that share no rack or zone with another one of the Request,
