@@ -71,13 +71,17 @@ func (k *look) stoodInTheWay(i int) {
 	if k.contended || len(k.all) < 2 {
 		return
 	}
-	r := k.spots[i].room
+	s := &k.spots[i]
+	if s.share != nil && *s.share <= 0 || s.cell != nil && k.allowed(s.cell, 1) == 0 {
+		return // it has all there that it may have
+	}
+	r := s.room
 	for _, n := range k.all {
 		if n == k.numbers {
 			continue
 		}
 		for _, c := range n.cells {
-			if (c.room == r || c.Pool == r.pool && k.pools[k.spots[i].pool].quota <= 0) && len(c.seats) > 0 && c.newest() >= 0 {
+			if (c.room == r || c.Pool == r.pool && k.pools[s.pool].quota <= 0) && len(c.seats) > 0 && c.newest() >= 0 {
 				k.contended = true
 				return
 			}
