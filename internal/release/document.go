@@ -57,6 +57,9 @@ type ClusterPlan struct {
 	Workloads []deliveryv1.Workload `json:"workloads,omitempty"`
 	// Leaving are workloads that go.
 	Leaving []deliveryv1.Workload `json:"leaving,omitempty"`
+	// Lacks say what the cluster does not do of what the Revision asks for, such as a bound that
+	// its version of Kubernetes does not know.
+	Lacks []string `json:"lacks,omitempty"`
 	// Restarts are the instances that are replaced, in order.
 	Restarts []deliveryv1.InstanceRestart `json:"restarts,omitempty"`
 }

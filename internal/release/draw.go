@@ -24,8 +24,8 @@ type Rendered struct {
 	Shared []Object
 	// Workloads by component and cell.
 	Workloads []RenderedWorkload
-	// Reasons say what the member's version expresses in another way.
-	Reasons []string
+	// Lacks say what the member does not do of what the Revision asks for, in sentences.
+	Lacks []string
 }
 
 // RenderedWorkload is one component in one cell.
@@ -140,6 +140,7 @@ func drawCluster(in Drawing, cluster string, out *Drawn) (ClusterPlan, bool, err
 		plan.Leaving = running.spec().Workloads
 		return plan, runs, nil
 	}
+	plan.Lacks = rendered.Lacks
 	if err := drawWorkloads(in, cluster, rendered, &plan, out); err != nil {
 		return plan, false, err
 	}

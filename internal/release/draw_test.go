@@ -4,12 +4,14 @@
 package release_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	deliveryv1 "github.com/fairway-cloud/fairway/api/delivery/v1alpha1"
 	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
+	releasev1 "github.com/fairway-cloud/fairway/api/release/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/release"
 	"github.com/fairway-cloud/fairway/internal/release/releasetest"
 )
@@ -122,5 +124,23 @@ func TestPlanIsVerified(t *testing.T) {
 	}
 	if _, err := release.Open(text+" ", digest); err == nil {
 		t.Error("other bytes than the digest says must be refused")
+	}
+}
+
+// TestPlanSaysWhatAClusterLacks has a cluster that cannot keep all that the Revision asks for: the
+// plan that people approve says it, and so does the Release for as long as it is there.
+func TestPlanSaysWhatAClusterLacks(t *testing.T) {
+	const lack = "component web: version v1.22.17 cannot bound instances per host at 2"
+	r := rendered("t1", "v1")
+	r.Lacks = []string{lack}
+	plan := draw(t, []int32{0}, r, nil).Document
+	if got := plan.Clusters[0].Lacks; !slices.Equal(got, r.Lacks) {
+		t.Errorf("the plan says of the cluster: %v", got)
+	}
+	rel := releasetest.New("new", "pay-2", func(r *releasev1.Release) { r.Status.Sequence = 2 })
+	got := release.Plan(release.Seen{Release: rel, Application: held("new", 2), Plan: &plan}, noon)
+	i := slices.IndexFunc(got.Facts, func(f release.Fact) bool { return f.Type == releasev1.ConditionPlanned })
+	if i < 0 || got.Facts[i].Message != "east-1: 1 instance, 0 workloads leaving; east-1: "+lack {
+		t.Errorf("the release says: %+v", got.Facts)
 	}
 }

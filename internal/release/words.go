@@ -52,6 +52,11 @@ func planned(p *Document) string {
 			clusters = append(clusters, fmt.Sprintf("%s: %s, %s", c.Cluster, count(int(total), "instance"), count(len(c.Leaving), "workload leaving", "workloads leaving")))
 		}
 	}
+	for _, c := range p.Clusters {
+		for _, lack := range c.Lacks {
+			clusters = append(clusters, c.Cluster+": "+lack)
+		}
+	}
 	return sentence(clusters, "nothing is to be changed in any cluster")
 }
 

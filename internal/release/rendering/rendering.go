@@ -102,10 +102,30 @@ func rendered(content app.Content, placement *placementv1.Placement, cluster str
 		}
 		all.Workloads = append(all.Workloads, one)
 	}
-	for _, reason := range out.Reasons {
-		all.Reasons = append(all.Reasons, reason.String())
-	}
+	all.Lacks = lacks(out.Reasons)
 	return all, nil
+}
+
+// mostLacks is of how many things that a cluster does not do a plan says each.
+const mostLacks = 10
+
+// lacks are what a cluster does not do of what the revision asks for, each once for a component:
+// its cells are alike in that. What it does in another way with the same effect is not among them.
+func lacks(reasons []app.Reason) []string {
+	var out []string
+	for _, r := range reasons {
+		said := r.Message
+		if r.Component != "" {
+			said = "component " + r.Component + ": " + said
+		}
+		if r.Effect == app.Missing && !slices.Contains(out, said) {
+			out = append(out, said)
+		}
+	}
+	if more := len(out) - mostLacks; more > 0 {
+		out = append(out[:mostLacks], fmt.Sprintf("and %d things more that it does not do", more))
+	}
+	return out
 }
 
 func (r *Renderer) input(ctx context.Context, content app.Content, placement *placementv1.Placement, cluster string) (app.Input, error) {
