@@ -59,12 +59,14 @@ func (e ever) Ever(ctx context.Context, id string) (person string, from, until t
 
 func (h *house) addApprovals(ctx context.Context) error {
 	hub := h.mgr.GetClient()
+	people := &approvals.People{Now: time.Now}
 	return errors.Join(
+		people.SetupWithManager(h.mgr),
 		cases.Index(ctx, h.mgr.GetFieldIndexer()),
 		registered(metrics.Registry, approvals.Metrics(hub)),
 		(&approvals.Policies{Hub: hub}).SetupWithManager(h.mgr),
 		(&approvals.Requests{Hub: hub, Cases: h.cases, Recorder: h.recorder, Proofs: h.proofs}).SetupWithManager(h.mgr),
-		(&approvals.Progress{Hub: hub, Cases: h.cases, Events: h.mgr.GetEventRecorder("fairway-approval")}).SetupWithManager(h.mgr),
+		(&approvals.Progress{Hub: hub, Cases: h.cases, Events: h.mgr.GetEventRecorder("fairway-approval"), People: people}).SetupWithManager(h.mgr),
 	)
 }
 

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
 	approvalv1 "github.com/fairway-cloud/fairway/api/approval/v1alpha1"
@@ -27,6 +28,8 @@ type Progress struct {
 	Cases *cases.Reader
 	// Events tells people what happened. Nil: nobody is told.
 	Events events.EventRecorder
+	// People tells when who is who, or who has which role, has changed. Nil: nobody tells.
+	People *People
 }
 
 // look is how often a request is looked at that waits for a policy's budget: what others
@@ -128,7 +131,11 @@ func (r *Progress) SetupWithManager(mgr ctrl.Manager) error {
 	everything := handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, _ client.Object) []reconcile.Request {
 		return of("", func(*approvalv1.ApprovalRequest) bool { return true })(ctx)
 	})
-	return ctrl.NewControllerManagedBy(mgr).
+	made := ctrl.NewControllerManagedBy(mgr)
+	if r.People != nil {
+		made = made.WatchesRawSource(source.Channel(r.People.Changed(), everything))
+	}
+	return made.
 		Named("approval.progress").
 		For(&approvalv1.ApprovalRequest{}).
 		Watches(&approvalv1.Decision{}, handler.EnqueueRequestsFromMapFunc(func(_ context.Context, o client.Object) []reconcile.Request {
