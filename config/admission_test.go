@@ -178,6 +178,7 @@ func TestGarbageCollectorIsRefusedToo(t *testing.T) {
 // Namespaces and definitions hold many objects: they go only after somebody has
 // written on them that it is meant, and namespaces in use do not go at all.
 func TestNamespacesAndDefinitions(t *testing.T) {
+	hub.Needed(t)
 	masters := hub.Client()
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespaceOf(t, "nslife", "prod")}}
 	owner := tenant("nslife", "prod", "sit")
@@ -216,6 +217,7 @@ func TestNamespacesAndDefinitions(t *testing.T) {
 
 // Labels of namespaces that isolation rests on are Fairway's own.
 func TestNamespaceLabels(t *testing.T) {
+	hub.Needed(t)
 	masters := hub.Client()
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespaceOf(t, "labels", "prod")}}
 	for reason, body := range map[string]string{
@@ -245,6 +247,7 @@ func TestNamespaceLabels(t *testing.T) {
 
 // What others are built on stays while they name it.
 func TestInUse(t *testing.T) {
+	hub.Needed(t)
 	masters := hub.Client()
 	create(t, system(t), tenant("inuse", "uat", "prod"), cluster("inuse-1"), pool("inuse-1"),
 		object("Environment", "", "uat", map[string]any{"class": "Test"}),
@@ -267,6 +270,7 @@ func TestInUse(t *testing.T) {
 // A tenant's name does not reach into the platform's namespaces, and an
 // environment with applications stays on its list.
 func TestTenantItself(t *testing.T) {
+	hub.Needed(t)
 	masters := hub.Client()
 	for _, name := range []string{"fairway", "kube", "fairway-cluster", "kube-node"} {
 		refused(t, "belong to the platform", func() error { return masters.Create(t.Context(), tenant(name, "system")) })

@@ -34,6 +34,7 @@ func approvalRequest(namespace, name string) *unstructured.Unstructured {
 // in is a person in a login of Fairway, as the server impersonates him.
 func in(t *testing.T, session, user string, groups ...string) client.Client {
 	t.Helper()
+	hub.Needed(t)
 	config := rest.CopyConfig(hub.Config())
 	config.Impersonate = rest.ImpersonationConfig{UserName: user, Groups: groups, Extra: map[string][]string{"fairway.cloud/session": {session}}}
 	made, err := client.New(config, client.Options{Scheme: hub.Client().Scheme()})
@@ -149,6 +150,7 @@ func TestAPersonDelegatesForHimself(t *testing.T) {
 
 // Every change in production says why and under which ticket; elsewhere nothing asks.
 func TestProductionAsksForReasonAndTicket(t *testing.T) {
+	hub.Needed(t)
 	for name, class := range map[string]string{"prod": "Production", "sit": "Test"} {
 		e := object("Environment", "", name, map[string]any{"class": class})
 		allowed(t, func() error { return client.IgnoreAlreadyExists(hub.Client().Create(t.Context(), e)) })

@@ -11,6 +11,7 @@ import (
 
 // What a placement policy's own schema says of mistakes.
 func TestPlacementPoliciesAreChecked(t *testing.T) {
+	hub.Needed(t)
 	masters := hub.Client()
 	for name, c := range map[string]struct {
 		as   string

@@ -21,6 +21,7 @@ import (
 // may asks Kubernetes whether a group may do something: "<verb> <resource>[/<sub>].<group>".
 func may(t *testing.T, user string, groups []string, namespace, what string) bool {
 	t.Helper()
+	hub.Needed(t)
 	verb, rest, _ := strings.Cut(what, " ")
 	resource, group, _ := strings.Cut(rest, ".")
 	resource, sub, _ := strings.Cut(resource, "/")

@@ -17,6 +17,7 @@ func merge(text string) client.Patch { return client.RawPatch(types.MergePatchTy
 
 // What a calendar's own schema says of mistakes, each with what to write instead.
 func TestChangeCalendarsAreChecked(t *testing.T) {
+	hub.Needed(t)
 	masters := hub.Client()
 	with := func(field string, value any) map[string]any {
 		spec := map[string]any{"timeZone": "Asia/Shanghai"}
@@ -78,6 +79,7 @@ func TestChangeCalendarsAreChecked(t *testing.T) {
 
 // A freeze does not change. It is ended once, and deleted only then.
 func TestAFreezeIsEndedAndNothingElse(t *testing.T) {
+	hub.Needed(t)
 	masters := hub.Client()
 	spec := func(fields map[string]any) map[string]any {
 		s := map[string]any{"from": "2030-01-01T00:00:00Z", "reason": "year end"}

@@ -86,6 +86,7 @@ func TestWhoActsInProductionHasAReceipt(t *testing.T) {
 // changed while it was down: what goes forward is refused, and what was recorded before
 // is still found, also after the log is restored.
 func TestAServerWhoseLogWasAltered(t *testing.T) {
+	hub.Needed(t)
 	data := filepath.Join(t.TempDir(), "data")
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		t.Fatal(err)

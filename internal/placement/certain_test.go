@@ -44,7 +44,7 @@ func TestRoomIsCertain(t *testing.T) {
 		})
 	}
 	t.Logf("%d sets of instances find their hosts in any order; %d of them (%.1f %%) were refused", certain, refused, 100*float64(refused)/float64(certain))
-	if stranded < 20 {
+	if !testing.Short() && stranded < 20 {
 		t.Errorf("in %d cases something had no host at all: that says little", stranded)
 	}
 	if refused*25 > certain {

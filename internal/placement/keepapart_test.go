@@ -274,7 +274,7 @@ func TestHostsApart(t *testing.T) {
 		})
 	}
 	t.Logf("%d certain, of which %d were refused; %d refused by both", certain, wrongly, refused)
-	if certain < 100 || refused < 100 {
+	if !testing.Short() && (certain < 100 || refused < 100) {
 		t.Errorf("%d certain and %d uncertain cases say little", certain, refused)
 	}
 	if wrongly*25 > certain {

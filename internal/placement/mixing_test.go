@@ -54,7 +54,7 @@ func TestSeparate(t *testing.T) {
 		})
 	}
 	t.Logf("in %d cases hosts of their own bring more; in %d of them (%.1f %%) each size for itself could have more than was said", possible, missed, 100*float64(missed)/float64(possible))
-	if possible < 300 || missed*3 > possible {
+	if !testing.Short() && possible < 300 || missed*3 > possible {
 		t.Errorf("%d of %d: more than a third, or too few to tell", missed, possible)
 	}
 }

@@ -120,6 +120,7 @@ func TestPeopleComeAndGo(t *testing.T) {
 // A Person that the cache does not know yet is looked for on the hub itself, at
 // most once a second.
 func TestNobodyIsAskedOfTheHub(t *testing.T) {
+	hub.Needed(t)
 	now := time.Now()
 	empty := New(nothing{}, hub.Client(), func() time.Time { return now })
 	if err := hub.Client().Create(t.Context(), person("late")); err != nil {

@@ -118,6 +118,7 @@ func wait(t *testing.T, r *Rights, reason string) {
 // Whoever has the hub ask the server no more, or elsewhere, or about less, has production
 // refused until it is put back.
 func TestTheHubAsksTheServer(t *testing.T) {
+	hub.Needed(t)
 	wanted := func() *admissionv1.ValidatingWebhookConfiguration {
 		c, err := hooked.Configuration(admission.Server{URL: "https://fairway.bank.example:8443", Token: "0123456789012345678901234567890123456789", CA: []byte("-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n")})
 		if err != nil {
@@ -356,6 +357,7 @@ func TestTheRoleOfActingForPeople(t *testing.T) {
 // What does not rely on the policies goes on while they are not whole, the way back
 // above all.
 func TestGate(t *testing.T) {
+	hub.Needed(t)
 	broken := State{Reason: "the hub's policies differ", Differences: []Difference{{Kind: "X", Name: "y", What: Missing}}}
 	gate := Gate{Inner: inner{}, State: func() State { return broken }, Hub: hub.Client()}
 	for name, class := range map[string]tenancyv1.EnvironmentClass{"gprod": tenancyv1.ClassProduction, "gsit": tenancyv1.ClassTest, "gdev": tenancyv1.ClassDevelopment} {

@@ -126,7 +126,7 @@ func TestSimulateAgrees(t *testing.T) {
 			r.Fatalf("%s lost: without a place -simulated +decided\n%s", loss.Name, diff)
 		}
 	})
-	if proposed == 0 || unplaced == 0 || partly == 0 {
+	if !testing.Short() && (proposed == 0 || unplaced == 0 || partly == 0) {
 		t.Errorf("%d proposals, %d without a place and %d of a part: the fleets were too kind to show anything", proposed, unplaced, partly)
 	}
 }
@@ -219,7 +219,7 @@ func TestSimulateAgreesOnHosts(t *testing.T) {
 			}
 		}
 	})
-	if named < 10 {
+	if !testing.Short() && named < 10 {
 		t.Errorf("%d instances were on lost hosts: that says little", named)
 	}
 }

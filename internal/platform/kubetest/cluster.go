@@ -95,6 +95,15 @@ func StartFleet(t testing.TB, names []string, opts ...Option) map[string]*Cluste
 // generous rate limits.
 func (c *Cluster) Config() *rest.Config { return rest.CopyConfig(c.config) }
 
+// Needed skips the test t where there is no cluster: Main starts none under -short. Whatever is given
+// t calls it itself.
+func (c *Cluster) Needed(t testing.TB) {
+	t.Helper()
+	if c == nil {
+		t.Skip("a real API server is left out under -short")
+	}
+}
+
 // Client is a client without a cache.
 func (c *Cluster) Client() client.Client { return c.client }
 
@@ -109,6 +118,7 @@ func (c *Cluster) AuditLog() string { return c.plane.Files().AuditLog }
 // whom RBAC and admission apply.
 func (c *Cluster) UserConfig(t testing.TB, user string, groups ...string) *rest.Config {
 	t.Helper()
+	c.Needed(t)
 	authority, err := c.plane.Authority()
 	if err != nil {
 		t.Fatal(err)
@@ -136,6 +146,7 @@ func (c *Cluster) UserKubeconfig(t testing.TB, user string, groups ...string) []
 // Apply applies the manifests of a file or folder, relative to the checkout's root.
 func (c *Cluster) Apply(t testing.TB, path string) {
 	t.Helper()
+	c.Needed(t)
 	root, err := manifests.Root()
 	if err != nil {
 		t.Fatal(err)
@@ -162,6 +173,7 @@ func (c *Cluster) UserClient(t testing.TB, user string, groups ...string) client
 // Namespace makes a namespace of its own for the test and returns its name.
 func (c *Cluster) Namespace(t testing.TB) string {
 	t.Helper()
+	c.Needed(t)
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("test-%d", c.namespaces.Add(1))}}
 	if err := c.client.Create(t.Context(), namespace); err != nil {
 		t.Fatalf("could not make a namespace for the test: %v", err)

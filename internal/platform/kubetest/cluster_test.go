@@ -21,15 +21,8 @@ var hub *kubetest.Cluster
 
 func TestMain(m *testing.M) { os.Exit(kubetest.Main(m, &hub)) }
 
-func needHub(t *testing.T) {
-	t.Helper()
-	if hub == nil {
-		t.Skip("no cluster under -short")
-	}
-}
-
 func TestClusterKeepsObjects(t *testing.T) {
-	needHub(t)
+	hub.Needed(t)
 	namespace := hub.Namespace(t)
 	want := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "x"}, Data: map[string]string{"a": "b"}}
 	if err := hub.Client().Create(t.Context(), want); err != nil {
@@ -50,7 +43,7 @@ func TestClusterKeepsObjects(t *testing.T) {
 }
 
 func TestUserIsBoundByRBAC(t *testing.T) {
-	needHub(t)
+	hub.Needed(t)
 	err := hub.UserClient(t, "teller", "branch").List(t.Context(), &corev1.SecretList{})
 	if !apierrors.IsForbidden(err) {
 		t.Errorf("a person without roles must be refused, got %v", err)

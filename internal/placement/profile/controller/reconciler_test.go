@@ -76,6 +76,7 @@ type bench struct {
 
 func newBench(t *testing.T, sources ...*measure.Source) *bench {
 	t.Helper()
+	hub.Needed(t)
 	b := &bench{t: t, counting: &counting{Client: hub.Client()}, clock: clocktesting.NewFakeClock(time.Now())}
 	b.app = apptest.MobileBank(apptest.With("ledger", func(c *appv1.Component) {
 		c.Profile = &appv1.ComponentProfile{Tags: []string{"latency-sensitive"}}
@@ -337,6 +338,7 @@ func TestABadRule(t *testing.T) {
 
 // TestBounds holds what the definitions refuse, with the sentence that says what to do.
 func TestBounds(t *testing.T) {
+	hub.Needed(t)
 	made := func(change func(*placementv1.TagRuleSpec)) client.Object {
 		r := &placementv1.TagRule{ObjectMeta: metav1.ObjectMeta{Name: "bounds"}, Spec: placementv1.TagRuleSpec{Tag: "io-heavy", Query: "vector(1)", Enter: "1"}}
 		change(&r.Spec)
