@@ -332,7 +332,7 @@ func TestRacksApart(t *testing.T) {
 		}
 	})
 	t.Logf("%d of %d that were possible were refused", wrongly, possible)
-	if wrongly*50 > possible || possible < 50 {
+	if wrongly*50 > possible || !testing.Short() && possible < 50 {
 		t.Errorf("%d of %d that were possible were refused: more than one in 50", wrongly, possible)
 	}
 }
