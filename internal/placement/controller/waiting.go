@@ -107,7 +107,8 @@ func (w *Waiting) held(ctx context.Context, environment string, d *deliveryv1.De
 	if err != nil {
 		return nil, 0, err
 	}
-	automation, err := seen.Automation(ctx, w.Direct, w.Direct, waits)
+	now := w.Clock.Now()
+	automation, err := seen.Automation(ctx, w.Direct, w.Direct, waits, now)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -115,7 +116,6 @@ func (w *Waiting) held(ctx context.Context, environment string, d *deliveryv1.De
 	for _, wait := range mine {
 		n += len(wait.Seats)
 	}
-	now := w.Clock.Now()
 	held, until := lost.PlaceAnew(automation, environment, d.Spec.Application, automation.Takers(mine), n, now)
 	return held, min(max(until.Sub(now), busyPause), waitingPause), nil
 }

@@ -105,8 +105,10 @@ func TestWaitingIsReleased(t *testing.T) {
 		class  tenancyv1.EnvironmentClass
 		active string
 		brake  bool
-		want   int
-		told   bool
+		// observed is how long ago pay's virtual machines were looked at. 0: it has none.
+		observed time.Duration
+		want     int
+		told     bool
 	}{
 		"test":          {class: tenancyv1.ClassTest, want: 1},
 		"development":   {class: tenancyv1.ClassDevelopment, want: 1},
@@ -114,10 +116,15 @@ func TestWaitingIsReleased(t *testing.T) {
 		"production":    {class: tenancyv1.ClassProduction, told: true},
 		"unknown":       {told: true},
 		"being changed": {class: tenancyv1.ClassTest, active: "pay-2"},
+		"in doubt":      {class: tenancyv1.ClassTest, observed: 25 * time.Hour},
+		"not in doubt":  {class: tenancyv1.ClassTest, observed: 23 * time.Hour, want: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHub(t)
 			d := h.waiting(c.class, cell, 1, 2)
+			if c.observed > 0 {
+				h.machines(c.observed)
+			}
 			if c.active != "" {
 				h.holds(c.active)
 			}
@@ -302,6 +309,17 @@ func TestWhatWaitsIsProposed(t *testing.T) {
 				t.Errorf("%d proposals are left", len(left))
 			}
 		})
+	}
+}
+
+// machines has an import of one virtual machine of application pay, made so long ago.
+func (h *hub) machines(ago time.Duration) {
+	h.t.Helper()
+	m := &placementv1.MachineImport{ObjectMeta: metav1.ObjectMeta{Namespace: "retail-prod", Name: "pay-cmdb"}}
+	m.Spec.Application, m.Spec.Source, m.Spec.ObservedAt = "pay", "cmdb", metav1.NewTime(time.Now().Add(-ago))
+	m.Spec.Instances = []placementv1.MachineInstance{{Component: "account", DCN: "dcn-east-1", DataCenter: "dc-east", Rack: "east-a", Seat: 9}}
+	if err := h.Create(h.t.Context(), m); err != nil {
+		h.t.Fatal(err)
 	}
 }
 

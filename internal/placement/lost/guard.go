@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/fairway-cloud/fairway/internal/placement"
 )
 
 // Guard names what holds something back.
@@ -157,11 +159,14 @@ func spent(s Seen, cluster string, per time.Duration, now time.Time) (n int, unt
 
 // PlaceAnew says what keeps automation from having n instances of an application placed
 // anew that wait for room (cause NoRoom), and when that may be over by the clock alone; nil:
-// nothing does. They go to whichever of the clusters has room, so that none of these may be
+// nothing does. What is known of its virtual machines must not be in doubt. They go to whichever of the clusters has room, so that none of these may be
 // past its budget with them.
 func PlaceAnew(s Seen, environment, application string, clusters []string, n int, now time.Time) (held []Held, until time.Time) {
 	held = guards(s, environment)
 	policy := s.policy(environment)
+	if why := placement.Unsure(s.Fleet.Machines, application); why != "" {
+		held = append(held, Held{Environment: environment, Application: application, Guard: GuardUnsure, Why: why})
+	}
 	for _, cluster := range slices.Sorted(slices.Values(clusters)) {
 		moved, end := spent(s, cluster, policy.Per, now)
 		if moved+n <= policy.Budget {

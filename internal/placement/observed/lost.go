@@ -76,7 +76,7 @@ func (w World) Lost(ctx context.Context, cached, direct client.Reader, now time.
 	if err != nil {
 		return seen, nil, err
 	}
-	if seen, err = w.Automation(ctx, cached, direct, waits); err != nil {
+	if seen, err = w.Automation(ctx, cached, direct, waits, now); err != nil {
 		return seen, nil, err
 	}
 	seen.Fleet = w.Snapshot(now)
@@ -144,8 +144,10 @@ func (w World) proposal(application string) func(name string) *lost.Proposal {
 }
 
 // Automation gathers what automation is held back by: the clusters and what holds for them,
-// the Releases that it started, and Brakes, past the cache. waits are those of Waits.
-func (w World) Automation(ctx context.Context, releases, direct client.Reader, waits map[string][]placement.Wait) (seen lost.Seen, err error) {
+// what is known of virtual machines, the Releases that it started, and Brakes, past the cache.
+// waits are those of Waits.
+func (w World) Automation(ctx context.Context, releases, direct client.Reader, waits map[string][]placement.Wait, now time.Time) (seen lost.Seen, err error) {
+	seen.Fleet.Machines = Machines(w.Machines.Items, w.Placements.Items, now)
 	seen.Policies = map[string]lost.Policy{}
 	for i := range w.Clusters.Items {
 		c := clusterSeen(&w.Clusters.Items[i])
