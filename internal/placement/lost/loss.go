@@ -13,7 +13,8 @@ import (
 	"github.com/fairway-cloud/fairway/internal/placement"
 )
 
-// mostWait is how long something that comes and goes is waited for at most.
+// mostWait is how long something that comes and goes is waited for at most, unless policy waits
+// longer for it the first time already.
 const mostWait = 2 * time.Hour
 
 // Loss is a place of one environment that is away.
@@ -101,10 +102,11 @@ func backedOff(after time.Duration, times int) time.Duration {
 	if times < 2 {
 		return after
 	}
-	for ; times > 1 && after < mostWait; times-- {
+	most := max(after, mostWait)
+	for ; times > 1 && after < most; times-- {
 		after *= 2
 	}
-	return min(after, mostWait)
+	return min(after, most)
 }
 
 // offers reports whether any pool has a host that is ready in a rack of a site.
