@@ -88,7 +88,7 @@ func (l *Lost) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result, erro
 	}
 	if w.AllWell() && len(waits) == 0 {
 		l.told.well()
-		return patch.Settle(ctrl.Result{}, l.fits(ctx, lost.Decision{}, nil))
+		return patch.Settle(ctrl.Result{}, l.fits(ctx, lost.Decision{}))
 	}
 	if err := l.Direct.List(ctx, &w.Placements); err != nil {
 		return ctrl.Result{}, fmt.Errorf("could not read what is reserved: %w", err)
@@ -98,7 +98,7 @@ func (l *Lost) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result, erro
 		return ctrl.Result{}, err
 	}
 	decision := lost.Decide(seen, now)
-	err = errors.Join(l.carryOut(ctx, decision.Actions), l.fits(ctx, decision, left))
+	err = errors.Join(l.carryOut(ctx, decision.Actions), l.fits(ctx, decision))
 	l.tell(ctx, seen, decision, left)
 	switch {
 	case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err):

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -26,7 +25,7 @@ const mostFits = 4096
 // fits says on each application, in the condition Fits, that some of its instances find no
 // place, and takes it back when they do. Where nobody can tell, what was said stands. It
 // writes only what has changed.
-func (l *Lost) fits(ctx context.Context, d lost.Decision, left []string) error {
+func (l *Lost) fits(ctx context.Context, d lost.Decision) error {
 	var all appv1.ApplicationList
 	// What is changed is copied first.
 	if err := l.Hub.List(ctx, &all, client.UnsafeDisableDeepCopy); err != nil {
@@ -43,7 +42,7 @@ func (l *Lost) fits(ctx context.Context, d lost.Decision, left []string) error {
 		a := &all.Items[i]
 		name := a.Namespace + "/" + a.Name
 		u, is := lacks[name]
-		if !is && (meta.FindStatusCondition(a.Status.Conditions, appv1.ConditionFits) == nil || undecided(name, d, left)) {
+		if !is && (meta.FindStatusCondition(a.Status.Conditions, appv1.ConditionFits) == nil || slices.Contains(d.Undecided, name)) {
 			continue
 		}
 		after := a.DeepCopy()
@@ -71,10 +70,4 @@ func reasonOf(u lost.Unplaced) string {
 		return appv1.ReasonNowhereElse
 	}
 	return appv1.ReasonWouldNotFit
-}
-
-// undecided reports whether nobody can say now if an application's instances find a place.
-func undecided(name string, d lost.Decision, left []string) bool {
-	return slices.Contains(d.Undecided, name) ||
-		slices.ContainsFunc(left, func(why string) bool { return strings.HasPrefix(why, "application "+name+":") })
 }

@@ -17,6 +17,7 @@ import (
 	deliveryv1 "github.com/fairway-cloud/fairway/api/delivery/v1alpha1"
 	fleetv1 "github.com/fairway-cloud/fairway/api/fleet/v1alpha1"
 	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
+	tenancyv1 "github.com/fairway-cloud/fairway/api/tenancy/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/placement/controller"
 	"github.com/fairway-cloud/fairway/internal/placement/placementtest"
 )
@@ -90,6 +91,42 @@ func TestAnApplicationSaysThatItWouldNotFit(t *testing.T) {
 		if p.Spec.Application == "pay" && p.Spec.Cause != nil {
 			t.Errorf("%s was proposed for pay, which does not fit", p.Name)
 		}
+	}
+}
+
+// Nobody can read the Revision that runs, or its tenant: what is proposed stands and its room is
+// held, and what was said of the application stands.
+func TestWhatCannotBeReadIsLeftAsItIs(t *testing.T) {
+	for name, gone := range map[string]func(revision *appv1.Revision) client.Object{
+		"revision": func(revision *appv1.Revision) client.Object { return revision },
+		"tenant": func(*appv1.Revision) client.Object {
+			return &tenancyv1.Tenant{ObjectMeta: metav1.ObjectMeta{Name: "retail"}}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, nil)
+			for _, name := range []string{"pay", "loan"} {
+				if err := s.Create(t.Context(), &appv1.Application{ObjectMeta: metav1.ObjectMeta{Namespace: "retail-prod", Name: name}}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_, pay := s.run("pay", 4)
+			_, loan := s.run("loan", 20)
+			s.racks(0, 4)
+			s.pass(5 * time.Minute)
+			if n, c := len(s.proposals()), s.fits("loan"); n != 1 || c == nil {
+				t.Fatalf("%d proposals and %+v: want one for pay, and no place for loan", n, c)
+			}
+			for _, revision := range []*appv1.Revision{pay, loan} {
+				if err := s.Delete(t.Context(), gone(revision)); client.IgnoreNotFound(err) != nil {
+					t.Fatal(err)
+				}
+			}
+			s.pass(time.Minute)
+			if n, c := len(s.proposals()), s.fits("loan"); n != 1 || c == nil {
+				t.Errorf("%d proposals and %+v: want both as they were", n, c)
+			}
+		})
 	}
 }
 

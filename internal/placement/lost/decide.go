@@ -182,10 +182,12 @@ func (d *deciding) environment(name string) {
 	}
 }
 
-// strays withdraws what is proposed for applications that run no more.
+// strays withdraws what is proposed for applications that run no more. Of those that run and that
+// nobody can read, nobody can tell.
 func (d *deciding) strays(apps []Application) {
+	d.Undecided = append(d.Undecided, slices.Sorted(slices.Values(d.seen.Unread))...)
 	for _, p := range d.proposals("") {
-		if !slices.ContainsFunc(apps, func(a Application) bool { return a.Request.Application == p.Application }) {
+		if !slices.Contains(d.seen.Unread, p.Application) && !slices.ContainsFunc(apps, func(a Application) bool { return a.Request.Application == p.Application }) {
 			d.do(Withdraw{Proposal: p, Why: "the application runs no more"})
 		}
 	}

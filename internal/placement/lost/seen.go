@@ -22,6 +22,9 @@ type Seen struct {
 	Racks []Rack
 	// Applications that run, with the Placement that each runs by.
 	Applications []Application
+	// Unread are applications ("<namespace>/<name>") that run, and of which nobody can read what
+	// they ask for: what was proposed for them and said of them stands.
+	Unread []string
 	// Proposals that hold room and that no Release uses.
 	Proposals []Proposal
 	// Started are the Releases that automation started, after a loss and for room.

@@ -36,6 +36,8 @@ type stage struct {
 	// ran before.
 	made int
 	used []lost.Proposal
+	// unread are the applications of which nobody can read what they ask for.
+	unread []lost.Application
 }
 
 // rack is one of pool p, as it is when its hosts answer.
@@ -95,6 +97,15 @@ func (s *stage) do(verb string, w []string) []string {
 			cluster, host, _ := strings.Cut(at, "/")
 			a.Silent = append(a.Silent, placement.Sits{Component: w[1], Seat: int32(s.number(seat)), Cluster: cluster, Host: host})
 		}
+	case "unread": // unread NAMESPACE/APP: nobody can read what it asks for
+		s.unread = append(s.unread, *s.application(w[0]))
+		s.seen.Unread = append(s.seen.Unread, w[0])
+		s.stop(w[0])
+	case "read": // read NAMESPACE/APP: it can be read again
+		s.seen.Applications = append(s.seen.Applications, s.unread...)
+		s.seen.Unread, s.unread = nil, nil
+	case "gone": // gone NAMESPACE/APP: it runs no more
+		s.stop(w[0])
 	case "brake": // brake NAME ENVIRONMENT REASON…
 		s.seen.Brakes = append(s.seen.Brakes, lost.Brake{Name: w[0], Environments: []string{w[1]}, By: "li.na", Reason: strings.Join(w[2:], " ")})
 	case "release": // release BRAKE
@@ -161,6 +172,11 @@ func (s *stage) application(name string) *lost.Application {
 		s.t.Fatalf("no application %s", name)
 	}
 	return &s.seen.Applications[i]
+}
+
+// stop has an application be none of those that run.
+func (s *stage) stop(name string) {
+	s.seen.Applications = slices.DeleteFunc(s.seen.Applications, func(a lost.Application) bool { return a.Request.Application == name })
 }
 
 // wait has the first instances of a component in a rack wait for room.
@@ -367,7 +383,7 @@ func (s *stage) reserve() {
 			f.Reserved = append(f.Reserved, placement.Reservation{Application: application, Tenant: tenant, Environment: environment, Placement: name, Assignment: a})
 		}
 	}
-	for _, a := range s.seen.Applications {
+	for _, a := range slices.Concat(s.seen.Applications, s.unread) {
 		hold(a.Request.Application, a.Request.Previous, a.Placement)
 	}
 	for _, p := range s.seen.Proposals {
@@ -413,6 +429,9 @@ func (s *stage) tick() []string {
 		}
 		for _, h := range d.Held {
 			out = append(out, fmt.Sprintf("held by %s: %s%s", h.Guard, prefixed(h.Application), h.Why))
+		}
+		for _, name := range slices.Compact(slices.Sorted(slices.Values(d.Undecided))) {
+			out = append(out, "nobody can tell of "+name)
 		}
 		for _, u := range d.Unplaced {
 			out = append(out, fmt.Sprintf("no place for %s: %s", u.Application, u))

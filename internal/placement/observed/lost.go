@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -103,6 +104,11 @@ func (w World) Lost(ctx context.Context, cached, direct client.Reader, now time.
 		held[name] = append(held[name], *p)
 		if p.Spec.Cause != nil && p.Status.Release == "" {
 			seen.Proposals = append(seen.Proposals, lost.Proposal{Application: name, Name: p.Name, Revision: p.Spec.Revision, Cause: *p.Spec.Cause, Assignments: Assignments(p)})
+		}
+	}
+	for name, placements := range held {
+		if InForce(placements) != nil && !slices.ContainsFunc(requests, func(r placement.Request) bool { return r.Application == name }) {
+			seen.Unread = append(seen.Unread, name)
 		}
 	}
 	for _, r := range requests {
