@@ -50,6 +50,7 @@ check: $(LINT) ## Lints, and fails when generated files are stale.
 	$(LINT) run ./...
 	go mod tidy -diff
 	cd kubebox && go mod tidy -diff
+	cd karmabox && go mod tidy -diff
 	hack/check-generated.sh
 
 .PHONY: generate

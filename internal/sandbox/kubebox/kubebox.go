@@ -125,7 +125,7 @@ func ReadyPath(source, bundle string) (string, error) {
 func readyPath(bundle, sum string) string { return filepath.Join(bundle, "bin", "kubebox-"+sum) }
 
 // Hash is the first 16 hex digits of the SHA-256 over the module files, the Go
-// files and the build flags of the folder source.
+// files, tests aside, and the build flags of the folder source.
 func Hash(source string) (string, error) {
 	var files []string
 	err := filepath.WalkDir(source, func(path string, entry fs.DirEntry, err error) error {
@@ -133,7 +133,7 @@ func Hash(source string) (string, error) {
 			return err
 		}
 		name := entry.Name()
-		if !entry.IsDir() && (name == "go.mod" || name == "go.sum" || strings.HasSuffix(name, ".go")) {
+		if !entry.IsDir() && (name == "go.mod" || name == "go.sum" || strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go")) {
 			files = append(files, path)
 		}
 		return nil

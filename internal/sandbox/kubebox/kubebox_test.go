@@ -37,6 +37,7 @@ func TestHash(t *testing.T) {
 	}{
 		"nothing":   {reason: "the same sources in another folder are the same binary", change: func(string) {}, same: true},
 		"text file": {reason: "a note beside the code builds nothing else", change: func(dir string) { write(dir, "notes.md", "x") }, same: true},
+		"test":      {reason: "a measurement beside the code builds nothing else", change: func(dir string) { write(dir, "cmd/main_test.go", "package main") }, same: true},
 		"module":    {reason: "another version of a module is another binary", change: func(dir string) { write(dir, "go.mod", "module y") }},
 		"code":      {reason: "other code is another binary", change: func(dir string) { write(dir, "cmd/main.go", "package main //") }},
 		"new file":  {reason: "a new file is another binary", change: func(dir string) { write(dir, "cmd/b.go", "package main") }},
