@@ -6,15 +6,17 @@ package beside
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"sync"
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/watch"
+	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/fairway-cloud/fairway/internal/platform/kubetest"
@@ -27,33 +29,47 @@ type book struct {
 	first, last time.Time
 	done        map[string]*unstructured.Unstructured
 	changed     chan struct{}
-	ended       error
 }
 
-// open follows a kind in the namespace until the test ends.
+// open follows a kind in the namespace until the test ends; where the API server ends the
+// watch it goes on from there.
 func open(t *testing.T, c *kubetest.Cluster, kind schema.GroupVersionKind, settled func(*unstructured.Unstructured) bool) *book {
 	t.Helper()
 	hub, err := client.NewWithWatch(c.Config(), client.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	list := &unstructured.UnstructuredList{}
-	list.SetGroupVersionKind(kind)
-	w, err := hub.Watch(t.Context(), list, client.InNamespace(namespace))
-	if err != nil {
-		t.Fatal(err)
+	list := func() *unstructured.UnstructuredList {
+		l := &unstructured.UnstructuredList{}
+		l.SetGroupVersionKind(kind)
+		return l
 	}
 	b := &book{done: map[string]*unstructured.Unstructured{}, changed: make(chan struct{}, 1)}
-	var following sync.WaitGroup
-	following.Go(func() {
-		for event := range w.ResultChan() {
-			if o, is := event.Object.(*unstructured.Unstructured); is && event.Type != watch.Deleted && settled(o) {
-				b.note(o)
-			}
+	note := func(o any) {
+		if o, is := o.(*unstructured.Unstructured); is && settled(o) {
+			b.note(o)
 		}
-		b.end(errors.New("the watch has ended"))
+	}
+	_, following := toolscache.NewInformerWithOptions(toolscache.InformerOptions{
+		ListerWatcher: &toolscache.ListWatch{
+			ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+				l := list()
+				return l, hub.List(ctx, l, &client.ListOptions{Namespace: namespace, Raw: &o})
+			},
+			WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+				return hub.Watch(ctx, list(), &client.ListOptions{Namespace: namespace, Raw: &o})
+			},
+		},
+		ObjectType: &unstructured.Unstructured{},
+		Handler:    toolscache.ResourceEventHandlerFuncs{AddFunc: note, UpdateFunc: func(_, now any) { note(now) }},
 	})
-	t.Cleanup(func() { w.Stop(); following.Wait() })
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	var done sync.WaitGroup
+	done.Go(func() { following.RunWithContext(ctx) })
+	t.Cleanup(func() { stop(); done.Wait() })
+	if !toolscache.WaitForCacheSync(t.Context().Done(), following.HasSynced) {
+		t.Fatal("the watch did not start")
+	}
 	return b
 }
 
@@ -70,13 +86,6 @@ func (b *book) note(o *unstructured.Unstructured) {
 	b.tell()
 }
 
-func (b *book) end(why error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.ended = why
-	b.tell()
-}
-
 func (b *book) tell() {
 	select {
 	case b.changed <- struct{}{}:
@@ -88,13 +97,10 @@ func (b *book) tell() {
 func (b *book) wait(ctx context.Context, n int) error {
 	for {
 		b.mu.Lock()
-		have, ended := len(b.done), b.ended
+		have := len(b.done)
 		b.mu.Unlock()
 		if have >= n {
 			return nil
-		}
-		if ended != nil {
-			return fmt.Errorf("%d of %d are there: %w", have, n, ended)
 		}
 		select {
 		case <-b.changed:
