@@ -42,7 +42,7 @@ type fleet struct{ hosts, cpu int }
 // smaller ones where two of them in each rack would be too many.
 func fleetFor(applications, percent int) fleet {
 	cores := applications * instances * instanceCPU * percent / 100 / 1000
-	f := fleet{hosts: max(2, cores/clusters/racks/hostCPU)}
+	f := fleet{hosts: max(2, (cores+clusters*racks*hostCPU-1)/(clusters*racks*hostCPU))}
 	f.cpu = max(1, min(hostCPU, cores/clusters/racks/f.hosts))
 	return f
 }
