@@ -231,7 +231,7 @@ func homeless(t *testing.T, f fleet, all []placementv1.Placement) int {
 		for _, a := range all[i].Spec.Assignments {
 			count += len(a.Seats)
 			for range a.Seats {
-				seats = append(seats, seat{a.Cell.Cluster, a.Hosts, a.CPU.MilliValue()})
+				seats = append(seats, seat{a.Cell.Cluster, all[i].Spec.HostsOf(a), a.CPU.MilliValue()})
 			}
 		}
 		if count != instances {
