@@ -5,14 +5,10 @@ package bank
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/fairway-cloud/fairway/internal/cli/config"
 	"github.com/fairway-cloud/fairway/internal/sandbox/control"
@@ -122,7 +118,7 @@ func startServer(ctx context.Context, s *daemon.Sandbox, _ *topology.Sandbox) er
 		}, append(witness, more...)...),
 		Env:     []string{"GOMEMLIMIT=600MiB"},
 		LogFile: s.LogFile(serverProcess),
-		Ready:   ready("https://"+address+"/readyz", authority.CertPEM()),
+		Ready:   supervise.Answers("https://"+address+"/readyz", authority.CertPEM()),
 	})
 	if err != nil {
 		return err
@@ -150,28 +146,3 @@ func knowPrometheus(s *daemon.Sandbox, dir string) ([]string, error) {
 }
 
 func clientFile(s *daemon.Sandbox) string { return s.Options.Folder.Path(config.SandboxFile) }
-
-// ready asks a server, one with a certificate of our own where an authority is given.
-func ready(url string, authority []byte) func(context.Context) error {
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(authority)
-	client := &http.Client{
-		Timeout:   2 * time.Second,
-		Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}},
-	}
-	return func(ctx context.Context) error {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-		if err != nil {
-			return err
-		}
-		response, err := client.Do(request)
-		if err != nil {
-			return err
-		}
-		defer response.Body.Close()
-		if response.StatusCode != http.StatusOK {
-			return fmt.Errorf("%s answered %s", url, response.Status)
-		}
-		return nil
-	}
-}

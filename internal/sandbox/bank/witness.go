@@ -37,7 +37,7 @@ func startWitness(ctx context.Context, s *daemon.Sandbox, data string) ([]string
 		},
 		Env:     []string{"GOMEMLIMIT=128MiB"},
 		LogFile: s.LogFile(witnessProcess),
-		Ready:   ready("http://"+address+"/healthz", nil),
+		Ready:   supervise.Answers("http://"+address+"/healthz", nil),
 	})
 	if err != nil {
 		return nil, err

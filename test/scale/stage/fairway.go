@@ -7,12 +7,8 @@
 package stage
 
 import (
-	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -118,7 +114,7 @@ func (f *Fairway) serve(o Options) {
 	certificate, key, ca := f.file("tls.crt", pair.Cert), f.file("tls.key", pair.Key), f.file("ca.crt", authority.CertPEM())
 	data := filepath.Join(f.Dir, "data")
 	f.Process = kubetest.Run(f.t, supervise.Process{
-		Name: "fairway", LogFile: f.Log(), Ready: answers("https://"+f.Address+"/readyz", authority.CertPEM()),
+		Name: "fairway", LogFile: f.Log(), Ready: supervise.Answers("https://"+f.Address+"/readyz", authority.CertPEM()),
 		Argv: []string{
 			filepath.Join(f.Dir, "fairway"), "server", "--kubeconfig=" + kubeconfig, "--listen=" + f.Address, "--tls-cert=" + certificate, "--tls-key=" + key,
 			"--data-dir=" + data, "--hooks=https://" + f.Address, "--hooks-ca=" + ca, "--allow-loopback-members", "--pprof-address=" + f.Profile, "--metrics-address=" + f.Metrics,
@@ -163,28 +159,6 @@ func (f *Fairway) file(name string, content []byte) string {
 func (f *Fairway) Say(format string, args ...any) {
 	f.t.Helper()
 	f.t.Logf("%6s  %s", time.Since(f.began).Round(time.Second/10), fmt.Sprintf(format, args...))
-}
-
-// answers asks a server whether it is ready.
-func answers(url string, authority []byte) func(context.Context) error {
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(authority)
-	asks := &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}}}
-	return func(ctx context.Context) error {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-		if err != nil {
-			return err
-		}
-		response, err := asks.Do(request)
-		if err != nil {
-			return err
-		}
-		defer response.Body.Close() //nolint:errcheck // only read
-		if response.StatusCode != http.StatusOK {
-			return fmt.Errorf("%s answered %s", url, response.Status)
-		}
-		return nil
-	}
 }
 
 func free(t *testing.T) string {
