@@ -195,6 +195,7 @@ func (h *house) addReleases(context.Context) error {
 		Stored:    h.delivery.Library.Stored,
 		Instances: &release.Finder{Hub: hub, Members: h.members}, Stops: h.stops,
 		Gate: h.gate, Brakes: &placement.Brakes{Direct: direct, Kept: h.stops.Braked}, Recorder: h.recorder, Clock: clock.RealClock{}, Events: h.mgr.GetEventRecorder("fairway-release"),
+		Gather: 500 * time.Millisecond,
 	}).SetupWithManager(h.mgr)
 }
 

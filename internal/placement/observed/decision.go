@@ -22,7 +22,7 @@ func SpecOf(application, revision string, d placement.Decision, by placementv1.D
 	for _, a := range d.Assignments {
 		one := placementv1.Assignment{
 			Component: a.Component, Template: a.Template, Cell: placementv1.Cell(a.Cell), Block: a.Block,
-			Seats: append([]int32{}, a.Seats...),
+			Seats:  append([]int32{}, a.Seats...),
 			CPU:    *resource.NewMilliQuantity(a.Size.CPU, resource.DecimalSI),
 			Memory: *resource.NewQuantity(a.Size.Memory, resource.BinarySI), MaxPerHost: a.MaxPerHost, Architectures: a.Archs,
 		}

@@ -54,7 +54,11 @@ type Reconciler struct {
 	// Events tells people what happened. Nil: nobody is told.
 	Events events.EventRecorder
 	Limits release.Limits
+	// Gather is for how long words of progress wait for those of other clusters, so that they
+	// are written together. Steps never wait. 0: each is written at once.
+	Gather time.Duration
 
+	words words
 	// turns lets one Release of an application go on at a time: what takes an application
 	// over begins when the step of the Release that had it has ended.
 	turns turns.Turns
@@ -100,6 +104,7 @@ func (r *Reconciler) idle(ctx context.Context, cached *releasev1.Release) (next 
 		return 0, true
 	}
 	if over, err := r.over(ctx, r.Hub, cached); over || err != nil {
+		r.words.said(client.ObjectKeyFromObject(cached))
 		return 0, over
 	}
 	if release.StoppedSince(cached) {
@@ -111,10 +116,21 @@ func (r *Reconciler) idle(ctx context.Context, cached *releasev1.Release) (next 
 		return 0, false
 	}
 	decision := release.Plan(seen, r.Clock.Now())
+	of := client.ObjectKeyFromObject(cached)
 	if len(decision.Actions) > 0 || report(rel, decision, nil, r.Clock.Now()) != nil {
+		r.words.said(of)
 		return 0, false
 	}
-	return decision.Next, equality.Semantic.DeepEqual(cached.Status, rel.Status)
+	if equality.Semantic.DeepEqual(cached.Status, rel.Status) {
+		r.words.said(of)
+		return decision.Next, true
+	}
+	if onlyWords(&cached.Status, &rel.Status) {
+		left := r.words.wait(of, r.Gather, r.Clock.Now())
+		return left, left > 0
+	}
+	r.words.said(of)
+	return 0, false
 }
 
 // goOn decides and acts until something is awaited. What is written on the way to the first
