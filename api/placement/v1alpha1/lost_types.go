@@ -58,7 +58,8 @@ type LostPolicy struct {
 }
 
 // LostAfter is how long something is away before it counts as lost. Something that comes
-// and goes counts later each time: twice as long, up to two hours.
+// and goes counts later each time: twice as long, up to two hours, or up to what is said here
+// where that is longer.
 type LostAfter struct {
 	// rack of which no host reports that it is ready, while its cluster answers.
 	// Default: 5m.
@@ -116,15 +117,16 @@ type Cause struct {
 	// kind says why.
 	// +required
 	Kind CauseKind `json:"kind"`
-	// places that are lost, or are back. None for NoRoom.
+	// places that are lost, or are back. None for NoRoom. All of them are listed, as many as
+	// the Placement in force may have cells: the way back and what is to be cut off go by them.
 	// +required
 	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:MaxItems=4096
 	Places []LostPlace `json:"places"`
 	// waits are the instances that have no host, for NoRoom.
 	// +optional
 	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:MaxItems=4096
 	Waits []RoomWait `json:"waits,omitempty"`
 	// from is the Placement in force that the proposal starts from. Once another is in
 	// force the proposal is of no use.
@@ -141,7 +143,8 @@ type Cause struct {
 	// +listMapKey=cluster
 	// +kubebuilder:validation:MaxItems=200
 	Gains []ClusterGain `json:"gains,omitempty"`
-	// check lists what a person makes sure of before a Release uses it.
+	// check lists what a person makes sure of before a Release uses it; of many places the first
+	// are named and the others counted.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
@@ -167,7 +170,7 @@ type LostPlace struct {
 	Kind LostKind `json:"kind"`
 	// name of it. A rack is named "<data centre>/<rack>".
 	// +required
-	// +kubebuilder:validation:MaxLength=80
+	// +kubebuilder:validation:MaxLength=128
 	Name string `json:"name"`
 	// since when it is away, or back.
 	// +required

@@ -98,14 +98,15 @@ func (l *Lost) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result, erro
 		return ctrl.Result{}, err
 	}
 	decision := lost.Decide(seen, now)
-	err = errors.Join(l.carryOut(ctx, decision.Actions), l.fits(ctx, decision))
+	refused, err := l.carryOut(ctx, &decision)
+	err = errors.Join(err, l.fits(ctx, decision))
 	l.tell(ctx, seen, decision, left)
 	switch {
 	case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err):
 		return ctrl.Result{RequeueAfter: afresh}, nil
 	case err != nil:
 		return ctrl.Result{}, err
-	case len(decision.Actions) > 0:
+	case len(decision.Actions) > refused:
 		return ctrl.Result{RequeueAfter: afresh}, nil
 	}
 	return ctrl.Result{RequeueAfter: nextLook(decision, now)}, nil
@@ -123,17 +124,33 @@ func nextLook(d lost.Decision, now time.Time) time.Duration {
 }
 
 // carryOut does what was decided. What failed keeps nothing else from being done: what
-// stops automation comes first.
-func (l *Lost) carryOut(ctx context.Context, actions []lost.Action) error {
+// stops automation comes first. What cannot be stored is that application's matter, and is
+// noted in the decision; refused counts it.
+func (l *Lost) carryOut(ctx context.Context, decision *lost.Decision) (refused int, err error) {
 	var errs []error
 	for _, stops := range []bool{true, false} {
-		for _, action := range actions {
-			if stopping(action) == stops {
-				errs = append(errs, l.act(ctx, action))
+		for _, action := range decision.Actions {
+			if stopping(action) != stops {
+				continue
 			}
+			err := l.act(ctx, action)
+			if p, is := action.(lost.Propose); is && unstorable(err) {
+				decision.Refused(p, err.Error())
+				refused++
+				continue
+			}
+			errs = append(errs, err)
 		}
 	}
-	return errors.Join(errs...)
+	return refused, errors.Join(errs...)
+}
+
+// errTooLarge is what no Placement holds: who divides the application is told by the message.
+var errTooLarge = errors.New("it is too large for one placement")
+
+// unstorable reports whether a proposal can never be stored as it is.
+func unstorable(err error) bool {
+	return errors.Is(err, errTooLarge) || apierrors.IsInvalid(err) || apierrors.IsRequestEntityTooLargeError(err)
 }
 
 func stopping(a lost.Action) bool {
@@ -232,15 +249,7 @@ func (l *Lost) withdraw(ctx context.Context, a lost.Withdraw) error {
 // propose stores a Placement that no Release asked for.
 func (l *Lost) propose(ctx context.Context, a lost.Propose) error {
 	namespace, application, _ := strings.Cut(a.Application.Request.Application, "/")
-	w, err := observed.Read(ctx, l.Hub, l.Hub)
-	if err != nil {
-		return err
-	}
-	_, by, err := w.Policy(a.Application.Request.Environment)
-	if err != nil {
-		return err
-	}
-	spec, err := observed.SpecOf(application, a.Application.Revision, a.Decision, by)
+	spec, err := observed.SpecOf(application, a.Application.Revision, a.Decision, a.Application.By)
 	if err != nil {
 		return err
 	}
@@ -252,7 +261,7 @@ func (l *Lost) propose(ctx context.Context, a lost.Propose) error {
 	case err != nil:
 		return err
 	case why != "":
-		return fmt.Errorf("could not propose a placement of application %q: %s", application, why)
+		return fmt.Errorf("could not propose a placement of application %q: %w: %s", application, errTooLarge, why)
 	}
 	spec.ExpiresAt = metav1.NewTime(l.Clock.Now().Add(cmp.Or(l.Expiry, DefaultExpiry)).Truncate(time.Second))
 	made := &placementv1.Placement{

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -43,6 +44,8 @@ type site struct {
 	acts   []string
 	// writes counts what is written, fail is the number of the write that is cut off.
 	writes, fail int
+	// refuse is the application whose Placements the hub does not take.
+	refuse string
 }
 
 // Intent implements audit.Recorder.
@@ -70,6 +73,9 @@ func newSite(t *testing.T, policy *placementv1.LostPolicy) *site {
 		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
 			if err := s.cut(); err != nil {
 				return err
+			}
+			if p, is := o.(*placementv1.Placement); is && p.Spec.Application == s.refuse {
+				return apierrors.NewInvalid(placementv1.GroupVersion.WithKind("Placement").GroupKind(), p.Name, nil)
 			}
 			o.SetCreationTimestamp(metav1.NewTime(s.clock.Now()))
 			o.SetUID(types.UID(fmt.Sprintf("u-%d", s.writes)))

@@ -46,7 +46,7 @@ func (d *deciding) proposeLost(p wanted, decided placement.Partly) {
 		return
 	}
 	moved := p.hit.without(left)
-	p.Cause.Check = append(checks(moved), p.told(left)...)
+	p.Cause.Check = bounded(append(checks(moved), p.told(left)...))
 	for _, c := range moved.moves {
 		if c.Sole() != "" {
 			p.Cause.Fence = append(p.Cause.Fence, c.Name)

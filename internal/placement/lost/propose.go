@@ -58,7 +58,7 @@ func (d *deciding) hit(a Application) hit {
 				}
 			}
 			h.staying += n
-			h.stays = append(h.stays, fmt.Sprintf("%s of component %s in %s have %s volumes, which do not move: they come back with the place, or are restored", instances(n), c.Name, strings.Join(where, ", "), kind))
+			h.stays = append(h.stays, fmt.Sprintf("%s of component %s in %s have %s volumes, which do not move: they come back with the place, or are restored", instances(n), c.Name, strings.Join(few(where, mostPlaces, "places"), ", "), kind))
 			continue
 		}
 		h.moves = append(h.moves, c)
@@ -177,16 +177,24 @@ func (d *deciding) heirs(a Application, g gone) (heirs map[string]string, notes 
 // checks say what a person makes sure of first.
 func checks(h hit) []string {
 	var out []string
+	more, others := 0, 0
 	for _, p := range h.places {
 		what := fmt.Sprintf("%s %s", word(p.Kind), p.Name)
 		if h.in(what) == 0 {
 			continue // its instances have gone elsewhere before, or stay
+		}
+		if len(out) == mostChecked {
+			more, others = more+1, others+h.in(what)
+			continue
 		}
 		silent := "has not answered"
 		if p.Kind == placementv1.LostRack {
 			silent = "has had no host that answers"
 		}
 		out = append(out, fmt.Sprintf("%s %s since %s: its %s may still run, and would run twice", what, silent, clock(p.Since.Time), instances(h.in(what))))
+	}
+	if more > 0 {
+		out = append(out, fmt.Sprintf("so it is with %d places more: their %s may still run, and would run twice", more, instances(others)))
 	}
 	for _, c := range h.moves {
 		switch why := c.Sole(); {
@@ -196,7 +204,7 @@ func checks(h hit) []string {
 			out = append(out, fmt.Sprintf("component %s %s: cut its old hosts off first (power or network), and say in the release how that was done (--fenced)", c.Name, why))
 		}
 	}
-	return append(out, h.stays...)
+	return append(out, few(h.stays, mostStaying, "components that stay")...)
 }
 
 // comeBack asks for the way back to places that are well again.
@@ -273,7 +281,7 @@ func (d *deciding) propose() {
 		case len(p.Cause.Gains) == 0 && p.Cause.Kind == placementv1.CauseNoRoom:
 			d.unplaced(a, nil, p.instances, LackRoom, toldWaits(p.Cause.Waits)+", and no room elsewhere")
 		case len(p.Cause.Gains) > 0:
-			p.Decision = decided.Decision
+			p.Decision, p.Cause.Check = decided.Decision, bounded(p.Cause.Check)
 			d.do(p.Propose)
 		}
 	}

@@ -116,5 +116,5 @@ func toldWaits(waits []placementv1.RoomWait) string {
 	for _, w := range waits {
 		parts = append(parts, fmt.Sprintf("%s of %s in rack %s of %s", instances(len(w.Seats)), w.Component, w.Cell.Rack, w.Cell.Cluster))
 	}
-	return "no host for " + strings.Join(parts, ", ")
+	return "no host for " + strings.Join(few(parts, mostPlaces, "groups"), ", ")
 }

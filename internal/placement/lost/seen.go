@@ -67,6 +67,8 @@ type Application struct {
 	// Request asks for what it runs, with its Placement in force as Previous. Its
 	// Application is "<namespace>/<name>".
 	Request placement.Request
+	// By is how a Placement names the policy of that Request.
+	By placementv1.DecidedBy
 	// Revision that runs, and Placement that it runs by.
 	Revision, Placement string
 	// Cause of that Placement; nil: a Release asked for it.

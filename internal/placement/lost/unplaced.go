@@ -22,6 +22,8 @@ const (
 	LackPlace Lack = "Place"
 	// LackHost: they keep to where they are, and their host does not answer, or none takes them.
 	LackHost Lack = "Host"
+	// LackProposal: there is room for them, and what would be proposed cannot be stored.
+	LackProposal Lack = "Proposal"
 	// LackReturn: they run, and the place that they would go back to has no room for them.
 	LackReturn Lack = "Return"
 )
@@ -50,7 +52,7 @@ func (u Unplaced) String() string {
 	case 1:
 		what = u.Lost[0] + " is lost"
 	default:
-		what = strings.Join(u.Lost, ", ") + " are lost"
+		what = strings.Join(few(u.Lost, mostPlaces, "places"), ", ") + " are lost"
 	}
 	find := "find"
 	if u.Instances == 1 {
@@ -62,6 +64,8 @@ func (u Unplaced) String() string {
 		told += "; add hosts, have the quota raised, or take something less important out of service: once they fit it is proposed by itself (fairway placement proposals)"
 	case LackHost:
 		return fmt.Sprintf("%s %s no place elsewhere: %s", instances(u.Instances), find, u.Why)
+	case LackProposal:
+		return fmt.Sprintf("%s, and what would be proposed for %s cannot be stored: %s", what, instances(u.Instances), u.Why)
 	case LackReturn:
 		return fmt.Sprintf("%s would go back to where they were, and find no room there: %s", instances(u.Instances), u.Why)
 	}
@@ -91,6 +95,28 @@ func (d *deciding) unplaced(a Application, lost []string, n int, lack Lack, why 
 	if lack == LackRoom || u.Lack == LackHost {
 		u.Lack = lack
 	}
+}
+
+// Refused notes that what was decided to be proposed cannot be stored, and why.
+func (d *Decision) Refused(p Propose, why string) {
+	n := 0
+	for _, g := range p.Cause.Gains {
+		n += int(g.Instances)
+	}
+	u := Unplaced{
+		Application: p.Application.Request.Application, Environment: p.Application.Request.Environment, Priority: p.Application.Request.Priority,
+		Lost: hit{places: p.Cause.Places}.words(), Instances: n, Lack: LackProposal, Why: why,
+	}
+	if p.Cause.Kind == placementv1.CauseRecovered {
+		u.Lost, u.Lack = nil, LackReturn
+	}
+	i := slices.IndexFunc(d.Unplaced, func(x Unplaced) bool { return x.Application == u.Application })
+	if i < 0 {
+		d.Unplaced = append(d.Unplaced, u)
+		return
+	}
+	d.Unplaced[i].Instances += n
+	d.Unplaced[i].Why += "; " + u.Why
 }
 
 // nowhere tells of the instances of DCNs whose data centre is lost and that have no partner

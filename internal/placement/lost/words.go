@@ -5,6 +5,7 @@ package lost
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,6 +35,28 @@ func instances(n int) string {
 	return fmt.Sprintf("%d instances", n)
 }
 
+// mostPlaces is how many places a sentence names, mostChecked how many are checked one by one,
+// mostStaying how many components a check says of that they stay. What a proposal has checked
+// is at most mostChecks lines of mostLetters each (placementv1.Cause).
+const (
+	mostPlaces  = 8
+	mostChecked = 16
+	mostStaying = 8
+	mostChecks  = 64
+	mostLetters = 512
+)
+
+// bounded are lines as a proposal holds them.
+func bounded(lines []string) []string {
+	lines = slices.Clone(few(lines, mostChecks-1, "things to make sure of"))
+	for i, line := range lines {
+		if letters := []rune(line); len(letters) > mostLetters {
+			lines[i] = string(letters[:mostLetters-2]) + " …"
+		}
+	}
+	return lines
+}
+
 // told says a cause in one line.
 func told(c placementv1.Cause) string {
 	var places, gains []string
@@ -50,7 +73,7 @@ func told(c placementv1.Cause) string {
 	if c.Kind == placementv1.CauseRecovered {
 		verb = "back"
 	}
-	return fmt.Sprintf("%s %s; %s", strings.Join(places, ", "), verb, strings.Join(gains, ", "))
+	return fmt.Sprintf("%s %s; %s", strings.Join(few(places, mostPlaces, "places"), ", "), verb, strings.Join(gains, ", "))
 }
 
 // Told says a cause in one line.

@@ -112,14 +112,14 @@ func (w World) Lost(ctx context.Context, cached, direct client.Reader, now time.
 		}
 	}
 	for _, r := range requests {
-		policy, _, err := w.Policy(r.Environment)
+		policy, by, err := w.Policy(r.Environment)
 		if err != nil {
 			return seen, nil, err
 		}
 		policy.Explain = true
 		r.Policy = &policy
 		inForce := InForce(held[r.Application])
-		a := lost.Application{Request: r, Revision: inForce.Spec.Revision, Placement: inForce.Name, Cause: inForce.Spec.Cause, Busy: busy[r.Application], Silent: silent[r.Application]}
+		a := lost.Application{Request: r, By: by, Revision: inForce.Spec.Revision, Placement: inForce.Name, Cause: inForce.Spec.Cause, Busy: busy[r.Application], Silent: silent[r.Application]}
 		if w.AnewByItself(r.Environment) {
 			a.Anew = waits[r.Application]
 		} else {
