@@ -22,6 +22,8 @@ type Candidate struct {
 	// NetworkZone and Level that the component attaches to and carries.
 	NetworkZone *Zone
 	Level       *Level
+	// There says that instances are in the cell already.
+	There bool
 }
 
 // Filter rules out cells. Check returns why the cell may not take instances of
@@ -29,8 +31,8 @@ type Candidate struct {
 type Filter struct {
 	Name  string
 	Check func(c *Candidate) string
-	// Lasting filters hold for instances that are already there, too. The others
-	// keep only new instances away: absence of data moves nobody.
+	// Lasting filters hold for instances that are already there, too, as far as what they go
+	// by is known. The others keep only new instances away: absence of data moves nobody.
 	Lasting bool
 }
 
@@ -53,44 +55,46 @@ func Filters() []Filter {
 
 func environmentServed(c *Candidate) string {
 	switch {
-	case c.Cluster == nil:
+	case c.Cluster == nil && !c.There:
 		return fmt.Sprintf("cluster %s is not known", c.Cell.Cluster)
-	case c.Cluster.Environment != c.Request.Environment:
+	case c.Cluster != nil && c.Cluster.Environment != c.Request.Environment:
 		return fmt.Sprintf("cluster %s serves environment %s, not %s", c.Cluster.Name, c.Cluster.Environment, c.Request.Environment)
-	case c.DCN == nil:
+	case c.DCN == nil && !c.There:
 		return fmt.Sprintf("DCN %s is not known", c.Cell.DCN)
-	case c.DCN.Environment != c.Request.Environment:
+	case c.DCN != nil && c.DCN.Environment != c.Request.Environment:
 		return fmt.Sprintf("DCN %s belongs to environment %s, not %s", c.DCN.Name, c.DCN.Environment, c.Request.Environment)
 	}
 	return ""
 }
 
 func dataCenterOfDCN(c *Candidate) string {
-	if c.Cluster.DataCenter != c.DCN.DataCenter {
+	if c.Cluster != nil && c.DCN != nil && c.Cluster.DataCenter != c.DCN.DataCenter {
 		return fmt.Sprintf("cluster %s is in %s, DCN %s in %s", c.Cluster.Name, c.Cluster.DataCenter, c.DCN.Name, c.DCN.DataCenter)
 	}
 	return ""
 }
 
 func tenantOwnsPool(c *Candidate) string {
-	if c.Pool == nil {
+	switch {
+	case c.Pool == nil && c.There:
+		return ""
+	case c.Pool == nil:
 		return fmt.Sprintf("pool %s is not known", c.Cell.Pool)
-	}
-	if !slices.Contains(c.Pool.Tenants, c.Request.Tenant) {
+	case !slices.Contains(c.Pool.Tenants, c.Request.Tenant):
 		return fmt.Sprintf("pool %s belongs to %s, not to %s", c.Pool.Name, sorted(c.Pool.Tenants), c.Request.Tenant)
 	}
 	return ""
 }
 
 func hostKind(c *Candidate) string {
-	if wanted := cmp.Or(c.Request.HostKind, RealHosts); c.Pool.Kind != wanted {
+	if wanted := cmp.Or(c.Request.HostKind, RealHosts); c.Pool != nil && c.Pool.Kind != wanted {
 		return fmt.Sprintf("pool %s holds %s hosts, asked for are %s ones", c.Pool.Name, strings.ToLower(string(c.Pool.Kind)), strings.ToLower(string(wanted)))
 	}
 	return ""
 }
 
 func levelOfPool(c *Candidate) string {
-	if c.Pool.Level != c.Component.Level {
+	if c.Pool != nil && c.Pool.Level != c.Component.Level {
 		return fmt.Sprintf("pool %s carries security level %s, the component %s", c.Pool.Name, c.Pool.Level, c.Component.Level)
 	}
 	return ""
@@ -111,6 +115,9 @@ func sizeOfPool(c *Candidate) string {
 }
 
 func zoneOfPool(c *Candidate) string {
+	if c.Pool == nil {
+		return ""
+	}
 	if !slices.Contains(c.Pool.Zones, c.Component.Zone) || c.Zone != c.Component.Zone {
 		return fmt.Sprintf("hosts of pool %s attach to %s, not to zone %s", c.Pool.Name, sorted(c.Pool.Zones), c.Component.Zone)
 	}
@@ -118,10 +125,12 @@ func zoneOfPool(c *Candidate) string {
 }
 
 func zoneAcceptsLevel(c *Candidate) string {
-	if c.NetworkZone == nil {
+	switch {
+	case c.NetworkZone == nil && c.There:
+		return ""
+	case c.NetworkZone == nil:
 		return fmt.Sprintf("zone %s is not known", c.Component.Zone)
-	}
-	if !slices.Contains(c.NetworkZone.Levels, c.Component.Level) {
+	case !slices.Contains(c.NetworkZone.Levels, c.Component.Level):
 		return fmt.Sprintf("zone %s accepts security level %s, not %s", c.NetworkZone.Name, sorted(c.NetworkZone.Levels), c.Component.Level)
 	}
 	return ""
@@ -135,6 +144,9 @@ func poolsGuarded(c *Candidate) string {
 }
 
 func volumesProvided(c *Candidate) string {
+	if c.Cluster == nil {
+		return ""
+	}
 	for _, kind := range c.Component.Volumes {
 		if !slices.Contains(c.Cluster.Volumes, kind) {
 			return fmt.Sprintf("cluster %s provides no volumes of kind %s: map the kind in its storageClasses", c.Cluster.Name, kind)
@@ -157,6 +169,7 @@ func sorted(names []string) string {
 // refusedBy returns the first filter that rules the cell out, and why. there says
 // that instances are in the cell already.
 func refusedBy(filters []Filter, c *Candidate, there bool) (rule, why string) {
+	c.There = there
 	for _, f := range filters {
 		if there && !f.Lasting {
 			continue

@@ -42,6 +42,8 @@ func (s *stage) do(verb string, w []string) []string {
 		s.snapshot.Clusters = append(s.snapshot.Clusters, placement.Cluster{Name: w[0], DataCenter: w[1], Environment: w[2], GuardsPools: true, Volumes: []string{"Shared", "Local"}})
 	case "away": // away CLUSTER WHY…
 		s.cluster(w[0]).Away = strings.Join(w[1:], " ")
+	case "forget": // forget cluster|pool|dcn|zone NAME: nobody knows it any more
+		s.forget(w[0], w[1])
 	case "unguarded": // unguarded CLUSTER
 		s.cluster(w[0]).GuardsPools = false
 	case "dcn": // dcn NAME DATACENTER ENVIRONMENT [PARTNER]
@@ -489,4 +491,20 @@ func size(t *testing.T, cpu, memory string) placement.Amount {
 		t.Fatal(err)
 	}
 	return placement.Amount{CPU: c.MilliValue(), Memory: m.Value(), Instances: 1}
+}
+
+// forget takes an object out of what is known.
+func (s *stage) forget(kind, name string) {
+	switch kind {
+	case "cluster":
+		s.snapshot.Clusters = slices.DeleteFunc(s.snapshot.Clusters, func(c placement.Cluster) bool { return c.Name == name })
+	case "pool":
+		s.snapshot.Pools = slices.DeleteFunc(s.snapshot.Pools, func(p placement.Pool) bool { return p.Name == name })
+	case "dcn":
+		s.snapshot.DCNs = slices.DeleteFunc(s.snapshot.DCNs, func(d placement.DCN) bool { return d.Name == name })
+	case "zone":
+		s.snapshot.Zones = slices.DeleteFunc(s.snapshot.Zones, func(z placement.Zone) bool { return z.Name == name })
+	default:
+		s.t.Fatalf("no such kind: %s", kind)
+	}
 }
