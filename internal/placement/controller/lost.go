@@ -78,7 +78,7 @@ const (
 // Reconcile looks at the whole fleet.
 func (l *Lost) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result, error) {
 	now := l.Clock.Now()
-	w, err := observed.Read(ctx, l.Hub, l.Hub)
+	well, err := observed.AllWell(ctx, l.Hub, now)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
@@ -86,18 +86,26 @@ func (l *Lost) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result, erro
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	if w.AllWell() && len(waits) == 0 {
+	if well && len(waits) == 0 {
 		l.told.well()
 		return patch.Settle(ctrl.Result{}, l.fits(ctx, lost.Decision{}))
 	}
-	if err := l.Direct.List(ctx, &w.Placements); err != nil {
-		return ctrl.Result{}, fmt.Errorf("could not read what is reserved: %w", err)
+	w, err := observed.Read(ctx, l.Hub, l.Direct)
+	if err != nil {
+		return ctrl.Result{}, err
 	}
 	seen, left, err := w.Lost(ctx, l.Hub, l.Direct, now)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
 	decision := lost.Decide(seen, now)
+	if slices.ContainsFunc(decision.Actions, starting) {
+		// What was started a moment ago counts: the cache may not have it yet.
+		if seen.Started, err = w.Started(ctx, l.Direct, seen, waits); err != nil {
+			return ctrl.Result{}, err
+		}
+		decision = lost.Decide(seen, now)
+	}
 	refused, err := l.carryOut(ctx, &decision)
 	err = errors.Join(err, l.fits(ctx, decision))
 	l.tell(ctx, seen, decision, left)
@@ -159,6 +167,11 @@ func stopping(a lost.Action) bool {
 		return true
 	}
 	return false
+}
+
+func starting(a lost.Action) bool {
+	_, is := a.(lost.Start)
+	return is
 }
 
 func (l *Lost) act(ctx context.Context, action lost.Action) error {
@@ -367,8 +380,8 @@ func (l *Lost) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).Named("placement.lost").
 		Watches(&appv1.Application{}, fleet, builder.WithPredicates(handedBack)).
 		Watches(&deliveryv1.Delivery{}, fleet, builder.WithPredicates(rooms)).
-		Watches(&fleetv1.Cluster{}, fleet).
-		Watches(&fleetv1.Pool{}, fleet).
+		Watches(&fleetv1.Cluster{}, fleet, builder.WithPredicates(changes(ofCluster))).
+		Watches(&fleetv1.Pool{}, fleet, builder.WithPredicates(changes(ofPool))).
 		Watches(&placementv1.Brake{}, fleet).
 		Watches(&placementv1.PlacementPolicy{}, fleet).
 		Watches(&placementv1.Placement{}, proposals).

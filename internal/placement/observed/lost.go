@@ -42,9 +42,19 @@ func ForRoom(r *releasev1.Release) bool {
 	return r.Spec.Requester == Automation && strings.HasSuffix(r.Name, RoomSuffix)
 }
 
-// AllWell reports whether nothing of the fleet is away and nothing was proposed, so that
-// nobody has to look further.
-func (w World) AllWell() bool {
+// AllWell reports whether nothing of the fleet is away, nothing is proposed, and no way back
+// is to be proposed, so that nobody has to look further. It copies nothing.
+func AllWell(ctx context.Context, cached client.Reader, now time.Time) (bool, error) {
+	var w World
+	for _, list := range []client.ObjectList{&w.Clusters, &w.Pools, &w.Environments, &w.Policies, &w.Placements} {
+		if err := cached.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil { // only read
+			return false, fmt.Errorf("could not read the fleet: %w", err)
+		}
+	}
+	return w.well(now), nil
+}
+
+func (w World) well(now time.Time) bool {
 	for i := range w.Clusters.Items {
 		c := &w.Clusters.Items[i]
 		if c.Status.Away != nil && c.Status.Away.Back == nil || c.Status.Hosts.Ready < c.Status.Hosts.Total || !meta.IsStatusConditionTrue(c.Status.Conditions, fleetv1.ConditionReachable) {
@@ -59,11 +69,23 @@ func (w World) AllWell() bool {
 		}
 	}
 	for i := range w.Placements.Items {
-		if w.Placements.Items[i].Spec.Cause != nil {
+		p := &w.Placements.Items[i]
+		if p.Spec.Cause != nil && Holds(p, now) && (p.Status.Release == "" || p.Spec.Cause.Kind == placementv1.CauseLost && w.follows(p)) {
 			return false
 		}
 	}
 	return true
+}
+
+// follows reports whether anything may follow by itself of a Placement by which an application
+// runs after a loss: its way back is proposed, or automation started its Release and stops it.
+func (w World) follows(p *placementv1.Placement) bool {
+	_, environment, _ := app.SplitNamespace(p.Namespace)
+	policy := lost.PolicyOf(placementv1.PolicyBuiltIn, nil)
+	if found := w.PolicyFor(environment); found != nil {
+		policy = lost.PolicyOf(found.Name, found.Spec.Lost)
+	}
+	return policy.Return || policy.Release
 }
 
 // Lost gathers what a decision about losses looks at. Brakes come past the cache. left
@@ -166,7 +188,7 @@ func (w World) Automation(ctx context.Context, releases, direct client.Reader, w
 			seen.Policies[c.Environment] = lost.PolicyOf(p.Name, p.Spec.Lost)
 		}
 	}
-	if err := w.started(ctx, releases, &seen, waits); err != nil {
+	if seen.Started, err = w.Started(ctx, releases, seen, waits); err != nil {
 		return seen, err
 	}
 	seen.Brakes, err = Brakes(ctx, direct)
@@ -222,12 +244,13 @@ func claims(ctx context.Context, cached client.Reader) (map[string]string, error
 	return out, nil
 }
 
-// started adds the Releases that automation started.
-func (w World) started(ctx context.Context, releases client.Reader, seen *lost.Seen, waits map[string][]placement.Wait) error {
+// Started are the Releases that automation started; waits are those of Waits.
+func (w World) Started(ctx context.Context, releases client.Reader, seen lost.Seen, waits map[string][]placement.Wait) ([]lost.Started, error) {
 	var all releasev1.ReleaseList
 	if err := releases.List(ctx, &all); err != nil {
-		return fmt.Errorf("could not read the releases: %w", err)
+		return nil, fmt.Errorf("could not read the releases: %w", err)
 	}
+	var out []lost.Started
 	gains := map[client.ObjectKey][]placementv1.ClusterGain{}
 	for i := range w.Placements.Items {
 		if p := &w.Placements.Items[i]; p.Spec.Cause != nil {
@@ -248,9 +271,9 @@ func (w World) started(ctx context.Context, releases client.Reader, seen *lost.S
 			one.Placement, one.ForRoom = r.Status.Placement, true
 			one.Gains = w.roomGains(r, seen.Takers(waits[one.Application]), waits[one.Application])
 		}
-		seen.Started = append(seen.Started, one)
+		out = append(out, one)
 	}
-	return nil
+	return out, nil
 }
 
 // roomGains are how many instances a Release brings to each cluster that was started since
