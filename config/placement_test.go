@@ -25,6 +25,11 @@ func TestPlacementPoliciesAreChecked(t *testing.T) {
 		"NoPrice":        {"wrong", map[string]any{"apart": []any{map[string]any{"tag": "a", "other": "b", "price": int64(0)}}}, "greater than or equal to 1"},
 		"UnknownClass":   {"wrong", map[string]any{"environmentClasses": []any{"Live"}}, "Unsupported value: \"Live\""},
 		"TooMuchSurge":   {"wrong", map[string]any{"surge": map[string]any{"hostsPercent": int64(51)}}, "less than or equal to 50"},
+		"BlinkIsALoss":   {"wrong", map[string]any{"lost": map[string]any{"after": map[string]any{"cluster": "1s"}}}, "cluster is at least 1m"},
+		"NegativeRack":   {"wrong", map[string]any{"lost": map[string]any{"after": map[string]any{"rack": "-5m"}}}, "rack is at least 1m"},
+		"ZeroSite":       {"wrong", map[string]any{"lost": map[string]any{"after": map[string]any{"dataCenter": "0s"}}}, "dataCenter is at least 1m"},
+		"EndlessBudget":  {"wrong", map[string]any{"lost": map[string]any{"budget": map[string]any{"per": "169h"}}}, "per is at least 1m and at most 168h"},
+		"HastyReturn":    {"wrong", map[string]any{"lost": map[string]any{"returnAfter": "30s"}}, "returnAfter is at least 1m"},
 		"TakenName":      {"built-in", map[string]any{}, "choose another name"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -54,6 +54,7 @@ type LostPolicy struct {
 	// returnAfter is how long the place has been well before a return is proposed.
 	// Default: 30m.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('168h')",message="returnAfter is at least 1m and at most 168h: leave it out for half an hour, or have return Never"
 	ReturnAfter *metav1.Duration `json:"returnAfter,omitempty"`
 }
 
@@ -64,12 +65,15 @@ type LostAfter struct {
 	// rack of which no host reports that it is ready, while its cluster answers.
 	// Default: 5m.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('24h')",message="rack is at least 1m and at most 24h: a shorter silence is no loss; leave it out for the default"
 	Rack *metav1.Duration `json:"rack,omitempty"`
 	// cluster that does not answer. Default: 10m.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('24h')",message="cluster is at least 1m and at most 24h: a shorter silence is no loss; leave it out for the default"
 	Cluster *metav1.Duration `json:"cluster,omitempty"`
 	// dataCenter of which no cluster answers. Default: 10m.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('24h')",message="dataCenter is at least 1m and at most 24h: a shorter silence is no loss; leave it out for the default"
 	DataCenter *metav1.Duration `json:"dataCenter,omitempty"`
 }
 
@@ -82,6 +86,7 @@ type LostBudget struct {
 	Instances int32 `json:"instances,omitempty"`
 	// per is the time. Default: 1h.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('168h')",message="per is at least 1m and at most 168h: leave it out for an hour"
 	Per *metav1.Duration `json:"per,omitempty"`
 }
 

@@ -24,7 +24,7 @@ import (
 
 // lostAfter is how long a rack is away before it counts as lost: longer than hosts that
 // vanish together take to be missed one after the other, as in a bank's policy.
-const lostAfter = 20 * time.Second
+const lostAfter = time.Minute
 
 // lostPolicy of one environment, with times that a test can wait for.
 func lostPolicy(environment string, action placementv1.LostAction) *placementv1.PlacementPolicy {
@@ -35,7 +35,7 @@ func lostPolicy(environment string, action placementv1.LostAction) *placementv1.
 			Environments: []string{environment}, SpareFrom: new(int32),
 			Lost: &placementv1.LostPolicy{
 				Action: action, SickSharePercent: 55, After: placementv1.LostAfter{Rack: after, Cluster: after, DataCenter: after},
-				ReturnAfter: &metav1.Duration{Duration: 2 * time.Second},
+				ReturnAfter: &metav1.Duration{Duration: time.Minute},
 			},
 		},
 	}
