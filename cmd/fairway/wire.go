@@ -167,7 +167,7 @@ func (h *house) addExpiry(context.Context) error {
 // addWaiting has instances placed anew that wait for room.
 func (h *house) addWaiting(context.Context) error {
 	return (&placement.Waiting{
-		Hub: h.mgr.GetClient(), Direct: h.mgr.GetAPIReader(), Kept: h.stops.Braked, Recorder: h.recorder, Clock: clock.RealClock{}, Events: h.mgr.GetEventRecorder("fairway-placement"),
+		Hub: h.mgr.GetClient(), Direct: h.mgr.GetAPIReader(), Kept: h.stops.Braked, Fence: h.lock, Recorder: h.recorder, Clock: clock.RealClock{}, Events: h.mgr.GetEventRecorder("fairway-placement"),
 	}).SetupWithManager(h.mgr)
 }
 

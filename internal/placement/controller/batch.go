@@ -42,6 +42,8 @@ type question struct {
 	decision placement.Decision
 	// stood says that the decision is the Placement that was in force already.
 	stood bool
+	// anywhere is what is asked for if nothing waits for room.
+	anywhere placement.Request
 	// lost says what to do where a refused decision asks for what is away.
 	lost      string
 	by        placementv1.DecidedBy
@@ -70,11 +72,12 @@ func (a *question) request(v *keeper.View) (request placement.Request, ask bool)
 		return request, false
 	}
 	policy.Explain = true
-	request = observed.RequestOf(a.content, a.application.String(), &a.tenant, v.Pools(), held).Elsewhere(a.waits)
+	request = observed.RequestOf(a.content, a.application.String(), &a.tenant, v.Pools(), held)
 	request.Policy, a.by = &policy, by
 	// The way back is never refused: what keeps an identity it leaves where it is.
 	request.Unfenced = a.release.Spec.Fenced == "" && a.release.Spec.Kind != releasev1.KindRollback
-	return request, true
+	a.anywhere = request
+	return request.Elsewhere(a.waits), true
 }
 
 // left is the error for whoever asked and has gone; nil: nobody has.
@@ -90,6 +93,20 @@ func (a *question) answer(d placement.Decision, now time.Time) {
 	if d.Refused {
 		a.err = &release.Refusal{Reason: releasev1.ReasonNotPlaced, Message: lacks(d) + a.lost}
 	}
+}
+
+// despite is what is decided where a request was refused, for what waits for room or for what
+// is away.
+func (a *question) despite(v *keeper.View, request placement.Request, refused placement.Decision) placement.Decision {
+	if a.release.Spec.Kind == releasev1.KindRollback && len(a.waits) > 0 {
+		// The way back is not closed by what waits: it goes where that may find no host, either.
+		request = a.anywhere
+		if d := v.Place([]placement.Request{request})[0]; !d.Refused {
+			d.Reasons = append(d.Reasons, placement.Reason{Rule: "RoomWaits", Message: "instances of the application wait for room and find none elsewhere: a rollback goes back to their cells all the same"})
+			return d
+		}
+	}
+	return a.despiteLoss(v, request, refused)
 }
 
 // despiteLoss is what is decided where a request was refused. Counts are exact: a Deploy that

@@ -244,13 +244,8 @@ func (l *Lost) withdraw(ctx context.Context, a lost.Withdraw) error {
 	if p.Status.Release != "" || p.Spec.Cause == nil || meta.IsStatusConditionFalse(p.Status.Conditions, placementv1.ConditionReserved) {
 		return nil
 	}
-	before := p.DeepCopy()
-	meta.SetStatusCondition(&p.Status.Conditions, metav1.Condition{
-		Type: placementv1.ConditionReserved, Status: metav1.ConditionFalse, Reason: placementv1.ReasonWithdrawn, Message: observed.Bounded(a.Why, 1024),
-		LastTransitionTime: metav1.NewTime(l.Clock.Now()),
-	})
-	if err := l.Hub.Status().Patch(ctx, p, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
-		return fmt.Errorf("could not withdraw placement %q: %w", p.Name, err)
+	if err := giveBack(ctx, l.Hub, l.Clock, p, placementv1.ReasonWithdrawn, observed.Bounded(a.Why, 1024)); err != nil {
+		return err
 	}
 	if l.Keeper != nil {
 		l.Keeper.Saw(p.DeepCopy())
@@ -312,11 +307,9 @@ func (l *Lost) clash(ctx context.Context, made *placementv1.Placement, r placeme
 	return clash, err
 }
 
-// start starts a Release with a proposal, unless a Brake holds at that moment. The Release
-// passes the Gate as any other, and asks for Brakes again before each step.
+// start starts a Release with a proposal.
 func (l *Lost) start(ctx context.Context, a lost.Start) error {
 	namespace, application, _ := strings.Cut(a.Proposal.Application, "/")
-	_, environment, _ := strings.Cut(namespace, "-")
 	made := &releasev1.Release{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: a.Proposal.Name + "-lost", Labels: map[string]string{appv1.LabelApplication: application}},
 		Spec: releasev1.ReleaseSpec{
@@ -325,25 +318,7 @@ func (l *Lost) start(ctx context.Context, a lost.Start) error {
 			ChangeClass: releasev1.ChangeStandard, Risk: releasev1.RiskMedium,
 		},
 	}
-	act := audit.Act{
-		Verb: "release.create", Person: observed.Automation, Subject: "Release/" + namespace + "/" + made.Name, Application: a.Proposal.Application,
-		Release: namespace + "/" + made.Name, Environment: environment, Class: audit.ClassChange, From: "placement.lost", Reason: made.Spec.Reason, Ticket: a.Ticket,
-	}
-	return audit.Do(ctx, l.Recorder, audit.FailClosed, act, func(ctx context.Context) error {
-		ctx, cancel := context.WithTimeout(ctx, mostBrakeAge)
-		defer cancel()
-		if why := (&Brakes{Direct: l.Direct, Kept: l.Kept}).Stopped(ctx, environment); why != "" {
-			return fmt.Errorf("could not start release %q: automation is stopped: %s", made.Name, why)
-		}
-		err := l.Hub.Create(ctx, made)
-		if apierrors.IsAlreadyExists(err) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("could not start release %q: %w", made.Name, err)
-		}
-		return nil
-	})
+	return byItself{hub: l.Hub, recorder: l.Recorder, brakes: Brakes{Direct: l.Direct, Kept: l.Kept}, fence: l.Fence, from: "placement.lost"}.start(ctx, made)
 }
 
 // SetupWithManager registers the controller and what wakes it.

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
+	"github.com/fairway-cloud/fairway/internal/app"
 	"github.com/fairway-cloud/fairway/internal/placement/lost"
 	"github.com/fairway-cloud/fairway/internal/placement/observed"
 )
@@ -73,7 +74,7 @@ func (l *Lost) tell(ctx context.Context, seen lost.Seen, d lost.Decision, left [
 	}
 	for _, p := range seen.Proposals {
 		namespace, _, _ := strings.Cut(p.Application, "/")
-		_, environment, _ := strings.Cut(namespace, "-")
+		_, environment, _ := app.SplitNamespace(namespace)
 		lostProposals.WithLabelValues(environment, string(p.Cause.Kind)).Inc()
 	}
 	for _, c := range seen.Clusters {

@@ -165,7 +165,7 @@ func (p *Placer) decide(ctx context.Context, all []*question) {
 		}
 		for i, d := range v.Place(requests) {
 			if d.Refused {
-				d = asked[i].despiteLoss(v, requests[i], d)
+				d = asked[i].despite(v, requests[i], d)
 			}
 			asked[i].answer(d, v.Now())
 		}
@@ -184,8 +184,9 @@ func (p *Placer) keepOrStore(ctx context.Context, a *question) (*placementv1.Pla
 		return a.found, nil
 	}
 	made, err := p.store(ctx, a)
-	if err == nil && made.Status.Release == "" && len(made.Status.Conditions) > 0 {
-		// It was given back once. It holds its room again from when it is used on.
+	if err == nil && !observed.Holds(made, p.Clock.Now()) {
+		// It was given back once, or has expired. It holds its room again from when it is used
+		// on: before the decision gives back what it holds, and before it is judged.
 		err = p.use(ctx, made, a.release.Name)
 	}
 	if err != nil {
@@ -391,7 +392,8 @@ func giveBack(ctx context.Context, hub client.Client, c clock.PassiveClock, it *
 		Type: placementv1.ConditionReserved, Status: metav1.ConditionFalse, Reason: reason, Message: why,
 		LastTransitionTime: metav1.NewTime(c.Now()),
 	})
-	if err := hub.Status().Patch(ctx, it, client.MergeFrom(before)); client.IgnoreNotFound(err) != nil {
+	// Who takes it up again meanwhile, for another Release, is seen first.
+	if err := hub.Status().Patch(ctx, it, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("could not give back the room of placement %q: %w", it.Name, err)
 	}
 	return nil

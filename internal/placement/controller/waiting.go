@@ -17,17 +17,23 @@ import (
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	appv1 "github.com/fairway-cloud/fairway/api/app/v1alpha1"
 	deliveryv1 "github.com/fairway-cloud/fairway/api/delivery/v1alpha1"
+	placementv1 "github.com/fairway-cloud/fairway/api/placement/v1alpha1"
 	releasev1 "github.com/fairway-cloud/fairway/api/release/v1alpha1"
+	tenancyv1 "github.com/fairway-cloud/fairway/api/tenancy/v1alpha1"
 	"github.com/fairway-cloud/fairway/internal/app"
 	"github.com/fairway-cloud/fairway/internal/audit"
 	"github.com/fairway-cloud/fairway/internal/placement/lost"
 	"github.com/fairway-cloud/fairway/internal/placement/observed"
 	"github.com/fairway-cloud/fairway/internal/platform/canonical"
+	"github.com/fairway-cloud/fairway/internal/platform/members"
 )
 
 // Waiting has instances placed anew that wait for room although they were placed: outside
@@ -42,6 +48,8 @@ type Waiting struct {
 	Clock    clock.PassiveClock
 	// Kept is as in Brakes.
 	Kept func(environment string) string
+	// Fence is asked before a Release is started. Nil: nobody else starts any.
+	Fence members.Fence
 	// Events tells people what to do. Nil: nobody is told.
 	Events events.EventRecorder
 }
@@ -178,15 +186,7 @@ func (w *Waiting) start(ctx context.Context, a *appv1.Application, d *deliveryv1
 	if err := w.Hub.Get(ctx, client.ObjectKeyFromObject(made), made.DeepCopy()); !apierrors.IsNotFound(err) {
 		return err
 	}
-	act := audit.Act{
-		Verb: "release.create", Person: made.Spec.Requester, Subject: "Release/" + made.Namespace + "/" + made.Name, Application: d.Spec.Application,
-		Release: made.Namespace + "/" + made.Name, From: "placement.waiting", Reason: made.Spec.Reason,
-	}
-	err = audit.Do(ctx, w.Recorder, audit.FailClosed, act, func(ctx context.Context) error { return w.Hub.Create(ctx, made) })
-	if err != nil && !apierrors.IsAlreadyExists(err) {
-		return fmt.Errorf("could not start release %q by itself: %w", made.Name, err)
-	}
-	return nil
+	return byItself{hub: w.Hub, recorder: w.Recorder, brakes: Brakes{Direct: w.Direct, Kept: w.Kept}, fence: w.Fence, from: "placement.waiting"}.start(ctx, made)
 }
 
 // tell says to people what to do where nothing follows by itself.
@@ -212,8 +212,27 @@ func waits(d *deliveryv1.Delivery) []string {
 
 // SetupWithManager registers the controller.
 func (w *Waiting) SetupWithManager(mgr ctrl.Manager) error {
+	// By which of them it is whether automation places anew what waits.
+	rules, specs := handler.EnqueueRequestsFromMapFunc(w.waitingNow), builder.WithPredicates(predicate.GenerationChangedPredicate{})
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("placement.waiting").
 		For(&deliveryv1.Delivery{}).
+		Watches(&placementv1.PlacementPolicy{}, rules, specs).
+		Watches(&tenancyv1.Environment{}, rules, specs).
 		Complete(reconcile.AsReconciler(mgr.GetClient(), w))
+}
+
+// waitingNow are the Deliveries of which something waits.
+func (w *Waiting) waitingNow(ctx context.Context, _ client.Object) []reconcile.Request {
+	var all deliveryv1.DeliveryList
+	if err := w.Hub.List(ctx, &all, client.UnsafeDisableDeepCopy); err != nil { // only read
+		return nil // the cache does not fail once it is there
+	}
+	var out []reconcile.Request
+	for i := range all.Items {
+		if len(all.Items[i].Status.Waiting) > 0 {
+			out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&all.Items[i])})
+		}
+	}
+	return out
 }

@@ -97,6 +97,50 @@ func TestWhatWaitsIsPlacedElsewhere(t *testing.T) {
 	}
 }
 
+// The way back is not closed by what waits: with nowhere else to go it goes back all the same,
+// and says so.
+func TestWhatWaitsClosesNoWayBack(t *testing.T) {
+	h := newHub(t)
+	first, err := h.place("one", "pay", 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	was := first.Spec.Assignments[0]
+	h.waiting(tenancyv1.ClassTest, was.Cell, was.Seats[1])
+	revision := placementtest.Revision(t, "pay", 4)
+	back := releasetest.New("back", revision.Name, releasetest.Rollback, func(r *releasev1.Release) { r.Spec.Application = "pay" })
+	made, err := h.placer.Place(t.Context(), back, revision)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if seats := made.Spec.Assignments[0].Seats; len(made.Spec.Assignments) != 1 || len(seats) != 4 {
+		t.Errorf("placed at %+v, want all four in the cell where they were", made.Spec.Assignments)
+	}
+}
+
+// A brake that is set between the decision and the act keeps what waits from being released.
+func TestABrakeCountsWhenWhatWaitsIsReleased(t *testing.T) {
+	h := newHub(t)
+	d := h.waiting(tenancyv1.ClassTest, placementv1.Cell{Cluster: "east-1", Pool: "retail-business", Zone: "business", Rack: "east-a", DCN: "dcn-east-1"}, 1)
+	late := intents(func(ctx context.Context) error {
+		return h.Create(ctx, &placementv1.Brake{ObjectMeta: metav1.ObjectMeta{Name: "late"}, Spec: placementv1.BrakeSpec{Reason: "stop", By: "li.na"}})
+	})
+	w := &controller.Waiting{Hub: h.Client, Direct: h.Client, Recorder: late, Clock: clocktesting.NewFakePassiveClock(time.Now())}
+	if _, err := w.Reconcile(t.Context(), d); err == nil || !strings.Contains(err.Error(), "brake late holds") {
+		t.Errorf("%v: want the start refused for the brake", err)
+	}
+	if started := h.releases(); len(started) != 0 {
+		t.Errorf("%d releases were started", len(started))
+	}
+}
+
+// intents is a log that does something when an intent is recorded.
+type intents func(context.Context) error
+
+func (i intents) Intent(ctx context.Context, _ audit.Act) (string, error) { return "1", i(ctx) }
+
+func (i intents) Outcome(context.Context, string, audit.Outcome) error { return nil }
+
 // Outside production a Release is started by itself, once; then the application is left
 // alone for a while. In production people are told.
 func TestWaitingIsReleased(t *testing.T) {
