@@ -292,10 +292,10 @@ func (b *bank) look() {
 	b.t.Helper()
 	for range 2 {
 		began := b.looks()
-		c := b.clusterOf(b.sites[0])
-		before := c.DeepCopy()
-		metav1.SetMetaDataAnnotation(&c.ObjectMeta, "storm.test/look", fmt.Sprint(time.Now().UnixNano()))
-		b.must(b.hub.Patch(b.t.Context(), c, client.MergeFrom(before)))
+		policy := &list(b, &placementv1.PlacementPolicyList{}).Items[0]
+		before := policy.DeepCopy()
+		metav1.SetMetaDataAnnotation(&policy.ObjectMeta, "storm.test/look", fmt.Sprint(time.Now().UnixNano()))
+		b.must(b.hub.Patch(b.t.Context(), policy, client.MergeFrom(before)))
 		b.await("the controller of losses looks again", func() string {
 			if b.looks() == began {
 				return "it has not looked yet"
