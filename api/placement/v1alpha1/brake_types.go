@@ -51,9 +51,10 @@ type BrakeRelease struct {
 }
 
 // Brake stops automation (急停, R86): while one holds, Fairway starts no Release by itself
-// after a loss, and those that it started take no further step. Releases that people
-// started go on. Anybody may set one; releasing it is a right of its own. It stays on
-// record: it is released, not deleted.
+// after a loss or for lack of room, and those that it started take no further step. Releases
+// that people started go on, and so do those that carry out a person's change by
+// releasePolicy Automatic (R63). Anybody may set one; releasing it is a right of its own. It
+// stays on record: it is released, not deleted.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:scope=Cluster

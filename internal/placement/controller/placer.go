@@ -89,9 +89,11 @@ func (p *Placer) Place(ctx context.Context, r *releasev1.Release, revision *appv
 			}
 			return nil, a.err
 		}
-		if a.found != nil && a.found.Status.Release == r.Name {
+		if a.found != nil && a.found.Status.Release == r.Name && observed.Begun(a.found) {
 			return a.found, nil
 		}
+		// One that was found and has not begun is judged once more: whoever stored it may have
+		// been killed before.
 		made, err := p.keepOrStore(ctx, a)
 		if err != nil {
 			commits.WithLabelValues(commitFailed).Inc()
