@@ -64,9 +64,8 @@ type board struct {
 // before them in another try, as often as that brings one to the front that was not
 // there yet. If no try does, and components keep apart from each other, racks and zones are
 // divided among them, in every way where they are few; then those that stood in the way make
-// room. If that does not help, the
-// first try's reasons tell what lacks. Where components stood in each other's way, all go to
-// where they cost least together.
+// room. If that does not help, the first try's reasons tell what lacks. Where components stood
+// in each other's way, all go to where they cost least together.
 func (f *Fleet) decide(r Request, p Policy) Decision {
 	last := turn{}
 	decision, next := f.try(r, p, last)

@@ -28,7 +28,7 @@ func Silent(ctx context.Context, cached client.Reader) (map[string][]placement.S
 	out := map[string][]placement.Sits{}
 	for i := range all.Items {
 		d := &all.Items[i]
-		if d.DeletionTimestamp.IsZero() && d.Spec.Intent != "Retire" {
+		if !goes(d) {
 			out[d.Spec.Application] = append(out[d.Spec.Application], SilentIn(d)...)
 		}
 	}

@@ -53,9 +53,14 @@ func WaitsOf(ctx context.Context, cached client.Reader, application string) ([]p
 	return out, nil
 }
 
+// goes reports whether all that a Delivery brought is on its way out.
+func goes(d *deliveryv1.Delivery) bool {
+	return !d.DeletionTimestamp.IsZero() || d.Spec.Intent == "Retire"
+}
+
 // waitsIn are the seats that wait in one cluster; none where all of them go.
 func waitsIn(d *deliveryv1.Delivery) []placement.Wait {
-	if !d.DeletionTimestamp.IsZero() || d.Spec.Intent == "Retire" {
+	if goes(d) {
 		return nil
 	}
 	var out []placement.Wait

@@ -33,6 +33,7 @@ import (
 	"github.com/fairway-cloud/fairway/internal/release"
 	"github.com/fairway-cloud/fairway/internal/release/releasetest"
 	"github.com/fairway-cloud/fairway/internal/sandbox/supervise"
+	"github.com/fairway-cloud/fairway/test/scale/stage"
 )
 
 // roomy is how the API servers of both are started.
@@ -194,7 +195,7 @@ func TestThePlacerItself(t *testing.T) {
 		})
 	}
 	_ = all.Wait()
-	told.Ended, told.P99, told.CPU, told.Memory = time.Now(), quantile(took, 0.99), usedByMe()-before, memoryOf(os.Getpid())
+	told.Ended, told.P99, told.CPU, told.Memory = time.Now(), quantile(took, 0.99), usedByMe()-before, stage.Process{PID: os.Getpid()}.Resident()
 	raw, err = json.Marshal(told)
 	if err := errors.Join(err, os.WriteFile(o.Reply+".new", raw, 0o600), os.Rename(o.Reply+".new", o.Reply)); err != nil {
 		t.Fatal(err)

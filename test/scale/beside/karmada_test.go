@@ -23,6 +23,7 @@ import (
 	"github.com/fairway-cloud/fairway/internal/platform/kubetest"
 	"github.com/fairway-cloud/fairway/internal/sandbox/manifests"
 	"github.com/fairway-cloud/fairway/internal/sandbox/supervise"
+	"github.com/fairway-cloud/fairway/test/scale/stage"
 )
 
 // karmadaBox is Karmada's scheduler, built, and its kinds.
@@ -98,7 +99,8 @@ func karmada(t *testing.T, box karmadaBox, f fleet, n int, th throttle) figures 
 	if err := bound.wait(ctx, n); err != nil {
 		t.Fatal(err)
 	}
-	out := figures{asked: n, took: bound.last.Sub(bound.first), cpu: cpuOf(scheduler.PID()), memory: memoryOf(scheduler.PID()), server: cpuOfServers() - server, bytes: bound.size()}
+	decider, _ := stage.ProcessOf(scheduler.PID())
+	out := figures{asked: n, took: bound.last.Sub(bound.first), cpu: decider.CPU, memory: decider.Resident(), server: cpuOfServers() - server, bytes: bound.size()}
 	of := map[string]int{}
 	for _, o := range bound.done {
 		given, _, _ := unstructured.NestedSlice(o.Object, "spec", "clusters")

@@ -12,7 +12,6 @@ import (
 	"maps"
 	"net"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -34,23 +33,10 @@ type usage struct {
 
 // used is what the processes of the run have taken so far, by what they are.
 func (s *scene) used() map[string]usage {
-	commands, cpu := map[string]string{}, map[string]float64{}
-	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
-	for _, path := range stats {
-		stat, err := os.ReadFile(path)
-		if err != nil {
-			continue // it has ended
-		}
-		_, rest, _ := strings.Cut(string(stat), ") ")
-		fields := strings.Fields(rest)
-		pid := filepath.Base(filepath.Dir(path))
-		if len(fields) < 13 || fields[1] != strconv.Itoa(os.Getpid()) && pid != strconv.Itoa(os.Getpid()) {
-			continue
-		}
-		command, _ := os.ReadFile(filepath.Join(filepath.Dir(path), "cmdline"))
-		user, _ := strconv.ParseFloat(fields[11], 64)
-		system, _ := strconv.ParseFloat(fields[12], 64)
-		commands[pid], cpu[pid] = string(bytes.ReplaceAll(command, []byte{0}, []byte(" "))), (user+system)/100
+	me, _ := stage.ProcessOf(os.Getpid())
+	processes, commands := append(stage.Children(), me), map[int]string{}
+	for _, p := range processes {
+		commands[p.PID] = p.Command()
 	}
 	// The hub's processes share a folder, which its API server at its port names.
 	_, port, _ := net.SplitHostPort(strings.TrimPrefix(s.Hub.Config().Host, "https://"))
@@ -61,22 +47,22 @@ func (s *scene) used() map[string]usage {
 		}
 	}
 	out := map[string]usage{}
-	for pid, command := range commands {
-		what := s.processOf(pid, command, folder)
+	for _, p := range processes {
+		what := s.processOf(p.PID, commands[p.PID], folder)
 		now := out[what]
-		out[what] = usage{now.cpu + cpu[pid], now.memory + residentMost(pid), now.number + 1}
+		out[what] = usage{now.cpu + p.CPU, now.memory + p.Resident(), now.number + 1}
 	}
 	return out
 }
 
 var ofKubetest = regexp.MustCompile(`/kubetest-[0-9]+/`)
 
-func (s *scene) processOf(pid, command, hub string) string {
+func (s *scene) processOf(pid int, command, hub string) string {
 	hubs := hub != "" && strings.Contains(command, hub)
 	switch {
-	case pid == strconv.Itoa(os.Getpid()):
+	case pid == os.Getpid():
 		return "this test, its callers and its registry"
-	case pid == strconv.Itoa(s.Process.PID()):
+	case pid == s.Process.PID():
 		return "fairway server"
 	case strings.Contains(command, " kube-apiserver ") && hubs:
 		return "hub's API server"
@@ -90,18 +76,6 @@ func (s *scene) processOf(pid, command, hub string) string {
 		return "members' simulators"
 	}
 	return "others"
-}
-
-// residentMost is the most memory that a process ever had resident, in MiB.
-func residentMost(pid string) int64 {
-	status, _ := os.ReadFile(filepath.Join("/proc", pid, "status"))
-	for line := range strings.Lines(string(status)) {
-		if v, is := strings.CutPrefix(line, "VmHWM:"); is {
-			kib, _ := strconv.ParseInt(strings.Fields(v)[0], 10, 64)
-			return kib >> 10
-		}
-	}
-	return 0
 }
 
 // requests counts what the hub has been asked so far, by verb and kind.
